@@ -1,0 +1,48 @@
+// Knows the seams around a logical unit: what executes tasks, and who finds it by the name of a physical device.
+
+import type { Task } from "./task.js";
+
+/** What happened at a logical unit that its initiators must hear of; a `Nexus` makes unit attentions from it. */
+export type UnitEvent =
+  | "capacity-changed"
+  | "mode-parameters-changed"
+  | "medium-changed"
+  | "reset"
+  | "inquiry-data-changed";
+
+export type UnitListener = (event: UnitEvent, cause: Task | null) => void;
+
+/** A device server: it executes tasks and knows nothing of who sent them or how. */
+export interface LogicalUnit {
+  /** Peripheral device type (SPC-5 table 150): 0 disk, 1 tape, 5 CD/DVD ... */
+  readonly deviceType: number;
+  /** Executes a task; ends it exactly once, perhaps before returning. */
+  execute(task: Task): void;
+  /** Asks that a task under way end soon; `task.aborted` is set by the caller. It still ends exactly once. */
+  abort(task: Task): void;
+  /** Back to the state after power on; tasks under way are the caller's to abort first. */
+  reset(): void;
+  /** Hears of events until the returned function is called. `cause` is the task that brought one about. */
+  listen(listener: UnitListener): () => void;
+  /** Ends when nothing is under way and all is durable. */
+  close(): Promise<void>;
+}
+
+/** Who a physical device is opened for. */
+export interface OpenedFor {
+  readonly domain: number;
+  /** vHOST:CHANNEL:TARGET:LUN. */
+  readonly virtualDevice: string;
+}
+
+/** A logical unit that was opened, and how to give it back. */
+export interface OpenedDevice {
+  readonly logicalUnit: LogicalUnit;
+  release(): Promise<void>;
+}
+
+/** Finds what is behind a p-dev. */
+export interface DeviceDirectory {
+  /** The device, or in words for the person who asked why there is none. */
+  open(physicalDevice: string, opener: OpenedFor): Promise<OpenedDevice | string>;
+}

@@ -1,0 +1,83 @@
+// Knows one command at a logical unit: what was asked, and how it ended. Knows no transport and no device type.
+
+import { assert, Places } from "@pvscsi/wire";
+
+/** SAM status codes (SAM-5 5.3.1). */
+export const Status = {
+  good: 0x00,
+  checkCondition: 0x02,
+  conditionMet: 0x04,
+  busy: 0x08,
+  reservationConflict: 0x18,
+  taskSetFull: 0x28,
+  acaActive: 0x30,
+  taskAborted: 0x40,
+} as const;
+
+export type DataDirection = "none" | "to-device" | "from-device";
+
+/** The longest CDB of SPC: a variable length one. */
+export const MAX_CDB = 260;
+/** The longest sense data of SPC. */
+export const MAX_SENSE = 252;
+
+/**
+ * A command on its way through a target, as a pooled record: the transport fills in what was asked and `completed`,
+ * hands it to `Nexus.submit`, and gets it back exactly once, perhaps before `submit` returns.
+ */
+export class Task {
+  pooled = true;
+  /** The initiator's name for it, unique among the tasks of its nexus that are under way. */
+  tag = 0;
+  /** The logical unit number as a flat integer. */
+  lun = 0;
+  readonly cdb = new Uint8Array(MAX_CDB);
+  cdbLength = 0;
+  direction: DataDirection = "none";
+  /** Where the initiator's data lies: filled by the device for "from-device", read by it for "to-device". Lent. */
+  data: Places = noPlaces;
+
+  status: number = Status.good;
+  readonly sense = new Uint8Array(MAX_SENSE);
+  senseLength = 0;
+  /** Bytes the command wanted to move, whatever `data` had room for. */
+  transferLength = 0;
+  /** Set when a task management function ended it: the status means nothing then. */
+  aborted = false;
+
+  /** Set by the submitter; called exactly once for each submission. */
+  completed: (task: Task) => void = unsubmitted;
+  /** The submitter's own record for this task. */
+  context: unknown = null;
+  #running = false;
+
+  /** Expected bytes less the bytes the command wanted to move: positive is underflow, negative overflow. */
+  get residual(): number {
+    return this.data.length - this.transferLength;
+  }
+
+  /** Marks it as under way; a `Nexus` does this once per submission. */
+  begin(): void {
+    assert(!this.#running, `task ${this.tag} submitted twice`);
+    this.#running = true;
+    this.status = Status.good;
+    this.senseLength = 0;
+    this.transferLength = 0;
+    this.aborted = false;
+  }
+
+  /** Ends it; ending twice throws. */
+  end(status: number): void {
+    assert(this.#running, `task ${this.tag} ended twice`);
+    this.#running = false;
+    this.status = status;
+    this.completed(this);
+  }
+}
+
+function unsubmitted(): never {
+  throw new Error("a task without a submitter ended");
+}
+
+/** The empty list of places, for tasks that move no data. */
+export const noPlaces = new Places();

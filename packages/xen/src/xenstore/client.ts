@@ -1,0 +1,51 @@
+// Knows the client's half of xenstored's protocol. The signatures are fixed; the body is being written.
+
+export type XenstoreErrno =
+  | "EINVAL"
+  | "EACCES"
+  | "EEXIST"
+  | "EISDIR"
+  | "ENOENT"
+  | "ENOMEM"
+  | "ENOSPC"
+  | "EIO"
+  | "ENOTEMPTY"
+  | "ENOSYS"
+  | "EROFS"
+  | "EBUSY"
+  | "EAGAIN"
+  | "EISCONN"
+  | "E2BIG"
+  | "EPERM";
+
+/** A request that xenstored answered with an error. */
+export class XenstoreError extends Error {
+  override readonly name = "XenstoreError";
+  constructor(
+    readonly errno: XenstoreErrno,
+    what: string,
+  ) {
+    super(`${what}: ${errno}`);
+  }
+}
+
+/** Reads and writes, inside a transaction or outside of one. Values are text (latin1 on the wire for bytes above 7f). */
+export interface XenstoreAccess {
+  /** The value, or null when there is no such node. */
+  read(path: string): Promise<string | null>;
+  write(path: string, value: string): Promise<void>;
+  mkdir(path: string): Promise<void>;
+  /** Removes a node and all below it; no such node is no error. */
+  remove(path: string): Promise<void>;
+  /** Names of the children, or null when there is no such node. */
+  list(path: string): Promise<string[] | null>;
+  permissions(path: string): Promise<string[]>;
+  setPermissions(path: string, permissions: readonly string[]): Promise<void>;
+}
+
+export interface XenstoreClient extends XenstoreAccess {
+  /** Runs `body` in a transaction, again and again while xenstored answers EAGAIN to its end. If `body` throws, it is dropped. */
+  transaction<Result>(body: (access: XenstoreAccess) => Promise<Result>): Promise<Result>;
+  /** Calls `listener` with the path that changed: once at first, then at each change at or below `path`. Returns how to end it. */
+  watch(path: string, listener: (path: string) => void): Promise<() => Promise<void>>;
+}
