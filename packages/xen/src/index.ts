@@ -1,1 +1,2 @@
+export * from "./abi/xenstore.js";
 export * from "./domain.js";
