@@ -3,7 +3,7 @@
 import { bytes, i16, pad, struct, u16, u32 } from "@pvscsi/wire";
 
 /** A version 1 entry, as it lies in the granter's own pages; 512 in a page. */
-export const GrantEntry = struct("grant_entry_v1", 8, {
+export const GrantEntry = struct("grant_entry_v1_t", 8, {
   flags: u16(0), // GrantFlags
   domid: u16(2), // who may use it
   frame: u32(4), // the granted page
