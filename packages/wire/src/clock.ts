@@ -1,5 +1,7 @@
 // Knows the time seams: what runs later, and when. Knows no timer of any platform; those are given.
 
+import { fail } from "./errors.js";
+
 /** Something that can be run from a queue. A record that is queued often implements this itself, so queueing allocates nothing. */
 export interface Runnable {
   run(): void;
@@ -20,7 +22,7 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since an arbitrary start, fractional, never going back. */
   now(): number;
-  /** Runs `runnable` once, `milliseconds` from now at the earliest. */
+  /** Runs `runnable` once, `milliseconds` from now; at most 2^31 - 1 of them (24 days). */
   after(milliseconds: number, runnable: Runnable): Timer;
   /** Disarms a timer; one that has fired already is ignored. */
   cancel(timer: Timer): void;
@@ -37,11 +39,15 @@ interface ArmedTimer extends Timer {
   readonly handle: unknown;
 }
 
+/** Platforms run a timer at once that is set for longer. */
+const LONGEST = 0x7fff_ffff;
+
 /** A clock over a platform's timers. */
 export function platformClock(platform: PlatformTimers): Clock {
   return {
     now: () => platform.now(),
     after(milliseconds, runnable) {
+      if (!(milliseconds <= LONGEST)) fail(`a timer of ${milliseconds} milliseconds`);
       const handle = platform.arm(() => runnable.run(), milliseconds);
       return { due: platform.now() + milliseconds, handle } as ArmedTimer;
     },

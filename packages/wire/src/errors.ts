@@ -10,7 +10,12 @@ export class ProtocolError extends Error {
 
 /** Fails on a broken invariant of our own: a bug, uncaught on purpose. */
 export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new Error(`assertion failed: ${message}`);
+  if (!condition) fail(message);
+}
+
+/** What `assert` does when it fails; for the hot path, where a message with values in it is built only when needed. */
+export function fail(message: string): never {
+  throw new Error(`assertion failed: ${message}`);
 }
 
 /** For the default branch of a switch over a closed union. */

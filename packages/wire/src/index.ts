@@ -5,6 +5,7 @@ export * from "./pool.js";
 export * from "./print.js";
 export * from "./probes.js";
 export * from "./random.js";
+export * from "./scalars.js";
 export * from "./scheduler.js";
 export * from "./simulation.js";
 export * from "./struct.js";

@@ -1,6 +1,6 @@
 // Knows where data lies: a list of pieces of pages. Bulk data travels as places, never as copies.
 
-import { assert } from "./errors.js";
+import { fail } from "./errors.js";
 
 /**
  * An ordered list of pieces of memory, each a page's bytes with an offset and a length. The list is a pooled
@@ -17,7 +17,7 @@ export class Places {
 
   /** Appends `length` bytes at `offset` of `page`. */
   add(page: Uint8Array, offset: number, length: number): void {
-    assert(offset >= 0 && length >= 0 && offset + length <= page.length, `piece ${offset}+${length} of ${page.length}`);
+    if (!within(offset, length, page.length)) fail(`a piece ${offset}+${length} of a page of ${page.length}`);
     this.#pages[this.count] = page;
     this.#offsets[this.count] = offset;
     this.#lengths[this.count] = length;
@@ -53,9 +53,9 @@ export class Places {
     return size === page.length ? page : page.subarray(offset, offset + size);
   }
 
-  /** Makes this list the bytes [from, from + length) of `other`. */
+  /** Makes this list the bytes [from, from + length) of `other`, which may be this list itself. */
   select(other: Places, from: number, length: number): void {
-    assert(from >= 0 && length >= 0 && from + length <= other.length, `select ${from}+${length} of ${other.length}`);
+    if (!within(from, length, other.length)) fail(`a choice of ${from}+${length} of ${other.length} bytes`);
     this.clear();
     let skip = from;
     let left = length;
@@ -74,38 +74,12 @@ export class Places {
 
   /** Copies `source` into the places from `at` on; returns how many bytes fitted. */
   write(source: Uint8Array, at = 0): number {
-    let done = 0;
-    let skip = at;
-    for (let i = 0; i < this.count && done < source.length; i++) {
-      const size = this.#lengths[i];
-      if (skip >= size) {
-        skip -= size;
-        continue;
-      }
-      const take = Math.min(size - skip, source.length - done);
-      copyBytes(source, done, this.#pages[i], this.#offsets[i] + skip, take);
-      done += take;
-      skip = 0;
-    }
-    return done;
+    return this.#walk(source, at, copyIn);
   }
 
   /** Copies from the places, from `at` on, into `target`; returns how many bytes there were. */
   read(target: Uint8Array, at = 0): number {
-    let done = 0;
-    let skip = at;
-    for (let i = 0; i < this.count && done < target.length; i++) {
-      const size = this.#lengths[i];
-      if (skip >= size) {
-        skip -= size;
-        continue;
-      }
-      const take = Math.min(size - skip, target.length - done);
-      copyBytes(this.#pages[i], this.#offsets[i] + skip, target, done, take);
-      done += take;
-      skip = 0;
-    }
-    return done;
+    return this.#walk(target, at, copyOut);
   }
 
   /** Sets all bytes of all pieces to `value`. */
@@ -114,6 +88,35 @@ export class Places {
       this.#pages[i].fill(value, this.#offsets[i], this.#offsets[i] + this.#lengths[i]);
     }
   }
+
+  /** Meets the pieces from byte `at` on with `bytes`, until either ends; returns how many bytes that were. */
+  #walk(bytes: Uint8Array, at: number, copy: CopyPiece): number {
+    let done = 0;
+    let skip = at;
+    for (let i = 0; i < this.count && done < bytes.length; i++) {
+      const size = this.#lengths[i];
+      if (skip >= size) {
+        skip -= size;
+        continue;
+      }
+      const take = Math.min(size - skip, bytes.length - done);
+      copy(this.#pages[i], this.#offsets[i] + skip, bytes, done, take);
+      done += take;
+      skip = 0;
+    }
+    return done;
+  }
+}
+
+/** Copies `length` bytes between a piece of a page and the bytes that are read or written, one way or the other. */
+type CopyPiece = (page: Uint8Array, offset: number, bytes: Uint8Array, done: number, length: number) => void;
+
+const copyIn: CopyPiece = (page, offset, bytes, done, length) => copyBytes(bytes, done, page, offset, length);
+const copyOut: CopyPiece = (page, offset, bytes, done, length) => copyBytes(page, offset, bytes, done, length);
+
+/** Whether [from, from + length) lies in [0, end). */
+function within(from: number, length: number, end: number): boolean {
+  return from >= 0 && length >= 0 && from + length <= end;
 }
 
 /** Bytes up to which a loop is cheaper than making a view to copy from. */

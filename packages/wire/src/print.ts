@@ -1,17 +1,20 @@
 // Knows how bytes are shown to a person: as a hex dump, and field by field from a struct's own table.
 
-import { type Cursor, type Field, type FieldTable, isArray, isScalar, type StructClass } from "./struct.js";
+import { type ArrayField, type Cursor, type Field, isArray, isScalar, type StructClass } from "./struct.js";
 
 const WIDTH = 16;
 
-/** Lines of `offset: bytes  text`, 16 bytes a line; runs of equal lines are shown once, then as `*`. */
+/**
+ * Lines of `offset: bytes  text`, 16 bytes a line, offsets counted from `start`. Of a run of equal lines the first is
+ * shown, then `*`; the last line of all is always shown, so that one sees where the bytes end.
+ */
 export function hexDump(bytes: Uint8Array, start = 0): string {
   const lines: string[] = [];
   let previous = "";
   for (let at = 0; at < bytes.length; at += WIDTH) {
     const line = bytes.subarray(at, at + WIDTH);
     const hex = hexBytes(line).padEnd(WIDTH * 3 - 1);
-    if (hex === previous) {
+    if (hex === previous && at + WIDTH < bytes.length) {
       if (lines.at(-1) !== "*") lines.push("*");
       continue;
     }
@@ -30,43 +33,51 @@ function printable(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
 }
 
-/** One line a field: offset, name, value; array elements that are all zero and padding that is zero are left out. */
-export function printRecord<Record extends Cursor>(
-  struct: StructClass<Record, FieldTable>,
-  bytes: Uint8Array,
-  base = 0,
-  indent = "",
-): string[] {
+/**
+ * The record at `base`, one line a field: offset in the record, name, value. Array elements that are all zero, and
+ * padding that is, are left out, and so is what lies past the end of `bytes`. A 64-bit field is shown whole, however large.
+ */
+export function printRecord(struct: StructClass<Cursor>, bytes: Uint8Array, base = 0, indent = ""): string[] {
   const lines: string[] = [];
   for (const [name, field] of Object.entries(struct.fields)) {
     const slice = bytes.subarray(base + field.offset, base + field.offset + field.size);
     if (isArray(field)) lines.push(...printArray(name, field, bytes, base, indent));
-    else if (field.kind !== "pad" || slice.some((byte) => byte !== 0)) {
-      lines.push(`${indent}${offsetText(field)} ${name.padEnd(16)} ${valueText(field, slice)}`);
+    else if (slice.length === field.size && (field.kind !== "pad" || !isZero(slice))) {
+      lines.push(`${head(indent, field.offset)} ${name.padEnd(16)} ${valueText(field, slice)}`);
     }
   }
   return lines;
 }
 
-function printArray(name: string, field: Field, bytes: Uint8Array, base: number, indent: string): string[] {
-  if (!isArray(field)) return [];
+function printArray(
+  name: string,
+  { offset, count, element }: ArrayField<Cursor>,
+  bytes: Uint8Array,
+  base: number,
+  indent: string,
+): string[] {
   const lines: string[] = [];
-  for (let i = 0; i < field.count; i++) {
-    const at = base + field.offset + i * field.element.size;
-    const slice = bytes.subarray(at, at + field.element.size);
-    if (slice.every((byte) => byte === 0)) continue;
-    lines.push(`${indent}${offsetText({ ...field, offset: at - base })} ${name}[${i}]`);
-    lines.push(...printRecord(field.element, bytes, at, `${indent}    `));
+  for (let i = 0; i < count; i++) {
+    const from = offset + i * element.size;
+    if (isZero(bytes.subarray(base + from, base + from + element.size))) continue;
+    lines.push(`${head(indent, from)} ${name}[${i}]`);
+    lines.push(...printRecord(element, bytes, base + from, `${indent}    `));
   }
   return lines;
 }
 
-function offsetText(field: Field): string {
-  return field.offset.toString().padStart(4);
+function head(indent: string, offset: number): string {
+  return `${indent}${offset.toString().padStart(4)}`;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 function valueText(field: Field, slice: Uint8Array): string {
-  if (!isScalar(field)) return hexBytes(slice);
-  const value = field.read(new DataView(slice.buffer, slice.byteOffset, slice.byteLength), 0);
-  return value >= 0 && value < 10 ? String(value) : `${value} (0x${(value < 0 ? value >>> 0 : value).toString(16)})`;
+  if (!isScalar(field)) return isZero(slice) ? `${field.size} zero bytes` : hexBytes(slice);
+  const ordered = field.kind.endsWith("be") ? slice : slice.toReversed();
+  const unsigned = BigInt(`0x${hexBytes(ordered).replaceAll(" ", "")}`);
+  const value = field.kind.startsWith("i") ? BigInt.asIntN(field.size * 8, unsigned) : unsigned;
+  return value >= 0n && value < 10n ? String(value) : `${value} (0x${unsigned.toString(16)})`;
 }

@@ -14,20 +14,21 @@ export type ProbeListener = (name: string, subject: unknown) => void;
 
 /** Probes that somebody may listen to. */
 export class ProbeHub implements Probes {
-  #listeners: readonly ProbeListener[] = [];
+  #listeners: readonly { readonly hear: ProbeListener }[] = [];
   listening = false;
 
   emit(name: string, subject: unknown): void {
-    for (const listener of this.#listeners) listener(name, subject);
+    for (const listener of this.#listeners) listener.hear(name, subject);
   }
 
   /** Adds a listener; the returned function takes it off again. */
-  listen(listener: ProbeListener): () => void {
-    this.#set([...this.#listeners, listener]);
-    return () => this.#set(this.#listeners.filter((other) => other !== listener));
+  listen(hear: ProbeListener): () => void {
+    const added = { hear };
+    this.#set([...this.#listeners, added]);
+    return () => this.#set(this.#listeners.filter((listener) => listener !== added));
   }
 
-  #set(listeners: readonly ProbeListener[]): void {
+  #set(listeners: readonly { readonly hear: ProbeListener }[]): void {
     this.#listeners = listeners;
     this.listening = listeners.length > 0;
   }

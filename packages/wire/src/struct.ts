@@ -1,7 +1,7 @@
 // Knows how a byte struct is declared once, as a table of fields, and gives a cursor over bytes from it.
-// Knows no protocol; printing such a table is in print.ts.
+// Knows no protocol. Numbers of each width are in scalars.ts, printing such a table is in print.ts.
 
-import { assert } from "./errors.js";
+import { assert, fail } from "./errors.js";
 
 /** What every field of a table says: where it lies, how many bytes it has, and how its bytes are read. */
 export interface Field {
@@ -41,7 +41,9 @@ type ValueOf<F> = F extends ScalarField
       : never;
 
 type PropertiesOf<Table extends FieldTable> = {
-  -readonly [Name in keyof Table as Table[Name] extends PaddingField ? never : Name]: ValueOf<Table[Name]>;
+  -readonly [Name in keyof Table as Table[Name] extends ScalarField | BytesField ? Name : never]: ValueOf<Table[Name]>;
+} & {
+  readonly [Name in keyof Table as Table[Name] extends ArrayField<Cursor> ? Name : never]: ValueOf<Table[Name]>;
 };
 
 /** A movable view of one record in bytes; its fields are properties that read and write those bytes. */
@@ -81,6 +83,7 @@ export class Elements<Element extends Cursor> {
 
   /** The cursor, moved to element `index`; the next call moves it again. */
   at(index: number): Element {
+    if (!(index >= 0 && index < this.length)) fail(`element ${index} of ${this.length}`);
     return this.#element.at(this.#owner.base + this.#offset + index * this.#stride);
   }
 }
@@ -100,8 +103,8 @@ export interface StructClass<Record extends Cursor, Table extends FieldTable = F
 export type RecordOf<Struct> = Struct extends StructClass<infer Record> ? Record : never;
 
 /**
- * Declares a struct of `size` bytes. Throws at load when two fields overlap, a byte has no name or the fields do not
- * add up to `size`: every byte is named, padding by `pad`.
+ * Declares a struct of `size` bytes. Throws at load when two fields overlap, a byte has no name, the fields do not add
+ * up to `size`, or a field is called as something the cursor itself has: every byte is named, padding by `pad`.
  */
 export function struct<const Table extends FieldTable>(
   structName: string,
@@ -109,6 +112,7 @@ export function struct<const Table extends FieldTable>(
   fields: Table,
 ): StructClass<Cursor & PropertiesOf<Table>, Table> {
   checkLayout(structName, size, fields);
+  const arrays = Object.entries(fields).filter((row): row is [string, ArrayField<Cursor>] => isArray(row[1]));
   const made = class extends Cursor {
     static readonly structName = structName;
     static readonly size = size;
@@ -120,19 +124,21 @@ export function struct<const Table extends FieldTable>(
       for (const [name, field] of arrays) Object.defineProperty(this, name, { value: new Elements(this, field) });
     }
   };
-  const arrays: [string, ArrayField<Cursor>][] = [];
   for (const [name, field] of Object.entries(fields)) {
-    if (isArray(field)) arrays.push([name, field]);
-    else if (isScalar(field)) Object.defineProperty(made.prototype, name, scalarProperty(field));
+    if (isScalar(field)) Object.defineProperty(made.prototype, name, scalarProperty(field));
     else if (field.kind === "bytes") Object.defineProperty(made.prototype, name, bytesProperty(field));
   }
   return made as unknown as StructClass<Cursor & PropertiesOf<Table>, Table>;
 }
 
+/** What every cursor has already; a field of that name would hide it. */
+const RESERVED = new Set(["constructor", "at", "base", "bytes", "view"]);
+
 function checkLayout(structName: string, size: number, fields: FieldTable): void {
   let end = 0;
   for (const [name, field] of Object.entries(fields)) {
     const where = `${structName}.${name} at ${field.offset}`;
+    assert(!RESERVED.has(name), `${structName}.${name} is the cursor's own name`);
     assert(field.offset >= end, `${where} overlaps the field before it, which ends at ${end}`);
     assert(field.offset === end, `${where} leaves a gap after ${end}`);
     end = field.offset + field.size;
@@ -160,109 +166,28 @@ function scalarProperty({ offset, read, write }: ScalarField): PropertyDescripto
   };
 }
 
-/** Reading makes a view; writing copies in and zeroes the rest. */
+/** Reading makes a view; writing copies in and zeroes the rest. Beyond the end both throw a RangeError, as scalars do. */
 function bytesProperty({ offset, size }: Field): PropertyDescriptor & ThisType<Cursor> {
   return {
     enumerable: true,
     get() {
-      return this.bytes.subarray(this.base + offset, this.base + offset + size);
+      const start = fieldStart(this, offset, size);
+      return this.bytes.subarray(start, start + size);
     },
     set(value: Uint8Array) {
       assert(value.length <= size, `${value.length} bytes into a field of ${size}`);
-      const start = this.base + offset;
+      const start = fieldStart(this, offset, size);
       this.bytes.set(value, start);
       this.bytes.fill(0, start + value.length, start + size);
     },
   };
 }
 
-type Read = ScalarField["read"];
-type Write = ScalarField["write"];
-
-function scalar(kind: string, size: number, read: Read, write: Write): (offset: number) => ScalarField {
-  return (offset) => ({ kind, offset, size, read, write });
-}
-
-/** Names without an ending are little endian, those in `be` big endian; the number is the width in bits. */
-export const u8 = scalar(
-  "u8",
-  1,
-  (v, a) => v.getUint8(a),
-  (v, a, x) => v.setUint8(a, x),
-);
-export const u16 = scalar(
-  "u16",
-  2,
-  (v, a) => v.getUint16(a, true),
-  (v, a, x) => v.setUint16(a, x, true),
-);
-export const u32 = scalar(
-  "u32",
-  4,
-  (v, a) => v.getUint32(a, true),
-  (v, a, x) => v.setUint32(a, x, true),
-);
-export const i16 = scalar(
-  "i16",
-  2,
-  (v, a) => v.getInt16(a, true),
-  (v, a, x) => v.setInt16(a, x, true),
-);
-export const i32 = scalar(
-  "i32",
-  4,
-  (v, a) => v.getInt32(a, true),
-  (v, a, x) => v.setInt32(a, x, true),
-);
-export const u64 = scalar(
-  "u64",
-  8,
-  (v, a) => wide(v.getUint32(a + 4, true), v.getUint32(a, true)),
-  (v, a, x) => {
-    v.setUint32(a, x >>> 0, true);
-    v.setUint32(a + 4, high(x), true);
-  },
-);
-export const u16be = scalar(
-  "u16be",
-  2,
-  (v, a) => v.getUint16(a),
-  (v, a, x) => v.setUint16(a, x),
-);
-export const u24be = scalar(
-  "u24be",
-  3,
-  (v, a) => (v.getUint8(a) << 16) | v.getUint16(a + 1),
-  (v, a, x) => {
-    v.setUint8(a, x >>> 16);
-    v.setUint16(a + 1, x & 0xffff);
-  },
-);
-export const u32be = scalar(
-  "u32be",
-  4,
-  (v, a) => v.getUint32(a),
-  (v, a, x) => v.setUint32(a, x),
-);
-export const u64be = scalar(
-  "u64be",
-  8,
-  (v, a) => wide(v.getUint32(a), v.getUint32(a + 4)),
-  (v, a, x) => {
-    v.setUint32(a, high(x));
-    v.setUint32(a + 4, x >>> 0);
-  },
-);
-
-/** 64-bit values are numbers up to 2^53 - 1; a larger one throws a RangeError. Opaque 64-bit ids are `bytes`. */
-function wide(upper: number, lower: number): number {
-  if (upper > 0x1f_ffff) throw new RangeError(`0x${upper.toString(16)}_${lower.toString(16)} is above 2^53 - 1`);
-  return upper * 0x1_0000_0000 + lower;
-}
-
-function high(value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is no unsigned integer below 2^53`);
-  return Math.floor(value / 0x1_0000_0000);
+function fieldStart(cursor: Cursor, offset: number, size: number): number {
+  const start = cursor.base + offset;
+  const { length } = cursor.bytes;
+  if (start < 0 || start + size > length) throw new RangeError(`bytes ${start}+${size} of ${length}`);
+  return start;
 }
 
 /** Opaque bytes. */
