@@ -1,1 +1,7 @@
-export {};
+export * from "./abi/handshake.js";
+export * from "./abi/transmission.js";
+export * from "./export.js";
+export * from "./memory.js";
+export * from "./outbox.js";
+export * from "./server.js";
+export * from "./session.js";

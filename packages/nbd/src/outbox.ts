@@ -1,0 +1,104 @@
+// Knows how what a session wants to send is gathered, once per turn, and which requests end when it has left.
+
+import { assert, type Runnable, type Scheduler } from "@pvscsi/wire";
+import type { NbdRequest } from "./request.js";
+
+/** Where a session's bytes go: a socket, or a test. */
+export interface NbdSink {
+  /**
+   * Sends the chunks in order. They and the list are lent until `whenSent`, which is called exactly once, also when
+   * the connection ends before they could leave; perhaps before this returns.
+   */
+  send(chunks: readonly Uint8Array[], whenSent: () => void): void;
+  /** Asks for no more bytes until `resume`; a few may come nevertheless. */
+  pause(): void;
+  resume(): void;
+  /** Closes the connection: all that was sent has left. */
+  end(): void;
+  /** Drops the connection, whatever is under way. */
+  destroy(): void;
+  /** The connection has ended and nothing of it is under way any more: the last call. */
+  settled(): void;
+}
+
+class Batch {
+  readonly chunks: Uint8Array[] = [];
+  readonly requests: NbdRequest[] = [];
+  bytes = 0;
+  readonly whenSent: () => void;
+
+  constructor(sent: (batch: Batch) => void) {
+    this.whenSent = () => sent(this);
+  }
+}
+
+/** Gathers chunks and sends them as one batch at the end of the turn. */
+export class Outbox implements Runnable {
+  /** Bytes added that have not left yet. */
+  unsent = 0;
+  readonly #sink: NbdSink;
+  readonly #scheduler: Scheduler;
+  readonly #release: (request: NbdRequest) => void;
+  readonly #left: () => void;
+  readonly #free: Batch[] = [];
+  #batch: Batch;
+  #scheduled = false;
+  #closed = false;
+  readonly #sent = (batch: Batch): void => this.#recycle(batch);
+
+  /** `release` is told of every request whose reply has left or never will; `left` of every batch, after that. */
+  constructor(sink: NbdSink, scheduler: Scheduler, release: (request: NbdRequest) => void, left: () => void) {
+    this.#sink = sink;
+    this.#scheduler = scheduler;
+    this.#release = release;
+    this.#left = left;
+    this.#batch = new Batch(this.#sent);
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    this.#batch.chunks.push(chunk);
+    this.#batch.bytes += chunk.length;
+    this.unsent += chunk.length;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#scheduler.soon(this);
+  }
+
+  /** Ends `request` when all that was added so far has left. */
+  finish(request: NbdRequest): void {
+    if (this.#closed) this.#release(request);
+    else this.#batch.requests.push(request);
+  }
+
+  /** Sends what was gathered; called by the scheduler. */
+  run(): void {
+    this.#scheduled = false;
+    const batch = this.#batch;
+    if (batch.chunks.length === 0) return;
+    this.#batch = this.#free.pop() ?? new Batch(this.#sent);
+    this.#sink.send(batch.chunks, batch.whenSent);
+  }
+
+  /** Nothing is sent from now on; what was gathered is dropped. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#empty(this.#batch);
+  }
+
+  #recycle(batch: Batch): void {
+    assert(batch.bytes > 0, "a batch was sent twice");
+    this.#empty(batch);
+    this.#free.push(batch);
+    this.#left();
+  }
+
+  #empty(batch: Batch): void {
+    this.unsent -= batch.bytes;
+    batch.bytes = 0;
+    batch.chunks.length = 0;
+    for (const request of batch.requests) this.#release(request);
+    batch.requests.length = 0;
+  }
+}
