@@ -1,0 +1,87 @@
+// Knows which domains there are in this process, and brings them together. What a domain does is in its own file.
+
+import { fail, type Probes, type Scheduler } from "@pvscsi/wire";
+import { DomainIds } from "./abi/xen.js";
+import type { DomainId } from "./domain.js";
+import { GrantCopier } from "./grant-copy.js";
+import { DEFAULT_GRANT_FRAMES } from "./grant-table.js";
+import { type DomainDescription, type Host, InProcessDomain, type MappingDescription } from "./in-process-domain.js";
+import { DEFAULT_MAPTRACK_ENTRIES } from "./maptrack.js";
+import type { XenstoreClient } from "./xenstore/client.js";
+
+/** Pages of a domain that does not say how many: 128 MiB. They are got from the platform as they are allocated. */
+const DEFAULT_MEMORY_PAGES = 32768;
+
+export interface HypervisorOptions {
+  /** Where events are delivered from. */
+  readonly scheduler: Scheduler;
+  readonly probes: Probes;
+}
+
+export interface DomainOptions {
+  /** The lowest free one by default. */
+  readonly id?: DomainId;
+  readonly memoryPages?: number;
+  /** Pages the grant table may grow to, 512 entries each. */
+  readonly grantFrames?: number;
+  readonly maptrackEntries?: number;
+  readonly store: XenstoreClient;
+  /** Ends the connection behind `store`, when the domain closes. */
+  readonly disconnect?: () => Promise<void>;
+}
+
+/** A mapping that outlived its granter. */
+export interface Leak extends MappingDescription {
+  readonly mapper: DomainId;
+}
+
+/** A hypervisor whose domains live in one process and share its memory. */
+export class Hypervisor {
+  readonly #domains = new Map<DomainId, InProcessDomain>();
+  readonly #host: Host;
+
+  constructor({ scheduler, probes }: HypervisorOptions) {
+    const find = (id: DomainId) => this.#domains.get(id);
+    const forget = (id: DomainId) => this.#domains.delete(id);
+    this.#host = { scheduler, probes, copier: new GrantCopier(find), find, forget };
+  }
+
+  /** The lowest id that no domain has. */
+  get freeDomainId(): DomainId {
+    let id = 0;
+    while (this.#domains.has(id)) id += 1;
+    return id;
+  }
+
+  /** A new domain. `Domain.close` destroys it. */
+  createDomain(options: DomainOptions): InProcessDomain {
+    const id = options.id ?? this.freeDomainId;
+    if (!(id >= 0 && id < DomainIds.firstReserved) || this.#domains.has(id)) fail(`${id} is no free domain id`);
+    const size = {
+      memoryPages: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
+      grantFrames: options.grantFrames ?? DEFAULT_GRANT_FRAMES,
+      maptrackEntries: options.maptrackEntries ?? DEFAULT_MAPTRACK_ENTRIES,
+    };
+    const domain = new InProcessDomain(this.#host, id, size, options.store, options.disconnect ?? nothing);
+    this.#domains.set(id, domain);
+    return domain;
+  }
+
+  find(id: DomainId): InProcessDomain | undefined {
+    return this.#domains.get(id);
+  }
+
+  /** What every living domain has open, in the order of their creation. */
+  describe(): DomainDescription[] {
+    return Array.from(this.#domains.values(), (domain) => domain.describe());
+  }
+
+  /** Mappings of pages of domains that are gone: each is somebody's forgotten unmap. */
+  leaks(): Leak[] {
+    return [...this.#domains.values()].flatMap((domain) =>
+      domain.orphans().map((mapping) => ({ ...mapping, mapper: domain.id })),
+    );
+  }
+}
+
+async function nothing(): Promise<void> {}

@@ -1,0 +1,88 @@
+// Knows a domain's memory: pages by frame number, allocated zeroed, and kept while somebody still has one mapped.
+// Knows neither grants nor who maps.
+
+import { fail } from "@pvscsi/wire";
+import { PAGE_SIZE, type Page } from "./domain.js";
+
+/** Pages that are got from the platform at once. */
+const CHUNK = 256;
+
+/** A page with what only its memory and its mappers know. */
+export class MemoryPage implements Page {
+  readonly frame: number;
+  readonly bytes: Uint8Array;
+  allocated = false;
+  /** Mappings and copies that use it right now. */
+  pins = 0;
+
+  constructor(frame: number, bytes: Uint8Array) {
+    this.frame = frame;
+    this.bytes = bytes;
+  }
+}
+
+/** The pages of one domain, `limit` of them at most. */
+export class Memory {
+  readonly limit: number;
+  /** Pages the domain has. */
+  allocated = 0;
+  /** Pages the domain freed while they were mapped elsewhere; they are not reused before that ends (XSA-396). */
+  retained = 0;
+  readonly #pages: MemoryPage[] = [];
+  readonly #free: MemoryPage[] = [];
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** A zeroed page. Throws when the domain's memory is used up. */
+  allocate(): MemoryPage {
+    if (this.allocated + this.retained >= this.limit) fail(`the domain's ${this.limit} pages are used up`);
+    this.allocated += 1;
+    return this.takeZeroed();
+  }
+
+  /** A zeroed page that does not count as the domain's: for the hypervisor's own tables. */
+  takeZeroed(): MemoryPage {
+    if (this.#free.length === 0) this.#grow();
+    const page = this.#free.pop() as MemoryPage;
+    page.bytes.fill(0);
+    page.allocated = true;
+    return page;
+  }
+
+  free(page: Page): void {
+    const own = this.#pages[page.frame];
+    if (own !== page || !own.allocated) fail(`frame ${page.frame} is not allocated`);
+    own.allocated = false;
+    this.allocated -= 1;
+    if (own.pins === 0) this.#free.push(own);
+    else this.retained += 1;
+  }
+
+  /** The page that a frame number names, or undefined when the domain has no such page now. */
+  find(frame: number): MemoryPage | undefined {
+    const page = this.#pages[frame];
+    return page?.allocated ? page : undefined;
+  }
+
+  pin(page: MemoryPage): void {
+    page.pins += 1;
+  }
+
+  unpin(page: MemoryPage): void {
+    page.pins -= 1;
+    if (page.pins > 0 || page.allocated) return;
+    this.retained -= 1;
+    this.#free.push(page);
+  }
+
+  #grow(): void {
+    const buffer = new ArrayBuffer(CHUNK * PAGE_SIZE);
+    const first = this.#pages.length;
+    for (let i = 0; i < CHUNK; i++) {
+      this.#pages.push(new MemoryPage(first + i, new Uint8Array(buffer, i * PAGE_SIZE, PAGE_SIZE)));
+    }
+    for (let i = CHUNK - 1; i >= 0; i--) this.#free.push(this.#pages[first + i]);
+  }
+}
