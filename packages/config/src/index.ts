@@ -1,1 +1,12 @@
-export {};
+export * from "./controllers.js";
+export * from "./device-names.js";
+export * from "./errors.js";
+export * from "./host-config.js";
+export * from "./host-print.js";
+export * from "./lun-keys.js";
+export * from "./lun-word.js";
+export * from "./machine.js";
+export * from "./machine-print.js";
+export * from "./size.js";
+export * from "./vscsi.js";
+export * from "./xl-config.js";

@@ -1,0 +1,234 @@
+// Knows host.yaml: dom0's SCSI hosts, their LUNs and what backs them. Knows neither Linux's naming nor any file.
+
+import { formatAddress, MAX_HOST, parseAddress, type ScsiAddress } from "./device-names.js";
+import { ConfigError, formatPosition, type Position, quoted } from "./errors.js";
+import {
+  type FaultWord,
+  LUN_DEFAULTS,
+  LUN_KEYS,
+  LUN_PROPERTIES,
+  type LunBacking,
+  type LunKey,
+  type LunProperties,
+  type LunSpec,
+  readProperty,
+} from "./lun-keys.js";
+import { lunSpec } from "./lun-word.js";
+import { parseYamlTree, type YamlEntry, type YamlTable, type YamlText, type YamlValue } from "./yaml-tree.js";
+
+/** Names given to a LUN; what is not given is derived as Linux and udev do. Links are without their directory. */
+export interface DeviceNames {
+  readonly sd: string | undefined;
+  readonly sg: string | undefined;
+  readonly byId: readonly string[] | undefined;
+  readonly byPath: readonly string[] | undefined;
+}
+
+export interface HostLun extends LunSpec {
+  readonly address: ScsiAddress;
+  /** More than one guest may have it at a time. */
+  readonly shareable: boolean;
+  readonly names: DeviceNames;
+}
+
+export interface ScsiHostConfig {
+  readonly host: number;
+  readonly driver: string | undefined;
+  /** The PCI function it is on, DDDD:BB:DD.F. */
+  readonly pci: string | undefined;
+  readonly luns: readonly HostLun[];
+  readonly at: Position;
+}
+
+/** The driver domain's SCSI devices. */
+export interface HostConfig {
+  readonly file: string;
+  readonly hosts: readonly ScsiHostConfig[];
+}
+
+/** The keys of each table beside those of `LUN_KEYS`. */
+const TOP_KEYS: readonly string[] = ["hosts"];
+const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns"];
+const BACKINGS: readonly string[] = ["file", "memory", "null"];
+const NAME_KEYS: readonly string[] = ["sd", "sg", "by-id", "by-path"];
+const PROPERTY_BY_KEY = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].key, name]));
+const OWN_LUN_KEYS: readonly string[] = ["address", ...BACKINGS, "create", "shareable", "faults", "names"];
+const ALL_LUN_KEYS: readonly string[] = [...OWN_LUN_KEYS, ...PROPERTY_BY_KEY.keys()];
+
+/** Reads a host.yaml; `file` is its name in errors. Throws `ConfigError` at the first fault. */
+export function parseHostConfig(text: string, file: string): HostConfig {
+  return new HostReader(file).config(parseYamlTree(text, file));
+}
+
+class HostReader {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  config(tree: YamlValue): HostConfig {
+    const top = this.#table(tree, "a table with the key hosts", TOP_KEYS);
+    const hosts = this.#list(top, "hosts").map((value) => this.#host(value));
+    const seen = new Map<string, Position>();
+    for (const { host, at } of hosts) this.#once(seen, `host ${host}`, at);
+    for (const { luns } of hosts) {
+      for (const { address, at } of luns) this.#once(seen, formatAddress(address), at);
+    }
+    return { file: this.#file, hosts };
+  }
+
+  #host(value: YamlValue): ScsiHostConfig {
+    const table = this.#table(value, "a SCSI host", HOST_KEYS);
+    const number = this.#required(table, "host");
+    const host = /^\d{1,10}$/.test(number.text) ? Number(number.text) : Number.POSITIVE_INFINITY;
+    if (host > MAX_HOST) this.#invalid("host", number, `a number up to ${MAX_HOST}`);
+    return {
+      host,
+      driver: this.#matching(table, "driver", /^[\w-]{1,32}$/, "a driver's name such as mpt3sas"),
+      pci: this.#matching(table, "pci", /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/, "such as 0000:03:00.0"),
+      luns: this.#list(table, "luns").map((lun) => this.#lun(lun, host)),
+      at: table.at,
+    };
+  }
+
+  #lun(value: YamlValue, host: number): HostLun {
+    const table = this.#table(value, "a LUN", ALL_LUN_KEYS);
+    const properties: Partial<LunProperties> = {};
+    for (const [key, entry] of table.entries) {
+      const name = PROPERTY_BY_KEY.get(key);
+      if (name === undefined) continue;
+      const text = this.#text(entry.value, key);
+      const expecting = readProperty(properties, name, text.text);
+      if (expecting !== undefined) this.#invalid(key, text, expecting);
+    }
+    return {
+      ...lunSpec(this.#backing(table, properties), properties, this.#faults(table), table.at),
+      address: this.#address(table, host),
+      shareable: this.#flag(table, "shareable"),
+      names: this.#names(table),
+    };
+  }
+
+  #address(table: YamlTable, host: number): ScsiAddress {
+    const text = this.#required(table, "address");
+    const address = parseAddress(text.text);
+    if (address?.host !== host) this.#invalid("address", text, `hst:chn:tgt:lun with hst ${host}`);
+    return address;
+  }
+
+  #backing(table: YamlTable, properties: Partial<LunProperties>): LunBacking {
+    const given = BACKINGS.filter((key) => table.entries.has(key));
+    if (given.length !== 1) {
+      const found = given.length === 0 ? "none" : given.join(" and ");
+      this.#fail(table.at, `what backs the LUN: ${found}, expected one of ${BACKINGS.join(", ")}`);
+    }
+    const [key] = given;
+    const text = this.#required(table, key);
+    if (key === "file") return this.#fileBacking(table, text, properties);
+    for (const other of ["size", "create", "sync"]) {
+      const entry = table.entries.get(other);
+      if (entry !== undefined) this.#fail(entry.at, `${other} is for a LUN in a file: write ${key}: SIZE`);
+    }
+    const size = LUN_KEYS.size.parse(text.text);
+    if (size === undefined) this.#invalid(key, text, LUN_KEYS.size.expecting);
+    return { kind: key === "memory" ? "memory" : "null", size, at: text.at };
+  }
+
+  #fileBacking(table: YamlTable, path: YamlText, properties: Partial<LunProperties>): LunBacking {
+    if (path.text === "" || path.text.includes("\0")) this.#invalid("file", path, "the path of a file");
+    const create = this.#flag(table, "create");
+    const size = table.entries.get("size");
+    if (create && size === undefined) this.#fail(table.entries.get("create")!.at, "create without size, expected both");
+    if (!create && size !== undefined) {
+      this.#fail(size.at, "size without create: true; a file that exists keeps the size it has");
+    }
+    const sync = properties.sync ?? LUN_DEFAULTS.sync;
+    return { kind: "file", path: path.text, createSize: properties.size, sync, at: path.at };
+  }
+
+  #faults(table: YamlTable): FaultWord[] {
+    if (!table.entries.has("faults")) return [];
+    return this.#list(table, "faults").map((value) => {
+      const { text, at } = this.#text(value, "faults");
+      return { text, at };
+    });
+  }
+
+  #names(table: YamlTable): DeviceNames {
+    const entry = table.entries.get("names");
+    if (entry === undefined) return { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
+    const names = this.#table(entry.value, "names", NAME_KEYS);
+    return {
+      sd: this.#matching(names, "sd", /^sd[a-z]{1,8}$/, "such as sda"),
+      sg: this.#matching(names, "sg", /^sg\d{1,8}$/, "such as sg0"),
+      byId: this.#links(names, "by-id"),
+      byPath: this.#links(names, "by-path"),
+    };
+  }
+
+  #links(table: YamlTable, key: string): string[] | undefined {
+    if (!table.entries.has(key)) return undefined;
+    return this.#list(table, key).map((value) => {
+      const text = this.#text(value, key);
+      if (!/^[!-.0-~]{1,255}$/.test(text.text)) this.#invalid(key, text, "the name of a link, without its directory");
+      return text.text;
+    });
+  }
+
+  #table(value: YamlValue, what: string, keys: readonly string[]): YamlTable {
+    if (value.kind !== "table") this.#fail(value.at, `expected ${what}: a table with ${keys.join(", ")}`);
+    for (const [key, { at }] of value.entries) {
+      if (!keys.includes(key)) this.#fail(at, `unknown key ${quoted(key)}, expected one of ${keys.join(", ")}`);
+    }
+    return value;
+  }
+
+  #list(table: YamlTable, key: string): readonly YamlValue[] {
+    const { value } = this.#entry(table, key);
+    if (value.kind !== "list")
+      this.#fail(value.at, `${key} is no list, expected "${key}:" and lines that begin with "- "`);
+    return value.values;
+  }
+
+  #entry(table: YamlTable, key: string): YamlEntry {
+    return table.entries.get(key) ?? this.#fail(table.at, `no ${key}, expected the key ${key}`);
+  }
+
+  #required(table: YamlTable, key: string): YamlText {
+    return this.#text(this.#entry(table, key).value, key);
+  }
+
+  #text(value: YamlValue, key: string): YamlText {
+    if (value.kind !== "text") this.#fail(value.at, `${key} is a ${value.kind}, expected a single value`);
+    return value;
+  }
+
+  #matching(table: YamlTable, key: string, pattern: RegExp, expecting: string): string | undefined {
+    if (!table.entries.has(key)) return undefined;
+    const text = this.#required(table, key);
+    if (!pattern.test(text.text)) this.#invalid(key, text, expecting);
+    return text.text;
+  }
+
+  #flag(table: YamlTable, key: string): boolean {
+    if (!table.entries.has(key)) return false;
+    const text = this.#required(table, key);
+    const row: LunKey<boolean> = LUN_KEYS.readOnly;
+    return row.parse(text.text) ?? this.#invalid(key, text, row.expecting);
+  }
+
+  #once(seen: Map<string, Position>, name: string, at: Position): void {
+    const first = seen.get(name);
+    if (first !== undefined) this.#fail(at, `${name} is given twice, first at ${formatPosition(first)}`);
+    seen.set(name, at);
+  }
+
+  #invalid(key: string, value: YamlText, expecting: string): never {
+    this.#fail(value.at, `invalid ${key} ${quoted(value.text)}, expected ${expecting}`);
+  }
+
+  #fail(at: Position, reason: string): never {
+    throw new ConfigError(this.#file, at, reason);
+  }
+}

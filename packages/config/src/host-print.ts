@@ -1,0 +1,45 @@
+// Knows how to write the driver domain's devices as host.yaml.
+
+import { stringify } from "yaml";
+import { formatAddress } from "./device-names.js";
+import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-config.js";
+import { eachProperty, LUN_KEYS } from "./lun-keys.js";
+
+type Printed = Record<string, unknown>;
+
+/** The text of a host.yaml; reading it gives an equal `HostConfig` but for its positions. */
+export function printHostConfig(config: HostConfig): string {
+  return stringify({ hosts: config.hosts.map(printHost) }, { lineWidth: 0 });
+}
+
+function printHost({ host, driver, pci, luns }: ScsiHostConfig): Printed {
+  return given({ host, driver, pci, luns: luns.map(printLun) });
+}
+
+function printLun(lun: HostLun): Printed {
+  const { backing } = lun;
+  const printed: Printed = { address: formatAddress(lun.address) };
+  if (backing.kind === "file") {
+    printed.file = backing.path;
+    if (backing.createSize !== undefined) printed.create = true;
+  } else {
+    printed[backing.kind] = LUN_KEYS.size.print(backing.size);
+  }
+  eachProperty(lun, (row, text) => {
+    printed[row.key] = row.flag ? true : text;
+  });
+  if (lun.shareable) printed.shareable = true;
+  if (lun.faults.length > 0) printed.faults = lun.faults.map((fault) => fault.text);
+  const names = printNames(lun.names);
+  if (Object.keys(names).length > 0) printed.names = names;
+  return printed;
+}
+
+function printNames({ sd, sg, byId, byPath }: DeviceNames): Printed {
+  return given({ sd, sg, "by-id": byId, "by-path": byPath });
+}
+
+/** Without the keys that have no value. */
+function given(table: Printed): Printed {
+  return Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,177 @@
+// Knows the properties a LUN is described by: one table for `--lun` words and for host.yaml, read and printed by both.
+
+import { parseWorldWideName } from "./device-names.js";
+import type { Position } from "./errors.js";
+import { formatSize, parseSize, SIZE_EXPECTED } from "./size.js";
+
+/** Where the bytes of a LUN are. */
+export type LunBacking =
+  | {
+      readonly kind: "file";
+      /** As written; relative to the directory of the file it was read from, or to the current one. */
+      readonly path: string;
+      /** Bytes to make the file with where there is none; undefined: a missing file is an error. */
+      readonly createSize: number | undefined;
+      readonly sync: Sync;
+      readonly at: Position;
+    }
+  | { readonly kind: "memory" | "null"; readonly size: number; readonly at: Position };
+
+/** `writeback` keeps what was written durable at SYNCHRONIZE CACHE and FUA, `writethrough` at each write. */
+export type Sync = "writeback" | "writethrough";
+
+/** The types of LUN there are. */
+export type LunType = "disk";
+
+/** A fault to inject, in the words of the SCSI target; nothing here knows them. */
+export interface FaultWord {
+  readonly text: string;
+  readonly at: Position;
+}
+
+/** One LUN: what it is and what backs it. */
+export interface LunSpec {
+  readonly backing: LunBacking;
+  readonly type: LunType;
+  readonly blockSize: 512 | 4096;
+  readonly readOnly: boolean;
+  readonly removable: boolean;
+  readonly vendor: string | undefined;
+  readonly product: string | undefined;
+  readonly revision: string | undefined;
+  readonly serial: string | undefined;
+  /** `naa.` and 16 hex digits in lower case. */
+  readonly wwn: string | undefined;
+  readonly faults: readonly FaultWord[];
+  readonly at: Position;
+}
+
+/** The properties that have one value each. */
+export interface LunProperties {
+  type: LunType;
+  size: number;
+  sync: Sync;
+  blockSize: 512 | 4096;
+  readOnly: boolean;
+  removable: boolean;
+  vendor: string;
+  product: string;
+  revision: string;
+  serial: string;
+  wwn: string;
+}
+
+export interface LunKey<Value> {
+  /** In a `--lun` word. */
+  readonly word: string;
+  /** In host.yaml. */
+  readonly key: string;
+  /** A word of its own, without a value, means yes. */
+  readonly flag?: true;
+  /** What `parse` reads, for messages. */
+  readonly expecting: string;
+  /** Undefined when the text is no such value. */
+  parse(text: string): Value | undefined;
+  print(value: Value): string;
+}
+
+/** A `fault` may be given many times: it is beside the table. */
+export const FAULT_WORD = "fault";
+
+export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunProperties[Name]> } = {
+  type: choice("type", ["disk"]),
+  size: { word: "size", key: "size", expecting: SIZE_EXPECTED, parse: parseSize, print: formatSize },
+  sync: choice("sync", ["writeback", "writethrough"]),
+  blockSize: {
+    word: "block",
+    key: "block",
+    expecting: "512 or 4096",
+    parse: (text) => (text === "512" ? 512 : text === "4096" ? 4096 : undefined),
+    print: String,
+  },
+  readOnly: flag("ro", "readOnly"),
+  removable: flag("removable", "removable"),
+  vendor: identification("vendor", 8),
+  product: identification("product", 16),
+  revision: identification("revision", 4),
+  serial: identification("serial", 32),
+  wwn: {
+    word: "wwn",
+    key: "wwn",
+    expecting: "naa. and 16 hex digits",
+    parse: parseWorldWideName,
+    print: (wwn) => wwn,
+  },
+};
+
+export const LUN_PROPERTIES = Object.keys(LUN_KEYS) as ReadonlyArray<keyof LunProperties>;
+
+/** Reads one property into `properties`; returns what was expected when the text is no such value. */
+export function readProperty<Name extends keyof LunProperties>(
+  properties: Partial<LunProperties>,
+  name: Name,
+  text: string,
+): string | undefined {
+  const value = LUN_KEYS[name].parse(text);
+  if (value === undefined) return LUN_KEYS[name].expecting;
+  (properties as Partial<Pick<LunProperties, Name>>)[name] = value;
+  return undefined;
+}
+
+/** Calls `visit` with every property of a LUN that differs from its default, as text. */
+export function eachProperty(lun: LunSpec, visit: (row: LunKey<never>, text: string) => void): void {
+  const { backing } = lun;
+  const size = backing.kind === "file" ? backing.createSize : backing.size;
+  const properties: Partial<Record<keyof LunProperties, unknown>> = {
+    ...lun,
+    ...(backing.kind === "file" ? { size, sync: backing.sync } : {}),
+  };
+  for (const name of LUN_PROPERTIES) {
+    const value = properties[name];
+    if (value === undefined || value === LUN_DEFAULTS[name as keyof typeof LUN_DEFAULTS]) continue;
+    const row = LUN_KEYS[name] as LunKey<never>;
+    visit(row, row.print(value as never));
+  }
+}
+
+/** What a property is when it is not given; one that is not here is then undefined. */
+export const LUN_DEFAULTS = {
+  type: "disk",
+  sync: "writeback",
+  blockSize: 512,
+  readOnly: false,
+  removable: false,
+} as const satisfies Partial<LunProperties>;
+
+function choice<Value extends string>(name: string, values: readonly Value[]): LunKey<Value> {
+  return {
+    word: name,
+    key: name,
+    expecting: values.join(" or "),
+    parse: (text) => values.find((value) => value === text),
+    print: (value) => value,
+  };
+}
+
+function flag(word: string, key: string): LunKey<boolean> {
+  return {
+    word,
+    key,
+    flag: true,
+    expecting: "true or false",
+    parse: (text) => (text === "true" ? true : text === "false" ? false : undefined),
+    print: String,
+  };
+}
+
+/** INQUIRY's identification fields are left-aligned printable ASCII of fixed length (SPC-5 4.3.1). */
+function identification(name: string, length: number): LunKey<string> {
+  const pattern = new RegExp(`^[!-~](?:[ -~]{0,${length - 2}}[!-~])?$`);
+  return {
+    word: name,
+    key: name,
+    expecting: `1 to ${length} printable ASCII characters`,
+    parse: (text) => (pattern.test(text) ? text : undefined),
+    print: (value) => value,
+  };
+}

@@ -1,0 +1,146 @@
+// Knows a `--lun` word: FILE, mem:SIZE or null:SIZE, then ,key=value pairs; a comma inside a value is written twice.
+
+import { argumentOrigin, ConfigError, type Origin, type Position, quoted } from "./errors.js";
+import {
+  eachProperty,
+  FAULT_WORD,
+  type FaultWord,
+  LUN_DEFAULTS,
+  LUN_KEYS,
+  LUN_PROPERTIES,
+  type LunBacking,
+  type LunProperties,
+  type LunSpec,
+  readProperty,
+} from "./lun-keys.js";
+import { parseSize, SIZE_EXPECTED } from "./size.js";
+
+const BY_WORD = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].word, name]));
+const WORDS: readonly string[] = [...BY_WORD.keys(), FAULT_WORD];
+
+/** Reads a `--lun` word; throws `ConfigError` at the part that is wrong. */
+export function parseLunWord(text: string, origin: Origin = argumentOrigin("--lun")): LunSpec {
+  const [first, ...pairs] = partsOf(text);
+  const properties: Partial<LunProperties> = {};
+  const faults: FaultWord[] = [];
+  const seen = new Set<string>();
+  for (const pair of pairs) {
+    const { word, value, at } = cutPair(pair, origin);
+    if (word === FAULT_WORD) {
+      if (!value)
+        throw new ConfigError(origin.file, at, "fault without a value, expected fault=read@1000:medium-error");
+      faults.push({ text: value, at: origin.at(pair.start + FAULT_WORD.length + 1) });
+    } else {
+      if (seen.has(word)) throw new ConfigError(origin.file, at, `${word} is given twice`);
+      seen.add(word);
+      readPair(properties, word, value, origin.file, at);
+    }
+  }
+  const backing = backingOf(first, properties, origin, seen);
+  return lunSpec(backing, properties, faults, origin.at(0));
+}
+
+/** The word that gives an equal LUN. */
+export function formatLunWord(lun: LunSpec): string {
+  const { backing } = lun;
+  const size = backing.kind === "file" ? "" : LUN_KEYS.size.print(backing.size);
+  const parts = [backing.kind === "file" ? backing.path : backing.kind === "memory" ? `mem:${size}` : `null:${size}`];
+  eachProperty(lun, (row, value) => parts.push(row.flag ? row.word : `${row.word}=${value}`));
+  for (const fault of lun.faults) parts.push(`${FAULT_WORD}=${fault.text}`);
+  return parts.map((part) => part.replaceAll(",", ",,")).join(",");
+}
+
+/** A LUN with these properties; what is missing is as `LUN_DEFAULTS` says. */
+export function lunSpec(
+  backing: LunBacking,
+  properties: Partial<LunProperties>,
+  faults: readonly FaultWord[],
+  at: Position,
+): LunSpec {
+  const { vendor, product, revision, serial, wwn } = properties;
+  const { type, blockSize, readOnly, removable } = { ...LUN_DEFAULTS, ...properties };
+  return { backing, type, blockSize, readOnly, removable, vendor, product, revision, serial, wwn, faults, at };
+}
+
+interface Part {
+  readonly text: string;
+  readonly start: number;
+}
+
+/** Cuts at single commas; empty parts count for nothing. */
+function partsOf(text: string): Part[] {
+  const parts: Part[] = [];
+  let start = 0;
+  for (let i = 0; i <= text.length; i++) {
+    if (i < text.length && text[i] !== ",") continue;
+    if (text[i] === "," && text[i + 1] === ",") {
+      i += 1;
+      continue;
+    }
+    if (i > start) parts.push({ text: text.slice(start, i).replaceAll(",,", ","), start });
+    start = i + 1;
+  }
+  return parts;
+}
+
+function cutPair(part: Part, origin: Origin): { word: string; value: string | undefined; at: Position } {
+  const equals = part.text.indexOf("=");
+  const at = origin.at(part.start);
+  if (equals < 0) return { word: part.text, value: undefined, at };
+  return { word: part.text.slice(0, equals), value: part.text.slice(equals + 1), at };
+}
+
+function readPair(
+  properties: Partial<LunProperties>,
+  word: string,
+  value: string | undefined,
+  file: string,
+  at: Position,
+): void {
+  const name = BY_WORD.get(word);
+  if (name === undefined) {
+    throw new ConfigError(file, at, `unknown key ${quoted(word)}, expected one of ${WORDS.join(", ")}`);
+  }
+  const text = value ?? (LUN_KEYS[name].flag ? "true" : "");
+  const expecting = readProperty(properties, name, text);
+  if (expecting !== undefined)
+    throw new ConfigError(file, at, `invalid ${word} ${quoted(text)}, expected ${expecting}`);
+}
+
+/** Network stores are named in the same way; this version has none. */
+const NOT_SUPPORTED = /^(nbd|iscsi):\/\//;
+
+function backingOf(
+  part: Part | undefined,
+  properties: Partial<LunProperties>,
+  origin: Origin,
+  seen: ReadonlySet<string>,
+): LunBacking {
+  const at = origin.at(part?.start ?? 0);
+  if (part === undefined || part.start > 0) {
+    throw new ConfigError(origin.file, origin.at(0), "empty LUN, expected FILE, mem:SIZE or null:SIZE");
+  }
+  const scheme = NOT_SUPPORTED.exec(part.text)?.[1];
+  if (scheme !== undefined) {
+    throw new ConfigError(
+      origin.file,
+      at,
+      `${scheme}:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE`,
+    );
+  }
+  const sized = /^(mem|null):(.*)$/s.exec(part.text);
+  if (sized === null) return fileBacking(part.text, properties, origin.file, at);
+  for (const word of ["size", "sync"]) {
+    if (seen.has(word)) throw new ConfigError(origin.file, at, `${word} is for files, not for ${sized[1]}:SIZE`);
+  }
+  const size = parseSize(sized[2]);
+  if (size === undefined) {
+    throw new ConfigError(origin.file, at, `invalid size ${quoted(sized[2])}, expected ${SIZE_EXPECTED}`);
+  }
+  return { kind: sized[1] === "mem" ? "memory" : "null", size, at };
+}
+
+function fileBacking(path: string, properties: Partial<LunProperties>, file: string, at: Position): LunBacking {
+  if (path.includes("\0")) throw new ConfigError(file, at, "a NUL character in the name of a file");
+  return { kind: "file", path, createSize: properties.size, sync: properties.sync ?? LUN_DEFAULTS.sync, at };
+}
