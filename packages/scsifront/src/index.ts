@@ -1,1 +1,3 @@
-export {};
+export * from "./adapter.js";
+export * from "./ring-client.js";
+export * from "./scsifront.js";

@@ -1,1 +1,7 @@
-export {};
+export * from "./device-nodes.js";
+export * from "./errors.js";
+export * from "./inventory.js";
+export * from "./scsi-list.js";
+export * from "./toolstack.js";
+export * from "./vscsi-devices.js";
+export * from "./wait.js";

@@ -1,0 +1,19 @@
+// Knows one request while it is under way: the shadow that the front end keeps of its ring slot.
+
+import type { AdapterManagement, Command } from "@pvscsi/scsi";
+import type { GrantReference } from "@pvscsi/xen";
+
+/** Its index among the shadows is its rqid on the ring. */
+export class Shadow {
+  readonly rqid: number;
+  busy = false;
+  command: Command | null = null;
+  management: AdapterManagement | null = null;
+  /** Grants given for it: data first, then pages of descriptors. */
+  readonly grants: GrantReference[] = [];
+  grantCount = 0;
+
+  constructor(rqid: number) {
+    this.rqid = rqid;
+  }
+}

@@ -1,0 +1,66 @@
+// Knows how `xm scsi-list` showed a domain's LUNs, column for column.
+
+import type { ControllerInfo } from "./inventory.js";
+
+/** One LUN in the words of scsi-list; also what --json prints. */
+export interface ScsiListRow {
+  readonly idx: number;
+  readonly backend: number;
+  /** The front end's state. */
+  readonly state: number;
+  readonly featureHost: boolean;
+  readonly physical: string;
+  readonly physicalName: string;
+  readonly virtual: string;
+  /** The front end's state of the device. */
+  readonly deviceState: number;
+}
+
+export function scsiListRows(controllers: readonly ControllerInfo[]): ScsiListRow[] {
+  return controllers.flatMap((controller) =>
+    controller.luns.map((lun) => ({
+      idx: controller.devid,
+      backend: controller.backendDomain,
+      state: controller.frontendState,
+      featureHost: controller.featureHost,
+      physical: lun.physicalDevice,
+      physicalName: lun.physicalName,
+      virtual: lun.virtualDevice,
+      deviceState: lun.frontendState,
+    })),
+  );
+}
+
+interface Column {
+  readonly title: string;
+  /** Least width; a column grows with what is in it, so that a naa name does not push the others aside. */
+  readonly width: number;
+  readonly text: (row: ScsiListRow) => string;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: "Idx", width: 3, text: (row) => String(row.idx) },
+  { title: "BE", width: 3, text: (row) => String(row.backend) },
+  { title: "state", width: 5, text: (row) => String(row.state) },
+  { title: "host", width: 5, text: (row) => (row.featureHost ? "1" : "0") },
+  { title: "phy-hctl", width: 10, text: (row) => row.physical },
+  { title: "phy", width: 5, text: (row) => row.physicalName },
+  { title: "vir-hctl", width: 10, text: (row) => row.virtual },
+  { title: "devstate", width: 8, text: (row) => String(row.deviceState) },
+];
+
+/** The table with its header line. */
+export function formatScsiList(rows: readonly ScsiListRow[]): string {
+  const widths = COLUMNS.map(({ title, width, text }) =>
+    Math.max(width, title.length, ...rows.map((row) => text(row).length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => cell.padEnd(widths[index]))
+      .join(" ")
+      .trimEnd();
+  return [
+    line(COLUMNS.map(({ title }) => title)),
+    ...rows.map((row) => line(COLUMNS.map(({ text }) => text(row)))),
+  ].join("\n");
+}

@@ -1,0 +1,38 @@
+// Knows how to wait for a node to say something, with a limit in time. Knows no device.
+
+import type { Clock } from "@pvscsi/wire";
+import { Coalesced, type XenstoreClient } from "@pvscsi/xen";
+
+/** libxl's LIBXL_INIT_TIMEOUT and LIBXL_DESTROY_TIMEOUT, in milliseconds. */
+export const DEVICE_TIMEOUT = 10_000;
+
+/**
+ * Looks at `path` whenever it or anything below it changes, until `look` gives something other than null; null when
+ * `milliseconds` have passed first.
+ */
+export async function waitFor<Result>(
+  store: XenstoreClient,
+  clock: Clock,
+  path: string,
+  look: () => Promise<Result | null>,
+  milliseconds = DEVICE_TIMEOUT,
+): Promise<Result | null> {
+  let finish: (result: Result | null) => void = () => {};
+  let fail: (error: unknown) => void = () => {};
+  const found = new Promise<Result | null>((resolve, reject) => {
+    finish = resolve;
+    fail = reject;
+  });
+  const looking = new Coalesced(async () => {
+    const result = await look();
+    if (result !== null) finish(result);
+  }, fail);
+  const timer = clock.after(milliseconds, { run: () => finish(null) });
+  const unwatch = await store.watch(path, () => looking.ask());
+  try {
+    return await found;
+  } finally {
+    clock.cancel(timer);
+    await unwatch();
+  }
+}
