@@ -17,3 +17,8 @@ export * from "./maptrack.js";
 export * from "./memory.js";
 export * from "./ring.js";
 export * from "./xenbus.js";
+export * from "./xenstore/client.js";
+export * from "./xenstore/connection.js";
+export * from "./xenstore/in-process.js";
+export * from "./xenstore/session.js";
+export * from "./xenstore/xenstored.js";

@@ -1,31 +1,19 @@
-// Knows the client's half of xenstored's protocol. The signatures are fixed; the body is being written.
+// Knows the client's half of xenstore as drivers see it: what can be asked, and how it fails.
 
-export type XenstoreErrno =
-  | "EINVAL"
-  | "EACCES"
-  | "EEXIST"
-  | "EISDIR"
-  | "ENOENT"
-  | "ENOMEM"
-  | "ENOSPC"
-  | "EIO"
-  | "ENOTEMPTY"
-  | "ENOSYS"
-  | "EROFS"
-  | "EBUSY"
-  | "EAGAIN"
-  | "EISCONN"
-  | "E2BIG"
-  | "EPERM";
+import type { XsdErrno } from "../abi/xenstore.js";
 
-/** A request that xenstored answered with an error. */
+/** Names of the errors xenstored answers with. */
+export type XenstoreErrno = keyof typeof XsdErrno;
+
+/** A request that xenstored answered with an error; EIO when the connection ended before it was answered. */
 export class XenstoreError extends Error {
   override readonly name = "XenstoreError";
   constructor(
     readonly errno: XenstoreErrno,
     what: string,
+    options?: ErrorOptions,
   ) {
-    super(`${what}: ${errno}`);
+    super(`${what}: ${errno}`, options);
   }
 }
 

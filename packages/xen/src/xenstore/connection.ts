@@ -1,0 +1,113 @@
+// Knows one connection's bytes: requests in, replies and events out, and what happens when either side is too slow.
+// Knows nothing of what requests mean.
+
+import type { Runnable, Scheduler } from "@pvscsi/wire";
+import { ProtocolError } from "@pvscsi/wire";
+import { XS } from "../abi/xenstore.js";
+import { encodeMessage, type Message, MessageReader } from "./framing.js";
+import { OutputQueue, type Send } from "./output.js";
+
+/** What a connection is given. */
+export interface ConnectionOptions {
+  readonly scheduler: Scheduler;
+  readonly send: Send;
+  /** Replies that may wait unsent before no more requests are taken. */
+  readonly outstanding: number;
+  /** Bytes that may wait in both directions together. */
+  readonly memory: number;
+  readonly handle: (message: Message) => void;
+  /** The connection is over; `reason` is null when the transport ended it. Called once. */
+  readonly ended: (reason: string | null) => void;
+}
+
+/**
+ * A connection as its transport sees it. Requests are answered from the scheduler, one a turn, so that a connection
+ * with many requests does not hold up the others.
+ */
+export class StoreConnection implements Runnable {
+  readonly #options: ConnectionOptions;
+  readonly #reader = new MessageReader();
+  readonly #output: OutputQueue;
+  #scheduled = false;
+  #open = true;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#output = new OutputQueue(options.send);
+  }
+
+  /** Takes bytes of the peer, cut anywhere; they are copied. */
+  receive(bytes: Uint8Array): void {
+    if (!this.#open) return;
+    this.#reader.push(bytes);
+    this.#checkMemory();
+    this.#schedule();
+  }
+
+  /** The transport takes messages again after `send` said false. */
+  drained(): void {
+    if (!this.#open) return;
+    this.#output.drained();
+    this.#schedule();
+  }
+
+  /** The transport is gone: the connection's watches and transactions go with it. */
+  close(): void {
+    this.#finish(null);
+  }
+
+  /** Ends the connection from this side. */
+  end(reason: string): void {
+    this.#finish(reason);
+  }
+
+  run(): void {
+    this.#scheduled = false;
+    if (!this.#open || this.#output.replies >= this.#options.outstanding) return;
+    const message = this.#next();
+    if (message === null) return;
+    this.#schedule();
+    this.#options.handle(message);
+  }
+
+  reply(message: Message): void {
+    if (!this.#open) return;
+    this.#output.reply(encodeMessage(message));
+    this.#checkMemory();
+  }
+
+  /** Sends a watch event, unless the same one still waits. */
+  event(payload: string): void {
+    if (!this.#open) return;
+    this.#output.event(encodeMessage({ type: XS.WATCH_EVENT, requestId: 0, transactionId: 0, payload }), payload);
+    this.#checkMemory();
+  }
+
+  #next(): Message | null {
+    try {
+      return this.#reader.next();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#finish(error.message);
+      return null;
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || !this.#open) return;
+    this.#scheduled = true;
+    this.#options.scheduler.soon(this);
+  }
+
+  #checkMemory(): void {
+    const waiting = this.#reader.buffered + this.#output.bytes;
+    if (waiting > this.#options.memory) this.#finish(`${waiting} bytes wait, ${this.#options.memory} at most`);
+  }
+
+  #finish(reason: string | null): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#output.clear();
+    this.#options.ended(reason);
+  }
+}

@@ -1,0 +1,150 @@
+// Knows what reading, making, changing and removing a node takes: rights, parents, quotas, and whom to tell.
+// Knows no messages; works alike on the tree and in a transaction.
+
+import { childOf, nameOf, parentOf } from "./paths.js";
+import { Access, type Asker, accessOf, inherited, mayRead, type Permissions } from "./permissions.js";
+import { nodeSize, type Quotas } from "./quotas.js";
+import { Refusal, refuse } from "./refusal.js";
+import type { Announce } from "./transactions.js";
+import type { NodeContent, NodeView, StoreNode } from "./tree.js";
+
+/** Nodes as one asker may use them. All paths are valid and absolute. */
+export class NodeAccess {
+  readonly #view: NodeView;
+  readonly #asker: Asker;
+  readonly #quotas: Quotas;
+  readonly #announce: Announce;
+
+  constructor(view: NodeView, asker: Asker, quotas: Quotas, announce: Announce) {
+    this.#view = view;
+    this.#asker = asker;
+    this.#quotas = quotas;
+    this.#announce = announce;
+  }
+
+  /**
+   * The node, if the asker has all of `need`, bits of Access. That a node is missing is told only to those who have it
+   * at the nearest node above; all others get EACCES.
+   */
+  find(path: string, need: number): StoreNode | Refusal {
+    const node = this.#view.read(path);
+    if (node !== null) return (accessOf(node.permissions, this.#asker) & need) === need ? node : refuse("EACCES");
+    const { ancestor } = this.#nearest(path);
+    return refuse((accessOf(ancestor.permissions, this.#asker) & need) !== 0 ? "ENOENT" : "EACCES");
+  }
+
+  /** Sets the value; a missing node is made, with all that is missing above it. */
+  write(path: string, value: string): Refusal | null {
+    const node = this.find(path, Access.write);
+    if (node instanceof Refusal) return node.errno === "ENOENT" ? this.#create(path, value) : node;
+    const content = { ...node, value };
+    if (this.#tooLarge(content)) return refuse("ENOSPC");
+    this.#view.put(path, content);
+    this.#announce(path, false, null);
+    return null;
+  }
+
+  /** Makes an empty node; one that is there stays as it is, and nobody is told. */
+  makeDirectory(path: string): Refusal | null {
+    const node = this.find(path, Access.write);
+    if (!(node instanceof Refusal)) return null;
+    return node.errno === "ENOENT" ? this.#create(path, "") : node;
+  }
+
+  /** Removes a node and all below it. A missing one is no failure if its parent is there. */
+  remove(path: string): Refusal | null {
+    const node = this.find(path, Access.write);
+    if (node instanceof Refusal) {
+      return node.errno === "ENOENT" && this.#view.read(parentOf(path)) !== null ? null : node;
+    }
+    if (path === "/") return refuse("EINVAL");
+    const parent = this.#view.read(parentOf(path));
+    if (parent !== null) this.removeTree(path, node, parent);
+    return null;
+  }
+
+  /**
+   * Removes without asking for rights. Those who watch a node below are told of just that node, deepest first; the
+   * event of `path` comes last. Each is sent while the nodes still say who may read them.
+   */
+  removeTree(path: string, node: StoreNode, parent: StoreNode): void {
+    this.#dropBelow(path, node);
+    this.#announce(path, false, null);
+    const children = parent.children.filter((name) => name !== nameOf(path));
+    this.#view.put(parentOf(path), { ...parent, children });
+    this.#view.drop(path);
+  }
+
+  /** Replaces the permission list; only privileged askers may name another owner. */
+  setPermissions(path: string, permissions: Permissions): Refusal | null {
+    const node = this.find(path, Access.write | Access.owner);
+    if (node instanceof Refusal) return node;
+    const keepsOwner = permissions[0].domain === node.permissions[0].domain;
+    if (!keepsOwner && !this.#asker.privileged) return refuse("EPERM");
+    const content = { ...node, permissions };
+    if (this.#tooLarge(content)) return refuse("ENOSPC");
+    this.#view.put(path, content);
+    this.#announce(path, false, node.permissions);
+    return null;
+  }
+
+  /** As deep as a path can be: 1024 nodes for a path of 2048 characters. */
+  #dropBelow(path: string, node: StoreNode): void {
+    for (const name of node.children) {
+      const child = childOf(path, name);
+      const below = this.#view.read(child);
+      if (below === null) continue;
+      this.#dropBelow(child, below);
+      this.#announce(child, true, null);
+      this.#view.drop(child);
+    }
+  }
+
+  #create(path: string, value: string): Refusal | null {
+    const made: [string, NodeContent][] = [];
+    const { missing, above, ancestor } = this.#nearest(path);
+    const permissions = inherited(ancestor.permissions, this.#asker);
+    let children: string[] = [];
+    for (const at of missing) {
+      made.push([at, { value: at === path ? value : "", permissions, children }]);
+      children = [nameOf(at)];
+    }
+    made.push([above, { ...ancestor, children: [...ancestor.children, ...children] }]);
+    if (this.#tooMany(missing.length) || made.some(([, content]) => this.#tooLarge(content))) return refuse("ENOSPC");
+    for (const [at, content] of made) this.#view.put(at, content);
+    this.#announce(path, false, null);
+    return null;
+  }
+
+  /** The nearest node above a missing one, and the paths from `path` up to it, without it. */
+  #nearest(path: string): { missing: string[]; above: string; ancestor: StoreNode } {
+    const missing = [path];
+    for (;;) {
+      const above = parentOf(missing[missing.length - 1]);
+      const ancestor = this.#view.read(above);
+      if (ancestor !== null) return { missing, above, ancestor };
+      missing.push(above);
+    }
+  }
+
+  #tooMany(more: number): boolean {
+    return !this.#asker.privileged && this.#view.owned(this.#asker.domain) + more > this.#quotas.nodes;
+  }
+
+  #tooLarge(content: NodeContent): boolean {
+    return !this.#asker.privileged && nodeSize(content) >= this.#quotas["node-size"];
+  }
+}
+
+/**
+ * Whether `asker` may know of a change: it could read the node before, can read it now, or reads its parent.
+ * Nothing is told of a node that is gone unless it was readable (XSA-115).
+ */
+export function mayKnow(view: NodeView, path: string, before: Permissions | null, asker: Asker): boolean {
+  if (before !== null && mayRead(before, asker)) return true;
+  const node = view.read(path);
+  if (node === null) return false;
+  if (mayRead(node.permissions, asker)) return true;
+  const parent = path === "/" ? null : view.read(parentOf(path));
+  return parent !== null && mayRead(parent.permissions, asker);
+}

@@ -1,0 +1,67 @@
+// Knows permission lists: their text, and what they let a domain do. Knows no nodes.
+
+/** What a list grants, as bits. */
+export const Access = { read: 1, write: 2, owner: 4 } as const;
+
+const LETTERS = "nrwb";
+const TEXT = /^([nrwb])(\d{1,5})$/;
+
+/** One entry: what `domain` may do. In the first entry `domain` is the owner, and `access` is for all not listed. */
+export interface Permission {
+  readonly domain: number;
+  /** Bits of Access: read, write, both or none. */
+  readonly access: number;
+}
+
+export type Permissions = readonly Permission[];
+
+/** Who asks. */
+export interface Asker {
+  readonly domain: number;
+  /** Is refused nothing (domain 0). */
+  readonly privileged: boolean;
+  /** The domain on whose behalf this one may act (SET_TARGET), or null. */
+  readonly target: number | null;
+}
+
+/** Nobody but the tools. */
+export const TOOLS_ONLY: Permissions = [{ domain: 0, access: 0 }];
+
+/** The bits of Access that `permissions` give to `asker`. */
+export function accessOf(permissions: Permissions, { domain, privileged, target }: Asker): number {
+  const concerns = (entry: Permission): boolean => entry.domain === domain || entry.domain === target;
+  if (privileged || concerns(permissions[0])) return Access.read | Access.write | Access.owner;
+  for (let i = 1; i < permissions.length; i++) {
+    if (concerns(permissions[i])) return permissions[i].access;
+  }
+  return permissions[0].access;
+}
+
+export function mayRead(permissions: Permissions, asker: Asker): boolean {
+  return (accessOf(permissions, asker) & Access.read) !== 0;
+}
+
+/** A new node's list: its parent's, except that what a guest makes is the guest's. */
+export function inherited(parent: Permissions, asker: Asker): Permissions {
+  return asker.privileged ? parent : [{ ...parent[0], domain: asker.domain }, ...parent.slice(1)];
+}
+
+/** The list with nothing for `domain` in it; the owner, who is not `domain`, stays. */
+export function without(permissions: Permissions, domain: number): Permissions {
+  return permissions.filter((entry, index) => index === 0 || entry.domain !== domain);
+}
+
+/** Entries such as `n0`, `r5`; null when one of them is none. */
+export function parsePermissions(texts: readonly string[]): Permissions | null {
+  const permissions: Permission[] = [];
+  for (const text of texts) {
+    const match = TEXT.exec(text);
+    if (match === null || Number(match[2]) > 0xffff) return null;
+    permissions.push({ access: LETTERS.indexOf(match[1]), domain: Number(match[2]) });
+  }
+  return permissions;
+}
+
+export function printPermission({ domain, access }: Permission): string {
+  return `${LETTERS[access]}${domain}`;
+}

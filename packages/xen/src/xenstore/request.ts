@@ -1,0 +1,55 @@
+// Knows one request while it is answered, and how payloads give up their arguments.
+
+import { NodeAccess } from "./nodes.js";
+import { absolutePath, isValidPath } from "./paths.js";
+import type { Peer } from "./peer.js";
+import { type Refusal, refuse } from "./refusal.js";
+import { announce, type Store } from "./store.js";
+import type { Transaction } from "./transactions.js";
+import type { Watch } from "./watches.js";
+
+/** The payload of replies that say no more than that all went well. */
+export const DONE = "OK\0";
+
+export class Request {
+  /** The nodes as this request may use them. */
+  readonly nodes: NodeAccess;
+  /** A watch that this request made: its first event follows the reply. */
+  started: Watch | null = null;
+
+  constructor(
+    readonly store: Store,
+    readonly peer: Peer,
+    readonly payload: string,
+    readonly transactionId: number,
+    readonly transaction: Transaction | null,
+  ) {
+    this.nodes =
+      transaction === null
+        ? new NodeAccess(store.tree, peer, store.quotas, (...change) => announce(store, ...change))
+        : new NodeAccess(transaction, peer, store.quotas, (path, exact) => transaction.announce(path, exact));
+  }
+
+  /** A payload that is one string; null when it is none or more. */
+  get argument(): string | null {
+    const end = this.payload.indexOf("\0");
+    return end >= 0 && end === this.payload.length - 1 ? this.payload.slice(0, end) : null;
+  }
+
+  /** A path argument, made absolute. */
+  path(argument: string): string | Refusal {
+    const path = absolutePath(argument, this.peer.domain);
+    return isValidPath(path, this.store.quotas["path-max"]) ? path : refuse("EINVAL");
+  }
+
+  /** A payload that is one path. A malformed payload is answered ENOENT: 4.17 gives a stale errno, this one as a rule. */
+  get onlyPath(): string | Refusal {
+    return this.argument === null ? refuse("ENOENT") : this.path(this.argument);
+  }
+}
+
+/** C's atoi: leading digits, whatever follows; 0 without any. */
+export function leadingNumber(text: string): number {
+  const match = /^\s*[+-]?\d+/.exec(text);
+  return match === null ? 0 : Number(match[0]);
+}

@@ -1,0 +1,74 @@
+// Knows the requests about a connection's own things: its watches and its transactions.
+
+import { splitStrings } from "./framing.js";
+import { absolutePath, homeOf, isRelative } from "./paths.js";
+import { Refusal, refuse } from "./refusal.js";
+import { DONE, type Request } from "./request.js";
+import { announce } from "./store.js";
+import { Transaction } from "./transactions.js";
+
+/** path|token|: the first event follows the reply, whether or not there is such a node. */
+export function watch(request: Request): string | Refusal {
+  const { store, peer } = request;
+  const strings = splitStrings(request.payload);
+  if (strings.length !== 2) return refuse("EINVAL");
+  const [name, token] = strings;
+  const path = watchedPath(request, name);
+  if (path instanceof Refusal) return path;
+  if (store.watches.find(peer, path, token) !== null) return refuse("EEXIST");
+  if (!peer.privileged && held(request) > store.quotas.watches) return refuse("E2BIG");
+  request.started = store.watches.add(peer, path, token, isRelative(name) ? homeOf(peer.domain).length + 1 : 0);
+  return DONE;
+}
+
+/** path|token|, both as they were given to `watch`. */
+export function unwatch({ store, peer, payload }: Request): string | Refusal {
+  const strings = splitStrings(payload);
+  if (strings.length !== 2) return refuse("EINVAL");
+  const found = store.watches.find(peer, absolutePath(strings[0], peer.domain), strings[1]);
+  if (found === null) return refuse("ENOENT");
+  store.watches.remove(found);
+  return DONE;
+}
+
+/** Answers the new transaction's id. */
+export function startTransaction({ store, peer, transaction }: Request): string | Refusal {
+  if (transaction !== null) return refuse("EBUSY");
+  let open = 0;
+  for (const other of store.peers) if (other.domain === peer.domain) open += other.transactions.size;
+  if (!peer.privileged && open > store.quotas.transactions) return refuse("ENOSPC");
+  const limit = peer.privileged ? Number.POSITIVE_INFINITY : store.quotas["transaction-nodes"];
+  return `${peer.open(new Transaction(store.tree, limit))}\0`;
+}
+
+/** T| commits, F| drops; either way the transaction is over. Any other payload leaves it open. */
+export function endTransaction(request: Request): string | Refusal {
+  const { store, peer, transaction, transactionId, argument } = request;
+  if (argument !== "T" && argument !== "F") return refuse("EINVAL");
+  if (transaction === null) return refuse("ENOENT");
+  peer.transactions.delete(transactionId);
+  if (argument === "F") return DONE;
+  const tooMany = transaction.gained(peer.domain) > 0 && transaction.owned(peer.domain) > store.quotas.nodes;
+  if (!peer.privileged && tooMany) return refuse("ENOSPC");
+  return transaction.commit((...change) => announce(store, ...change)) ?? DONE;
+}
+
+/** Drops all watches and transactions of the connection. */
+export function reset({ store, peer }: Request): string | Refusal {
+  store.watches.removeAll(peer);
+  peer.transactions.clear();
+  return DONE;
+}
+
+/** @ names are only bounded in length: a name nobody ever announces may be watched. */
+function watchedPath(request: Request, name: string): string | Refusal {
+  if (!name.startsWith("@")) return request.path(name);
+  return name.length > request.store.quotas["path-max"] ? refuse("EINVAL") : name;
+}
+
+/** Watches of all the domain's connections. */
+function held({ store, peer }: Request): number {
+  let count = 0;
+  for (const other of store.peers) if (other.domain === peer.domain) count += store.watches.count(other);
+  return count;
+}

@@ -1,0 +1,122 @@
+// Knows transactions: a private view of the tree, what it has touched, and when it may be committed.
+
+import type { Permissions } from "./permissions.js";
+import { type Refusal, refuse } from "./refusal.js";
+import type { NodeContent, NodeView, StoreNode, Tree } from "./tree.js";
+
+/** The generation of a node that is not there. */
+const MISSING = 0;
+
+interface Touched {
+  /** Of the tree's node when it was first touched. */
+  readonly generation: number;
+  readonly before: Permissions | null;
+  /** As the transaction sees it now. */
+  node: StoreNode | null;
+  modified: boolean;
+  event: "none" | "exact" | "below";
+}
+
+/** Tells of a changed node: `exact` to those only who watch this very path, `before` is who could read it. */
+export type Announce = (path: string, exact: boolean, before: Permissions | null) => void;
+
+/**
+ * What one transaction sees: nodes as they were when it first touched them, plus its own changes. Whatever it touches,
+ * if only to find it missing, must be unchanged in the tree at the end; a new node touches its parent.
+ */
+export class Transaction implements NodeView {
+  readonly #tree: Tree;
+  readonly #limit: number;
+  /** In the order of first touch, which is the order of the events after a commit. */
+  readonly #touched = new Map<string, Touched>();
+  readonly #owned = new Map<number, number>();
+  /** More nodes were touched than the limit allows: it can only be dropped. */
+  exhausted = false;
+  #doomed = false;
+
+  /** A transaction that may touch at most `limit` nodes. */
+  constructor(tree: Tree, limit: number) {
+    this.#tree = tree;
+    this.#limit = limit;
+  }
+
+  read(path: string): StoreNode | null {
+    return this.#touch(path).node;
+  }
+
+  put(path: string, { value, permissions, children }: NodeContent): void {
+    const touched = this.#touch(path);
+    this.#count(touched.node, -1);
+    touched.node = { value, permissions, children, generation: this.#tree.nextGeneration() };
+    touched.modified = true;
+    this.#count(touched.node, 1);
+  }
+
+  drop(path: string): void {
+    const touched = this.#touch(path);
+    this.#count(touched.node, -1);
+    touched.node = null;
+    touched.modified = true;
+  }
+
+  owned(domain: number): number {
+    return this.#tree.owned(domain) + this.gained(domain);
+  }
+
+  /** How many nodes more than before `domain` will own. */
+  gained(domain: number): number {
+    return this.#owned.get(domain) ?? 0;
+  }
+
+  /** Notes an event for after the commit: one a node, however often it is changed. */
+  announce(path: string, exact: boolean): void {
+    this.#touch(path).event = exact ? "exact" : "below";
+  }
+
+  /** Makes the end fail if a change names `domain`, which is gone: its successor must inherit nothing. */
+  forget(domain: number): void {
+    for (const { node, modified } of this.#touched.values()) {
+      if (modified && node?.permissions.some((entry) => entry.domain === domain)) this.#doomed = true;
+    }
+  }
+
+  /** Applies all changes, then announces them; or changes nothing and says why. */
+  commit(announce: Announce): Refusal | null {
+    if (this.exhausted) return refuse("ENOSPC");
+    if (this.#doomed || !this.#unchanged()) return refuse("EAGAIN");
+    for (const [path, { node, modified, generation }] of this.#touched) {
+      if (!modified) continue;
+      if (node !== null) this.#tree.put(path, node);
+      else if (generation !== MISSING) this.#tree.drop(path);
+    }
+    for (const [path, { event, before }] of this.#touched) {
+      if (event !== "none") announce(path, event === "exact", before);
+    }
+    return null;
+  }
+
+  #unchanged(): boolean {
+    for (const [path, { generation }] of this.#touched) {
+      if ((this.#tree.read(path)?.generation ?? MISSING) !== generation) return false;
+    }
+    return true;
+  }
+
+  #touch(path: string): Touched {
+    let touched = this.#touched.get(path);
+    if (touched === undefined) {
+      const node = this.#tree.read(path);
+      const generation = node?.generation ?? MISSING;
+      touched = { generation, before: node?.permissions ?? null, node, modified: false, event: "none" };
+      this.#touched.set(path, touched);
+      if (this.#touched.size > this.#limit) this.exhausted = true;
+    }
+    return touched;
+  }
+
+  #count(node: StoreNode | null, change: number): void {
+    if (node === null) return;
+    const owner = node.permissions[0].domain;
+    this.#owned.set(owner, (this.#owned.get(owner) ?? 0) + change);
+  }
+}

@@ -1,0 +1,84 @@
+// Knows the nodes: an immutable record a path, its generation, and how many nodes each domain owns.
+// Knows no rights, events or requests.
+
+import { type Permissions, TOOLS_ONLY } from "./permissions.js";
+
+/** What a node holds. */
+export interface NodeContent {
+  readonly value: string;
+  readonly permissions: Permissions;
+  /** Names, in the order in which they were made. */
+  readonly children: readonly string[];
+}
+
+export interface StoreNode extends NodeContent {
+  /** Differs from that of every other content of any node. */
+  readonly generation: number;
+}
+
+/** Nodes as a request sees them: the tree itself, or a transaction's view of it. */
+export interface NodeView {
+  read(path: string): StoreNode | null;
+  put(path: string, content: NodeContent): void;
+  /** Takes one node out; its parent's list of children is the caller's to change. */
+  drop(path: string): void;
+  /** How many nodes `domain` owns. */
+  owned(domain: number): number;
+}
+
+/** All nodes. Records are never changed, only replaced: who has read one keeps what it read. */
+export class Tree implements NodeView {
+  readonly #nodes = new Map<string, StoreNode>();
+  readonly #owned = new Map<number, number>();
+  #generation = 0;
+
+  /** The tree of a fresh xenstored. */
+  constructor() {
+    this.put("/", { value: "", permissions: TOOLS_ONLY, children: ["tool"] });
+    this.put("/tool", { value: "", permissions: TOOLS_ONLY, children: ["xenstored"] });
+    this.put("/tool/xenstored", { value: "", permissions: TOOLS_ONLY, children: [] });
+  }
+
+  get root(): StoreNode {
+    return this.#nodes.get("/") as StoreNode;
+  }
+
+  /** Paths of all nodes, in no order. */
+  paths(): string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  /** A number no content had so far. */
+  nextGeneration(): number {
+    this.#generation += 1;
+    return this.#generation;
+  }
+
+  read(path: string): StoreNode | null {
+    return this.#nodes.get(path) ?? null;
+  }
+
+  put(path: string, { value, permissions, children }: NodeContent): void {
+    this.#count(path, -1);
+    this.#nodes.set(path, { value, permissions, children, generation: this.nextGeneration() });
+    this.#count(path, 1);
+  }
+
+  drop(path: string): void {
+    this.#count(path, -1);
+    this.#nodes.delete(path);
+  }
+
+  owned(domain: number): number {
+    return this.#owned.get(domain) ?? 0;
+  }
+
+  #count(path: string, change: number): void {
+    const node = this.#nodes.get(path);
+    if (node === undefined) return;
+    const owner = node.permissions[0].domain;
+    const count = this.owned(owner) + change;
+    if (count === 0) this.#owned.delete(owner);
+    else this.#owned.set(owner, count);
+  }
+}
