@@ -1,5 +1,7 @@
 // Knows what was received and not yet taken, however it was cut into fragments. Knows no message.
 
+import { copyBytes } from "@pvscsi/wire";
+
 /** Received bytes in order. Fragments are kept as they came; whoever takes bytes copies them out. */
 export class Input {
   /** Bytes received and not yet taken. */
@@ -19,8 +21,7 @@ export class Input {
     let done = 0;
     while (done < length && this.available > 0) {
       const size = this.#next(length - done);
-      const fragment = this.#fragments[0];
-      target.set(size === fragment.length ? fragment : fragment.subarray(this.#taken, this.#taken + size), at + done);
+      copyBytes(this.#fragments[0], this.#taken, target, at + done, size);
       this.#advance(size);
       done += size;
     }
