@@ -1,0 +1,152 @@
+import { ConfigError, formatLunWord, formatSize, type LunSpec, parseLunWord, parseSize } from "@pvscsi/config";
+import { expect } from "chai";
+import fc from "fast-check";
+import { bare, faultOf, withoutPlaces } from "./support.js";
+
+function fault(text: string): string {
+  return faultOf(() => parseLunWord(text));
+}
+
+describe("sizes", () => {
+  it("are read in bytes and in powers of 1024", () => {
+    expect(["1", "512", "64M", "64m", "1GiB", "2T", "3K"].map(parseSize)).to.deep.equal([
+      1,
+      512,
+      64 * 2 ** 20,
+      64 * 2 ** 20,
+      2 ** 30,
+      2 * 2 ** 40,
+      3072,
+    ]);
+  });
+
+  it("are refused when they are ambiguous, empty or too large", () => {
+    for (const text of ["", "0", "0M", "1MB", "1.5G", "-1", " 1", "1 M", "9999999999T", "0x10"]) {
+      expect(parseSize(text), text).to.equal(undefined);
+    }
+  });
+
+  it("are printed so that they read as the same number", () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 50 }), (n) => parseSize(formatSize(n)) === n));
+    expect([formatSize(2 ** 28), formatSize(1536), formatSize(2 ** 50)]).to.deep.equal(["256MiB", "1536", "1024TiB"]);
+  });
+});
+
+describe("a --lun word", () => {
+  it("reads a file with its properties", () => {
+    const lun = parseLunWord(
+      "images/a.img,size=1GiB,block=4096,ro,removable,serial=S 1,wwn=0x5000C50012345678,vendor=ACME,product=Disk,sync=writethrough,type=disk",
+    );
+    expect(lun.backing).to.include({ kind: "file", path: "images/a.img", createSize: 2 ** 30, sync: "writethrough" });
+    expect(lun).to.include({ blockSize: 4096, readOnly: true, removable: true, serial: "S 1", vendor: "ACME" });
+    expect(lun).to.include({ product: "Disk", wwn: "naa.5000c50012345678", type: "disk" });
+  });
+
+  it("reads memory and null, with what is not given at its default", () => {
+    expect(parseLunWord("mem:64M").backing).to.include({ kind: "memory", size: 2 ** 26 });
+    expect(parseLunWord("null:1T")).to.deep.include({ blockSize: 512, readOnly: false, serial: undefined, faults: [] });
+  });
+
+  it("keeps every fault as it is written, with its place", () => {
+    const { faults } = parseLunWord("mem:1M,fault=read@1000:medium-error,ro,fault=write:delay=200ms");
+    expect(faults).to.deep.equal([
+      { text: "read@1000:medium-error", at: { line: 1, column: 14 } },
+      { text: "write:delay=200ms", at: { line: 1, column: 46 } },
+    ]);
+  });
+
+  it("reads a comma that is written twice as one", () => {
+    expect(parseLunWord("a,,b.img,serial=x,,y")).to.deep.include({ serial: "x,y" });
+    expect(parseLunWord("a,,b.img").backing).to.include({ path: "a,b.img" });
+  });
+
+  const wrong: ReadonlyArray<readonly [string, string]> = [
+    ["", "--lun:1:1: empty LUN, expected FILE, mem:SIZE or null:SIZE"],
+    [",ro", "--lun:1:1: empty LUN, expected FILE, mem:SIZE or null:SIZE"],
+    ["nbd://h/x", "--lun:1:1: nbd:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE"],
+    ["iscsi://h/x,ro", "--lun:1:1: iscsi:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE"],
+    ["mem:", "--lun:1:1: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
+    ["null:1MB", "--lun:1:1: invalid size '1MB', expected a size in bytes or such as 64M or 1GiB"],
+    ["mem:1M,size=2M", "--lun:1:1: size is for files, not for mem:SIZE"],
+    ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
+    [
+      "a.img,bad=1",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, fault",
+    ],
+    ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
+    ["a.img,block=1024", "--lun:1:7: invalid block '1024', expected 512 or 4096"],
+    ["a.img,size", "--lun:1:7: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
+    ["a.img,type=tape", "--lun:1:7: invalid type 'tape', expected disk"],
+    ["a.img,vendor=TOOLONGNAME", "--lun:1:7: invalid vendor 'TOOLONGNAME', expected 1 to 8 printable ASCII characters"],
+    ["a.img,wwn=5", "--lun:1:7: invalid wwn '5', expected naa. and 16 hex digits"],
+    ["a.img,fault", "--lun:1:7: fault without a value, expected fault=read@1000:medium-error"],
+  ];
+  for (const [text, message] of wrong) it(`refuses ${text}`, () => expect(fault(text)).to.equal(message));
+
+  it("is printed so that it reads as an equal LUN", () => {
+    fc.assert(
+      fc.property(lunSpecs(), (lun) => {
+        expect(withoutPlaces(parseLunWord(formatLunWord(lun)))).to.deep.equal(withoutPlaces(lun));
+      }),
+    );
+  });
+
+  it("never throws anything but ConfigError", () => {
+    const words = fc.constantFrom(
+      "mem:",
+      "null:",
+      "a",
+      ",",
+      ",,",
+      "=",
+      "size=",
+      "ro",
+      "fault=",
+      "1M",
+      "block=512",
+      "x",
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(words).map((w) => w.join("")),
+        ),
+        (text) => {
+          expect(bare(() => parseLunWord(text))).to.satisfy((e: unknown) => e === null || e instanceof ConfigError);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function lunSpecs(): fc.Arbitrary<LunSpec> {
+  const at = { line: 1, column: 1 };
+  const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
+  const size = fc.integer({ min: 1, max: 2 ** 50 });
+  const word = (length: number) => maybe(fc.stringMatching(new RegExp(`^[!-~][ -~]{0,${length - 2}}[!-~]$`)));
+  return fc.record<LunSpec>({
+    backing: fc.oneof(
+      fc.record({
+        kind: fc.constant("file" as const),
+        path: fc.stringMatching(/^[a-z./][ -~]{0,20}$/).filter((path) => !/^(mem|null):|^(nbd|iscsi):/.test(path)),
+        createSize: maybe(size),
+        sync: fc.constantFrom("writeback" as const, "writethrough" as const),
+        at: fc.constant(at),
+      }),
+      fc.record({ kind: fc.constantFrom("memory" as const, "null" as const), size, at: fc.constant(at) }),
+    ),
+    type: fc.constant("disk"),
+    blockSize: fc.constantFrom(512, 4096),
+    readOnly: fc.boolean(),
+    removable: fc.boolean(),
+    vendor: word(8),
+    product: word(16),
+    revision: word(4),
+    serial: word(32),
+    wwn: maybe(fc.stringMatching(/^naa\.[0-9a-f]{16}$/)),
+    faults: fc.array(fc.record({ text: fc.stringMatching(/^[!-~]{1,20}$/), at: fc.constant(at) }), { maxLength: 3 }),
+    at: fc.constant(at),
+  });
+}
