@@ -1,4 +1,13 @@
 export * from "./adapter.js";
+export * from "./cdb.js";
+export * from "./direct.js";
+export { createDisk, type DiskOptions } from "./disk/disk.js";
 export * from "./logical-unit.js";
+export * from "./management.js";
+export * from "./nexus.js";
+export * from "./sense.js";
 export * from "./store.js";
+export * from "./stores/memory-store.js";
+export * from "./stores/null-store.js";
+export * from "./target.js";
 export * from "./task.js";

@@ -16,6 +16,8 @@ export type UnitListener = (event: UnitEvent, cause: Task | null) => void;
 export interface LogicalUnit {
   /** Peripheral device type (SPC-5 table 150): 0 disk, 1 tape, 5 CD/DVD ... */
   readonly deviceType: number;
+  /** Whether its sense data is in descriptor format (D_SENSE of the control mode page); fixed where absent. */
+  readonly descriptorSense?: boolean;
   /** Executes a task; ends it exactly once, perhaps before returning. */
   execute(task: Task): void;
   /** Asks that a task under way end soon; `task.aborted` is set by the caller. It still ends exactly once. */

@@ -1,6 +1,7 @@
 // Knows one command at a logical unit: what was asked, and how it ended. Knows no transport and no device type.
 
 import { assert, Places } from "@pvscsi/wire";
+import type { Sense } from "./sense.js";
 
 /** SAM status codes (SAM-5 5.3.1). */
 export const Status = {
@@ -14,12 +15,27 @@ export const Status = {
   taskAborted: 0x40,
 } as const;
 
-export type DataDirection = "none" | "to-device" | "from-device";
+/** "bidirectional" is one buffer that may be used either way, as the command wants it (vscsiif has it). */
+export type DataDirection = "none" | "to-device" | "from-device" | "bidirectional";
 
 /** The longest CDB of SPC: a variable length one. */
 export const MAX_CDB = 260;
 /** The longest sense data of SPC. */
 export const MAX_SENSE = 252;
+
+/** The I_T nexus a task came by, as device servers see it. */
+export interface TaskNexus {
+  /** Where the target is, for traces: `channel:target`. */
+  readonly name: string;
+  /** False once it is lost: what a device remembered for it (e.g. PREVENT ALLOW MEDIUM REMOVAL) ends then. */
+  readonly open: boolean;
+  /** The target's LUNs in ascending order, for REPORT LUNS; clears what says that they have changed. */
+  reportLuns(): readonly number[];
+  /** Takes off the unit attention pending at `lun`, for REQUEST SENSE. */
+  takeAttention(lun: number): Sense | null;
+  /** Called by `Task.end`; hands the task back to its submitter. */
+  ended(task: Task): void;
+}
 
 /**
  * A command on its way through a target, as a pooled record: the transport fills in what was asked and `completed`,
@@ -49,6 +65,12 @@ export class Task {
   completed: (task: Task) => void = unsubmitted;
   /** The submitter's own record for this task. */
   context: unknown = null;
+  /** Set by the nexus for as long as the task is under way. */
+  nexus: TaskNexus | null = null;
+  /** The nexus's place for it in its table of tasks under way. */
+  slot = 0;
+  /** The device server's own record for it while it executes. */
+  work: unknown = null;
   #running = false;
 
   /** Expected bytes less the bytes the command wanted to move: positive is underflow, negative overflow. */
@@ -71,7 +93,8 @@ export class Task {
     assert(this.#running, `task ${this.tag} ended twice`);
     this.#running = false;
     this.status = status;
-    this.completed(this);
+    if (this.nexus === null) this.completed(this);
+    else this.nexus.ended(this);
   }
 }
 

@@ -1,0 +1,157 @@
+// Knows how a device server finds the row of a command in its opcode table, checks the CDB against it and runs it.
+// Knows no command: the device types bring their tables.
+
+import { assert } from "@pvscsi/wire";
+import type { CommandDescription } from "./cdb.js";
+import { endWithSense, type FieldPointer, SENSE, type Sense } from "./sense.js";
+import { Status, type Task } from "./task.js";
+
+/** What the checks before a command ask the device. */
+export interface DeviceServer {
+  readonly descriptorSense: boolean;
+  /** Bytes that one command at a time builds its answer in, or copies its parameter list into. */
+  readonly scratch: Uint8Array;
+  /** Why the medium cannot be used now, or null. */
+  notReady(): Sense | null;
+  /** Why the medium cannot be written, or null. */
+  writeProtection(): Sense | null;
+}
+
+/** One supported command: a row of a device type's opcode table. */
+export interface CommandRow<Device> {
+  readonly command: CommandDescription;
+  /** CDB usage data as REPORT SUPPORTED OPERATION CODES gives it: bits that are zero must be zero in a CDB. */
+  readonly usage: Uint8Array;
+  readonly needs: "nothing" | "medium" | "writable-medium";
+  readonly data: "none" | "in" | "out";
+  /** Seconds to wait before error recovery, reported with RCTD. */
+  readonly timeout: number;
+  readonly run: (device: Device, task: Task) => void;
+}
+
+export interface RowOptions {
+  readonly needs?: CommandRow<never>["needs"];
+  readonly data?: CommandRow<never>["data"];
+  readonly timeout?: number;
+}
+
+/** Makes a row; `usage` is the map from byte 1 on, in hex, without the service action. */
+export function row<Device>(
+  command: CommandDescription,
+  usage: string,
+  run: CommandRow<Device>["run"],
+  { needs = "nothing", data = "none", timeout = 30 }: RowOptions = {},
+): CommandRow<Device> {
+  const bytes = Uint8Array.from([command.opcode, ...usage.split(" ").map((byte) => Number.parseInt(byte, 16))]);
+  assert(bytes.length === command.length, `${command.name}: usage of ${bytes.length} bytes`);
+  if (command.serviceAction !== null) bytes[1] |= command.serviceAction;
+  return { command, usage: bytes, needs, data, timeout, run };
+}
+
+/** The opcode table of one device. */
+export class CommandTable<Device extends DeviceServer> {
+  readonly rows: readonly CommandRow<Device>[];
+  readonly #plain: (CommandRow<Device> | undefined)[] = new Array(256).fill(undefined);
+  readonly #actions: (CommandRow<Device>[] | undefined)[] = new Array(256).fill(undefined);
+
+  constructor(rows: readonly CommandRow<Device>[]) {
+    this.rows = rows;
+    for (const entry of rows) {
+      const { opcode, serviceAction } = entry.command;
+      if (serviceAction === null) this.#plain[opcode] = entry;
+      else this.#actions[opcode] = Object.assign(this.#actions[opcode] ?? [], { [serviceAction]: entry });
+    }
+  }
+
+  /** Whether the opcode is supported with service actions. */
+  hasActions(opcode: number): boolean {
+    return this.#actions[opcode] !== undefined;
+  }
+
+  find(opcode: number, serviceAction: number): CommandRow<Device> | undefined {
+    return this.#plain[opcode] ?? this.#actions[opcode]?.[serviceAction];
+  }
+
+  /** Checks a task against its row and runs it. */
+  execute(device: Device, task: Task): void {
+    const { cdb } = task;
+    const found = this.#plain[cdb[0]] ?? this.#actions[cdb[0]]?.[cdb[1] & 0x1f];
+    if (found === undefined) return this.#unsupported(device, task);
+    if (task.cdbLength < found.usage.length) return invalidField(device, task, task.cdbLength, null);
+    const wrong = firstWrongByte(found, cdb);
+    if (wrong > 0) return invalidField(device, task, wrong, highestBit(cdb[wrong] & ~mask(found, wrong)));
+    if (found.needs !== "nothing") {
+      const reason = device.notReady() ?? (found.needs === "writable-medium" ? device.writeProtection() : null);
+      if (reason !== null) return check(device, task, reason);
+    }
+    if (found.data !== "none" && task.data.length > 0 && task.direction !== DIRECTION[found.data]) {
+      // The initiator opened its buffer for the other direction: nothing may be moved through it.
+      return check(device, task, SENSE.invalidFieldInInformationUnit);
+    }
+    found.run(device, task);
+  }
+
+  #unsupported(device: Device, task: Task): void {
+    if (this.hasActions(task.cdb[0])) invalidField(device, task, 1, 4);
+    else check(device, task, SENSE.invalidOpcode);
+  }
+}
+
+const DIRECTION = { none: "none", in: "from-device", out: "to-device" } as const;
+
+/** The first byte of a CDB with a bit outside of the usage map; 0 when there is none. */
+function firstWrongByte(row: CommandRow<never>, cdb: Uint8Array): number {
+  const { usage } = row;
+  for (let i = 1; i < usage.length; i++) {
+    if ((cdb[i] & ~usage[i]) !== 0 && (cdb[i] & ~mask(row, i)) !== 0) return i;
+  }
+  return 0;
+}
+
+/** The bits a byte may have: in byte 1 of a usage map the service action stands as its value. */
+function mask(row: CommandRow<never>, index: number): number {
+  return index === 1 && row.command.serviceAction !== null ? row.usage[1] | 0x1f : row.usage[index];
+}
+
+function highestBit(byte: number): number {
+  return 31 - Math.clz32(byte & 0xff);
+}
+
+/** Ends the task with CHECK CONDITION in the device's format; `information` as the command defines it. */
+export function check(device: DeviceServer, task: Task, sense: Sense, information?: number): void {
+  endWithSense(task, sense, { descriptor: device.descriptorSense, information });
+}
+
+/** INVALID FIELD IN CDB at a byte, and the highest bit of the field where it is less than the byte. */
+export function invalidField(device: DeviceServer, task: Task, byte: number, bit: number | null): void {
+  endWithPointer(device, task, SENSE.invalidFieldInCdb, { in: "cdb", byte, bit });
+}
+
+/** INVALID FIELD IN PARAMETER LIST, likewise. */
+export function invalidParameter(device: DeviceServer, task: Task, byte: number, bit: number | null): void {
+  endWithPointer(device, task, SENSE.invalidFieldInParameterList, { in: "parameter-list", byte, bit });
+}
+
+function endWithPointer(device: DeviceServer, task: Task, sense: Sense, field: FieldPointer): void {
+  endWithSense(task, sense, { descriptor: device.descriptorSense, field });
+}
+
+/** Ends the task with GOOD and the first `length` bytes of `answer`, cut to the allocation length (SPC-4 4.2.5.6). */
+export function reply(task: Task, answer: Uint8Array, length: number, allocationLength: number): void {
+  task.transferLength = Math.min(length, allocationLength);
+  task.data.write(answer.subarray(0, task.transferLength));
+  task.end(Status.good);
+}
+
+/**
+ * Copies a parameter list of `length` bytes into the device's scratch bytes, once, so that the initiator cannot change
+ * what was checked. False, and the task is ended, when there is less data than that.
+ */
+export function takeParameters(device: DeviceServer, task: Task, length: number): boolean {
+  if (length > device.scratch.length || task.data.length < length) {
+    check(device, task, SENSE.parameterListLengthError);
+    return false;
+  }
+  task.data.read(device.scratch.subarray(0, length));
+  return true;
+}

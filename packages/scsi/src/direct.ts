@@ -1,0 +1,198 @@
+// Knows the host adapter without a wire: commands become tasks of targets in the same process, on the same pages.
+// It is the ceiling that every transport is measured against.
+
+import { nullProbes, Pool, type Probes } from "@pvscsi/wire";
+import {
+  type AdapterEvent,
+  type AdapterLimits,
+  type AdapterListener,
+  type AdapterManagement,
+  type Address,
+  type Command,
+  type HostAdapter,
+  HostByte,
+} from "./adapter.js";
+import type { ManagementResponse } from "./management.js";
+import { Nexus } from "./nexus.js";
+import { MAX_LUNS, type Target } from "./target.js";
+import { MAX_CDB, Status, Task } from "./task.js";
+
+/** A target and where it appears. */
+export interface AttachedTarget {
+  readonly channel: number;
+  readonly target: number;
+  readonly device: Target;
+}
+
+export interface DirectOptions {
+  readonly name?: string;
+  readonly probes?: Probes;
+}
+
+const PAGE = 4096;
+const TARGETS = 16;
+const LIMITS: AdapterLimits = {
+  queueDepth: 256,
+  maxTransfer: 1 << 20,
+  maxSegments: 257,
+  maxCdb: MAX_CDB,
+  channels: 4,
+  targets: TARGETS,
+  luns: MAX_LUNS,
+};
+
+/** Makes an adapter for one target, which appears at 0:0, or for several. */
+export function directAdapter(targets: Target | readonly AttachedTarget[], options: DirectOptions = {}): HostAdapter {
+  const list = "length" in targets ? targets : [{ channel: 0, target: 0, device: targets }];
+  return new DirectAdapter(list, options);
+}
+
+/** A command under way. */
+class Passage {
+  pooled = true;
+  readonly task = new Task();
+  command: Command | null = null;
+  /** What the initiator is told if a task management function ends it. */
+  ending: number = HostByte.abort;
+
+  constructor(completed: (task: Task) => void) {
+    this.task.completed = completed;
+    this.task.context = this;
+  }
+}
+
+class DirectAdapter implements HostAdapter {
+  readonly name: string;
+  readonly driver = "direct";
+  readonly limits = LIMITS;
+  readonly #targets: readonly AttachedTarget[];
+  readonly #nexuses: (Nexus | undefined)[] = [];
+  readonly #passages: Pool<Passage>;
+  readonly #underWay = new Set<Passage>();
+  #tag = 0;
+  #open = true;
+  #listener: AdapterListener | null = null;
+  readonly #events: AdapterEvent[] = [];
+  #telling = false;
+  readonly #unwatch: (() => void)[];
+
+  constructor(targets: readonly AttachedTarget[], { name = "direct", probes = nullProbes }: DirectOptions) {
+    this.name = name;
+    this.#targets = targets;
+    this.#passages = new Pool(() => new Passage(this.#ended));
+    for (const { channel, target, device } of targets) {
+      this.#nexuses[channel * TARGETS + target] = new Nexus(device, { initiator: name, probes });
+    }
+    this.#unwatch = targets.map((attached) =>
+      attached.device.watch((change, lun) => this.#changed(change, { ...attached, lun })),
+    );
+  }
+
+  allocate(pages: number): Uint8Array[] {
+    return Array.from({ length: pages }, () => new Uint8Array(PAGE));
+  }
+
+  free(): void {}
+
+  queue(command: Command): void {
+    command.hostByte = HostByte.ok;
+    command.status = Status.good;
+    command.senseLength = 0;
+    command.residual = command.data.length;
+    const nexus = this.#nexusOf(command);
+    if (nexus === undefined || !this.#open) {
+      command.hostByte = HostByte.noConnect;
+      return command.completed(command);
+    }
+    const passage = this.#passages.take();
+    const { task } = passage;
+    passage.command = command;
+    passage.ending = HostByte.abort;
+    this.#underWay.add(passage);
+    this.#tag = (this.#tag + 1) >>> 0;
+    task.tag = this.#tag;
+    task.lun = command.lun;
+    for (let i = 0; i < command.cdbLength; i++) task.cdb[i] = command.cdb[i];
+    task.cdbLength = command.cdbLength;
+    task.direction = command.direction;
+    task.data = command.data;
+    nexus.submit(task);
+  }
+
+  readonly #ended = (task: Task): void => {
+    const passage = task.context as Passage;
+    const command = passage.command as Command;
+    if (task.aborted) command.hostByte = passage.ending;
+    else {
+      command.status = task.status;
+      command.senseLength = task.senseLength;
+      for (let i = 0; i < task.senseLength; i++) command.sense[i] = task.sense[i];
+      command.residual = Math.max(0, task.residual);
+    }
+    passage.command = null;
+    this.#underWay.delete(passage);
+    this.#passages.giveBack(passage);
+    command.completed(command);
+  };
+
+  manage(management: AdapterManagement): void {
+    const nexus = this.#nexusOf(management);
+    const victim = management.victim === null ? undefined : this.#passageOf(management.victim);
+    if (nexus === undefined || (management.function === "abort" && victim === undefined)) {
+      management.succeeded = false;
+      return management.completed(management);
+    }
+    const completed = (response: ManagementResponse): void => {
+      management.succeeded = response === "function-complete";
+      management.completed(management);
+    };
+    const { lun } = management;
+    if (victim !== undefined && management.function === "abort") {
+      return nexus.manage({ function: "abort-task", lun, tag: victim.task.tag, completed });
+    }
+    for (const passage of this.#underWay) if (isAt(passage, management)) passage.ending = HostByte.reset;
+    nexus.manage({ function: "logical-unit-reset", lun, completed });
+  }
+
+  listen(listener: AdapterListener): void {
+    this.#listener = listener;
+    for (const { channel, target, device } of this.#targets) {
+      for (const lun of device.luns) this.#tell({ kind: "device-added", address: { channel, target, lun } });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#open = false;
+    for (const unwatch of this.#unwatch) unwatch();
+    await Promise.all(this.#nexuses.map((nexus) => nexus?.close()));
+    this.#tell({ kind: "closed", reason: "the adapter was closed" });
+  }
+
+  #nexusOf({ channel, target }: Address): Nexus | undefined {
+    return target < TARGETS ? this.#nexuses[channel * TARGETS + target] : undefined;
+  }
+
+  #passageOf(command: Command): Passage | undefined {
+    for (const passage of this.#underWay) if (passage.command === command) return passage;
+    return undefined;
+  }
+
+  #changed(change: "added" | "removed", { channel, target, lun }: Address): void {
+    this.#tell({ kind: `device-${change}`, address: { channel, target, lun } });
+  }
+
+  /** Events go out in order, one at a time, and never on the stack of what caused them. */
+  async #tell(event: AdapterEvent): Promise<void> {
+    if (this.#listener === null) return;
+    this.#events.push(event);
+    if (this.#telling) return;
+    this.#telling = true;
+    await null;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) await this.#listener(next);
+    this.#telling = false;
+  }
+}
+
+function isAt({ command }: Passage, { channel, target, lun }: Address): boolean {
+  return command?.channel === channel && command.target === target && command.lun === lun;
+}

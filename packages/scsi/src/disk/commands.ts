@@ -1,0 +1,61 @@
+// Knows which commands a disk supports, with their CDB usage maps: the one table that executes and reports them.
+
+import { COMMANDS } from "../cdb.js";
+import { type CommandRow, row } from "../device-server.js";
+import { reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
+import { readCapacity10, readCapacity16 } from "./capacity.js";
+import type { Disk } from "./disk.js";
+import { inquiry } from "./inquiry.js";
+import { preventAllow, startStopUnit, testUnitReady } from "./medium.js";
+import { modeSense6, modeSense10 } from "./mode-sense.js";
+import { preFetch, read, synchronizeCache, write } from "./transfer.js";
+
+const IN = { data: "in" } as const;
+const READS = { needs: "medium", data: "in" } as const;
+const WRITES = { needs: "writable-medium", data: "out" } as const;
+/** What may have to look at the whole medium, or wait for a flush. */
+const LONG = 600;
+
+/** RDPROTECT, WRPROTECT, VRPROTECT, group numbers and NACA are not supported: their bits are zero in every map. */
+export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
+  return [...primaryRows(), ...blockRows(), ...(disk.removable ? removableRows() : [])];
+}
+
+function primaryRows(): CommandRow<Disk>[] {
+  return [
+    row(COMMANDS.testUnitReady, "00 00 00 00 00", testUnitReady, { needs: "medium" }),
+    row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, IN),
+    row(COMMANDS.inquiry, "01 ff ff ff 00", inquiry, IN),
+    row(COMMANDS.modeSense6, "08 ff ff ff 00", modeSense6, IN),
+    row(COMMANDS.modeSense10, "18 ff ff 00 00 00 ff ff 00", modeSense10, IN),
+    row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, IN),
+    row(COMMANDS.reportSupportedOpcodes, "00 87 ff ff ff ff ff ff ff 00 00", reportSupportedOpcodes, IN),
+    row(COMMANDS.reportSupportedTmfs, "00 80 00 00 00 ff ff ff ff 00 00", reportSupportedTmfs, IN),
+  ];
+}
+
+function blockRows(): CommandRow<Disk>[] {
+  return [
+    row(COMMANDS.startStopUnit, "01 00 00 f7 00", startStopUnit, { timeout: LONG }),
+    row(COMMANDS.readCapacity10, "00 00 00 00 00 00 00 00 00", readCapacity10, READS),
+    row(COMMANDS.readCapacity16, "00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00", readCapacity16, READS),
+    row(COMMANDS.read6, "1f ff ff ff 00", read, READS),
+    row(COMMANDS.read10, "18 ff ff ff ff 00 ff ff 00", read, READS),
+    row(COMMANDS.read12, "18 ff ff ff ff ff ff ff ff 00 00", read, READS),
+    row(COMMANDS.read16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", read, READS),
+    row(COMMANDS.write6, "1f ff ff ff 00", write, WRITES),
+    row(COMMANDS.write10, "18 ff ff ff ff 00 ff ff 00", write, WRITES),
+    row(COMMANDS.write12, "18 ff ff ff ff ff ff ff ff 00 00", write, WRITES),
+    row(COMMANDS.write16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", write, WRITES),
+    row(COMMANDS.preFetch10, "02 ff ff ff ff 00 ff ff 00", preFetch, { needs: "medium" }),
+    row(COMMANDS.preFetch16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", preFetch, { needs: "medium" }),
+    row(COMMANDS.synchronizeCache10, "02 ff ff ff ff 00 ff ff 00", synchronizeCache, FLUSHES),
+    row(COMMANDS.synchronizeCache16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", synchronizeCache, FLUSHES),
+  ];
+}
+
+const FLUSHES = { needs: "medium", timeout: LONG } as const;
+
+function removableRows(): CommandRow<Disk>[] {
+  return [row(COMMANDS.preventAllow, "00 00 00 01 00", preventAllow)];
+}

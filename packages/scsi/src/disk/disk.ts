@@ -1,0 +1,262 @@
+// Knows a disk: its state, what it tells others, and how its commands' work on the store begins and ends.
+// The commands themselves are in the files beside this one.
+
+import { assert, Pool } from "@pvscsi/wire";
+import { CommandTable, check, type DeviceServer } from "../device-server.js";
+import type { LogicalUnit, UnitEvent, UnitListener } from "../logical-unit.js";
+import { SENSE, type Sense } from "../sense.js";
+import type { ByteStore, StoreError, StoreOperation } from "../store.js";
+import { Status, type Task, type TaskNexus } from "../task.js";
+import { diskRows } from "./commands.js";
+import { type DiskLimits, diskLimits } from "./limits.js";
+import type { ModeSettings } from "./mode-pages.js";
+import { Gate, type Sharing, type Step, Work } from "./work.js";
+
+export interface DiskOptions {
+  readonly store: ByteStore;
+  readonly blockSize: 512 | 4096;
+  /** Up to 8, 16, 4 characters of ASCII. */
+  readonly vendor: string;
+  readonly product: string;
+  readonly revision: string;
+  /** The unit serial number of VPD page 80h; at most 252 characters. */
+  readonly serial: string;
+  /** The NAA name: 16 hex digits, 32 for NAA 6. */
+  readonly wwn: string;
+  readonly removable?: boolean;
+  /** Also read-only when the store is. */
+  readonly readOnly?: boolean;
+  readonly rotational?: boolean;
+  /** Thin provisioning; as the store can, unless told otherwise. */
+  readonly thin?: boolean;
+}
+
+/** Makes a disk (SBC-3) over a store, which is the disk's from then on. */
+export function createDisk(options: DiskOptions): LogicalUnit {
+  return new Disk(options);
+}
+
+/** Whether the medium can be reached: "stopped" until START, "ejected" until it is loaded. */
+type MediumState = "ready" | "stopped" | "ejected";
+
+const PARAMETER_BYTES = 8192;
+
+export class Disk implements LogicalUnit, DeviceServer {
+  readonly deviceType = 0x00;
+  readonly identity: DiskOptions;
+  readonly store: ByteStore;
+  readonly blockSize: number;
+  readonly limits: DiskLimits;
+  readonly removable: boolean;
+  readonly readOnly: boolean;
+  readonly thin: boolean;
+  readonly table: CommandTable<Disk>;
+  readonly scratch = new Uint8Array(PARAMETER_BYTES);
+  readonly defaults: ModeSettings;
+  settings: ModeSettings;
+  medium: MediumState = "ready";
+  /** Nexuses that prevent the removal of the medium. */
+  readonly preventing = new Set<TaskNexus>();
+  #blocks: number;
+  readonly #listeners = new Set<UnitListener>();
+  readonly #works: Pool<Work>;
+  readonly #gate = new Gate();
+  readonly #start = (work: Work): void => this.issue(work);
+  #idle: (() => void) | null = null;
+
+  constructor(options: DiskOptions) {
+    const { store, blockSize } = options;
+    assert(/^([0-9a-f]{16}){1,2}$/i.test(options.wwn), `NAA name ${options.wwn}`);
+    this.identity = options;
+    this.store = store;
+    this.blockSize = blockSize;
+    this.removable = options.removable === true;
+    this.readOnly = options.readOnly === true || store.features.readOnly;
+    this.thin = options.thin ?? store.features.discard;
+    this.limits = diskLimits(blockSize, store.features);
+    this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
+    this.settings = { ...this.defaults };
+    this.table = new CommandTable(diskRows(this));
+    this.#blocks = Math.floor(store.size / blockSize);
+    this.#works = new Pool(() => this.#makeWork());
+    store.resized = () => this.#resized();
+  }
+
+  /** Blocks of the medium. */
+  get blocks(): number {
+    return this.#blocks;
+  }
+
+  get descriptorSense(): boolean {
+    return this.settings.descriptorSense;
+  }
+
+  /** Whether every write must be durable before its status: there is a cache, and WCE is off. */
+  get writeThrough(): boolean {
+    return this.store.features.writeBack && !this.settings.writeCache;
+  }
+
+  notReady(): Sense | null {
+    if (this.medium === "ready") return null;
+    return this.medium === "stopped" ? SENSE.initializingCommandRequired : SENSE.mediumNotPresent;
+  }
+
+  writeProtection(): Sense | null {
+    if (this.readOnly) return SENSE.writeProtected;
+    return this.settings.softwareWriteProtect ? SENSE.softwareWriteProtected : null;
+  }
+
+  execute(task: Task): void {
+    this.table.execute(this, task);
+  }
+
+  abort(task: Task): void {
+    const work = task.work as Work | null;
+    if (work === null) return;
+    if (work.sharing !== "reads" && this.#gate.withdraw(work, this.#start)) {
+      this.#giveBack(work);
+      task.end(Status.taskAborted);
+    } else if (work.atStore) this.store.cancel(work.request);
+  }
+
+  reset(): void {
+    this.settings = { ...this.defaults };
+    this.preventing.clear();
+    if (this.medium === "stopped") this.medium = "ready";
+    this.notify("reset", null);
+  }
+
+  listen(listener: UnitListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  notify(event: UnitEvent, cause: Task | null): void {
+    for (const listener of [...this.#listeners]) listener(event, cause);
+  }
+
+  async close(): Promise<void> {
+    if (this.#works.taken > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.store.resized = null;
+    await this.store.close();
+  }
+
+  #resized(): void {
+    const blocks = Math.floor(this.store.size / this.blockSize);
+    if (blocks === this.#blocks) return;
+    this.#blocks = blocks;
+    this.notify("capacity-changed", null);
+  }
+
+  #makeWork(): Work {
+    const work = new Work(succeed);
+    work.request.completed = () => this.#served(work);
+    return work;
+  }
+
+  /** Takes a record for a task's work on the store. */
+  take(task: Task, sharing: Sharing): Work {
+    const work = this.#works.take();
+    work.task = task;
+    work.sharing = sharing;
+    task.work = work;
+    return work;
+  }
+
+  /** Begins a work with the request it has prepared; a writing one may have to wait for others. */
+  begin(work: Work): void {
+    if (work.sharing === "reads" || this.#gate.enter(work)) this.issue(work);
+  }
+
+  /**
+   * Hands the prepared request to the store. A store that completes at once comes back here for the next request;
+   * the loop in the first call takes it, so that no number of steps needs stack.
+   */
+  issue(work: Work): void {
+    work.again = true;
+    if (work.issuing) return;
+    work.issuing = true;
+    while (work.again) {
+      work.again = false;
+      if (work.task?.aborted) {
+        this.#leave(work, Status.taskAborted);
+        continue;
+      }
+      work.atStore = true;
+      this.store.submit(work.request);
+    }
+    work.issuing = false;
+  }
+
+  #served(work: Work): void {
+    work.atStore = false;
+    const { error } = work.request;
+    if (work.task?.aborted) this.#leave(work, Status.taskAborted);
+    else if (error !== null) this.#storeFailed(work, error);
+    else work.next(this, work);
+  }
+
+  /** Ends a work and its task with GOOD. */
+  succeed(work: Work): void {
+    this.#leave(work, Status.good);
+  }
+
+  /** Ends a work and its task with CHECK CONDITION. */
+  fail(work: Work, sense: Sense, information?: number): void {
+    const { task } = work;
+    this.#release(work);
+    if (task !== null) check(this, task, sense, information);
+  }
+
+  /** Ends a work whose answer the caller has to give: returns the task that waits for it. */
+  release(work: Work): Task | null {
+    const { task } = work;
+    this.#release(work);
+    return task;
+  }
+
+  #leave(work: Work, status: number): void {
+    const { task } = work;
+    this.#release(work);
+    task?.end(status);
+  }
+
+  #release(work: Work): void {
+    const { sharing } = work;
+    this.#giveBack(work);
+    if (sharing !== "reads") this.#gate.leave(work, this.#start);
+  }
+
+  #giveBack(work: Work): void {
+    if (work.task !== null) work.task.work = null;
+    work.task = null;
+    this.#works.giveBack(work);
+    if (this.#idle !== null && this.#works.taken === 0) this.#idle();
+  }
+
+  #storeFailed(work: Work, { failure, offset }: StoreError): void {
+    const sense = storeSense(failure, work.request.operation);
+    this.fail(work, sense, offset === undefined ? undefined : Math.floor(offset / this.blockSize));
+  }
+}
+
+/** The last step of commands that have nothing left to do. */
+export const succeed: Step = (disk, work) => disk.succeed(work);
+
+/** What SCSI calls a failure of the store. */
+function storeSense(failure: StoreError["failure"], operation: StoreOperation): Sense {
+  switch (failure) {
+    case "medium":
+      return operation === "read" || operation === "extents" ? SENSE.unrecoveredReadError : SENSE.writeError;
+    case "hardware":
+      return SENSE.internalTargetFailure;
+    case "no-space":
+      return SENSE.spaceAllocationFailed;
+    case "read-only":
+      return SENSE.writeProtected;
+    case "out-of-range":
+      return SENSE.lbaOutOfRange;
+    case "cancelled":
+      return SENSE.abortedCommand;
+  }
+}

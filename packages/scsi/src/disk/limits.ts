@@ -1,0 +1,33 @@
+// Knows how much one command may ask of a disk: what VPD page B0h says and the commands enforce.
+
+import type { StoreFeatures } from "../store.js";
+import { CHUNK } from "./work.js";
+
+/** All in logical blocks, but for the counts. */
+export interface DiskLimits {
+  /** Logical blocks per physical block: the store's natural unit, up to 4096 bytes. A power of two. */
+  readonly physical: number;
+  readonly transfer: number;
+  readonly optimalTransfer: number;
+  readonly compareAndWrite: number;
+  readonly writeSame: number;
+  readonly unmap: number;
+  readonly unmapDescriptors: number;
+}
+
+const MAX_TRANSFER = 32 << 20;
+const OPTIMAL_TRANSFER = 512 << 10;
+const MAX_UNMAP = 1 << 30;
+
+export function diskLimits(blockSize: number, { optimalIo }: StoreFeatures): DiskLimits {
+  const natural = Math.min(4096, Math.max(blockSize, optimalIo));
+  return {
+    physical: 2 ** Math.floor(Math.log2(natural / blockSize)),
+    transfer: MAX_TRANSFER / blockSize,
+    optimalTransfer: OPTIMAL_TRANSFER / blockSize,
+    compareAndWrite: Math.min(255, CHUNK / blockSize),
+    writeSame: 0xffff,
+    unmap: MAX_UNMAP / blockSize,
+    unmapDescriptors: 256,
+  };
+}

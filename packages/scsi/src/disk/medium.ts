@@ -1,0 +1,60 @@
+// Knows the commands about the medium as a whole: TEST UNIT READY, START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL.
+
+import { check, invalidField } from "../device-server.js";
+import { SENSE } from "../sense.js";
+import { Status, type Task } from "../task.js";
+import type { Disk } from "./disk.js";
+import type { Work } from "./work.js";
+
+/** Its row needs the medium; what is left to say is GOOD. */
+export function testUnitReady(_disk: Disk, task: Task): void {
+  task.end(Status.good);
+}
+
+const START = 0x01;
+const LOEJ = 0x02;
+const NO_FLUSH = 0x04;
+
+/** START STOP UNIT (SBC-3 5.25). Power conditions are accepted and have no effect: nothing here uses more power. */
+export function startStopUnit(disk: Disk, task: Task): void {
+  const control = task.cdb[4];
+  if (control >>> 4 !== 0) return task.end(Status.good);
+  const start = (control & START) !== 0;
+  const loadOrEject = (control & LOEJ) !== 0;
+  if (loadOrEject && !disk.removable) return invalidField(disk, task, 4, 1);
+  if (start) return startUnit(disk, task, loadOrEject);
+  if (loadOrEject && removalPrevented(disk)) return check(disk, task, SENSE.mediumRemovalPrevented);
+  if ((control & NO_FLUSH) !== 0 || disk.medium !== "ready") return stopUnit(disk, task, loadOrEject);
+  const work = disk.take(task, "reads");
+  work.prepare("flush", 0, 0, loadOrEject ? ejectFlushed : stopFlushed);
+  disk.begin(work);
+}
+
+function startUnit(disk: Disk, task: Task, load: boolean): void {
+  if (disk.medium === "ejected" && !load) return check(disk, task, SENSE.mediumNotPresent);
+  const loaded = disk.medium === "ejected";
+  disk.medium = "ready";
+  if (loaded) disk.notify("medium-changed", task);
+  task.end(Status.good);
+}
+
+const stopFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work) as Task, false);
+const ejectFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work) as Task, true);
+
+function stopUnit(disk: Disk, task: Task, eject: boolean): void {
+  if (eject) disk.medium = "ejected";
+  else if (disk.medium === "ready") disk.medium = "stopped";
+  task.end(Status.good);
+}
+
+/** Nexuses that were lost since do not count (SPC-4 6.18). */
+function removalPrevented({ preventing }: Disk): boolean {
+  for (const nexus of preventing) if (!nexus.open) preventing.delete(nexus);
+  return preventing.size > 0;
+}
+
+export function preventAllow(disk: Disk, task: Task): void {
+  if (task.nexus !== null && (task.cdb[4] & 0x01) !== 0) disk.preventing.add(task.nexus);
+  else if (task.nexus !== null) disk.preventing.delete(task.nexus);
+  task.end(Status.good);
+}

@@ -1,0 +1,256 @@
+// Knows one I_T nexus: which tasks of an initiator are under way, and which unit attentions it is owed.
+// Knows no transport and no device type.
+
+import { nullProbes, type Probes } from "@pvscsi/wire";
+import type { LogicalUnit, UnitEvent } from "./logical-unit.js";
+import type { ManagementRequest } from "./management.js";
+import { endWithSense, SENSE, type Sense } from "./sense.js";
+import type { Target } from "./target.js";
+import { Status, type Task, type TaskNexus } from "./task.js";
+import { Attentions, attentionFor, passesAttention } from "./unit-attention.js";
+
+export interface NexusOptions {
+  /** The initiator's name, for people. */
+  readonly initiator?: string;
+  readonly probes?: Probes;
+}
+
+/** The I_T_L nexus: one logical unit as this initiator sees it. */
+interface Place {
+  readonly unit: LogicalUnit;
+  readonly attentions: Attentions;
+  readonly unlisten: () => void;
+}
+
+/**
+ * An initiator's connection to a target. Tasks are executed in the order of submission; one that is submitted while
+ * another is being executed, i.e. from a completion, begins as soon as that call has returned, so that long chains of
+ * synchronous completions need no stack.
+ */
+export class Nexus implements TaskNexus {
+  readonly initiator: string;
+  readonly #target: Target;
+  readonly #probes: Probes;
+  readonly #places = new Map<number, Place>();
+  readonly #disconnect: () => void;
+  #open = true;
+  /** Tasks under way are the first `#count`; the array never shrinks, so that it is never grown again. */
+  readonly #tasks: (Task | null)[] = [];
+  #count = 0;
+  #executing = false;
+  readonly #waiting: (Task | null)[] = [];
+  #waitingHead = 0;
+  #waitingEnd = 0;
+
+  constructor(target: Target, { initiator = "", probes = nullProbes }: NexusOptions = {}) {
+    this.initiator = initiator;
+    this.#target = target;
+    this.#probes = probes;
+    for (const lun of target.luns) this.#place(lun, target.get(lun) as LogicalUnit);
+    this.#disconnect = target.connect(this);
+  }
+
+  get name(): string {
+    return this.#target.name;
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Tasks under way. */
+  get underWay(): number {
+    return this.#count;
+  }
+
+  /** Takes a task whose `completed` is set; it comes back exactly once, perhaps before this returns. */
+  submit(task: Task): void {
+    task.begin();
+    task.nexus = this;
+    task.slot = this.#count;
+    this.#tasks[this.#count++] = task;
+    if (this.#probes.listening) this.#probes.emit("task:begin", task);
+    if (this.#executing) {
+      this.#waiting[this.#waitingEnd++] = task;
+      return;
+    }
+    this.#executing = true;
+    try {
+      this.#execute(task);
+      while (this.#waitingHead < this.#waitingEnd) this.#execute(this.#takeWaiting());
+    } finally {
+      this.#executing = false;
+    }
+  }
+
+  #takeWaiting(): Task {
+    const task = this.#waiting[this.#waitingHead] as Task;
+    this.#waiting[this.#waitingHead++] = null;
+    if (this.#waitingHead === this.#waitingEnd) this.#waitingHead = this.#waitingEnd = 0;
+    return task;
+  }
+
+  #execute(task: Task): void {
+    if (!this.#open) task.aborted = true;
+    if (task.aborted) return task.end(Status.taskAborted);
+    const place = this.#places.get(task.lun);
+    if (place === undefined) return this.#target.missing.execute(task);
+    if (place.attentions.pending && !passesAttention(task.cdb[0])) {
+      const sense = place.attentions.take() as Sense;
+      return endWithSense(task, sense, { descriptor: place.unit.descriptorSense === true });
+    }
+    place.unit.execute(task);
+  }
+
+  ended(task: Task): void {
+    if (this.#probes.listening) this.#probes.emit("task:end", task);
+    const last = this.#tasks[--this.#count] as Task;
+    this.#tasks[task.slot] = last;
+    last.slot = task.slot;
+    this.#tasks[this.#count] = null;
+    task.nexus = null;
+    const { endings } = this.#target;
+    if (endings.none) return task.completed(task);
+    const complete = endings.taskEnded(task);
+    task.completed(task);
+    for (const completed of complete) completed();
+  }
+
+  reportLuns(): readonly number[] {
+    for (const { attentions } of this.#places.values()) attentions.remove(SENSE.reportedLunsChanged);
+    return this.#target.luns;
+  }
+
+  takeAttention(lun: number): Sense | null {
+    return this.#places.get(lun)?.attentions.take() ?? null;
+  }
+
+  /** Performs a task management function; completes when every task it ended has ended. */
+  manage(request: ManagementRequest): void {
+    if (request.function === "target-reset") return this.#resetTarget(request);
+    const place = this.#places.get(request.lun);
+    if (place === undefined) return request.completed("incorrect-logical-unit-number");
+    const complete = (): void => request.completed("function-complete");
+    switch (request.function) {
+      case "query-task":
+        return request.completed(this.#find(request) === null ? "task-does-not-exist" : "function-succeeded");
+      case "abort-task": {
+        const victim = this.#find(request);
+        if (victim === null) return request.completed("task-does-not-exist");
+        return this.#endTasks([victim], complete);
+      }
+      case "abort-task-set":
+        return this.#endTasks(this.tasksAt(request.lun), complete);
+      case "clear-task-set":
+        return this.#clearTaskSet(request.lun, complete);
+      case "logical-unit-reset":
+        this.#endTasks(this.#everyonesTasksAt(request.lun), complete, () => place.unit.reset());
+    }
+  }
+
+  /** Ends every task and lets go of the target: resolves when the last task has ended. */
+  close(): Promise<void> {
+    this.#open = false;
+    this.#disconnect();
+    for (const { unlisten } of this.#places.values()) unlisten();
+    return new Promise((resolve) => this.#endTasks(this.#all(), resolve));
+  }
+
+  /** Called by the target. */
+  lunAdded(lun: number, unit: LogicalUnit): void {
+    for (const { attentions } of this.#places.values()) attentions.add(SENSE.reportedLunsChanged);
+    this.#place(lun, unit);
+  }
+
+  #place(lun: number, unit: LogicalUnit): void {
+    const attentions = new Attentions();
+    attentions.add(SENSE.powerOn);
+    const unlisten = unit.listen((event, cause) => this.#heard(lun, attentions, event, cause));
+    this.#places.set(lun, { unit, attentions, unlisten });
+  }
+
+  /** Called by the target; resolves when no task at that LUN is under way any more. */
+  lunRemoved(lun: number): Promise<void> {
+    const place = this.#places.get(lun);
+    place?.unlisten();
+    this.#places.delete(lun);
+    for (const { attentions } of this.#places.values()) attentions.add(SENSE.reportedLunsChanged);
+    return new Promise((resolve) => {
+      this.#target.endings.endAll(this.tasksAt(lun), (task) => this.abort(task, place?.unit), resolve);
+    });
+  }
+
+  /** The tasks under way at a LUN. */
+  tasksAt(lun: number): Task[] {
+    return this.#all().filter((task) => task.lun === lun);
+  }
+
+  /** Asks that a task of this nexus end; it ends by itself where it has not begun. */
+  abort(task: Task, unit = this.#places.get(task.lun)?.unit): void {
+    if (task.aborted) return;
+    task.aborted = true;
+    if (!this.#isWaiting(task)) unit?.abort(task);
+  }
+
+  /** A unit attention at a LUN that is none of the unit's own events. */
+  attend(lun: number, sense: Sense): void {
+    this.#places.get(lun)?.attentions.add(sense);
+  }
+
+  #heard(lun: number, attentions: Attentions, event: UnitEvent, cause: Task | null): void {
+    if (event === "mode-parameters-changed" && cause?.nexus === this) return;
+    attentions.add(attentionFor(event));
+    // Somebody else may have reset it, through another target: what is under way here ends as well.
+    if (event === "reset") for (const task of this.tasksAt(lun)) this.abort(task);
+  }
+
+  #all(): Task[] {
+    return this.#tasks.slice(0, this.#count) as Task[];
+  }
+
+  #isWaiting(task: Task): boolean {
+    return this.#waitingEnd > 0 && this.#waiting.indexOf(task, this.#waitingHead) >= 0;
+  }
+
+  #find({ lun, tag }: ManagementRequest): Task | null {
+    return this.#all().find((task) => task.lun === lun && task.tag === tag) ?? null;
+  }
+
+  #everyonesTasksAt(lun: number): Task[] {
+    return this.#target.nexuses.flatMap((nexus) => nexus.tasksAt(lun));
+  }
+
+  /** Aborts `tasks`, does `then` while they are ending, and completes when all have ended. */
+  #endTasks(tasks: readonly Task[], complete: () => void, then: () => void = () => {}): void {
+    let ended = false;
+    let done = false;
+    const both = (): void => {
+      if (ended && done) complete();
+    };
+    const abort = (task: Task): void => (task.nexus as Nexus).abort(task);
+    this.#target.endings.endAll(tasks, abort, () => {
+      ended = true;
+      both();
+    });
+    then();
+    done = true;
+    both();
+  }
+
+  /** Initiators whose tasks were cleared by another hear of it (SAM-5 7.5). */
+  #clearTaskSet(lun: number, complete: () => void): void {
+    const tasks = this.#everyonesTasksAt(lun);
+    for (const nexus of new Set(tasks.map((task) => task.nexus as Nexus))) {
+      if (nexus !== this) nexus.attend(lun, SENSE.commandsCleared);
+    }
+    this.#endTasks(tasks, complete);
+  }
+
+  #resetTarget(request: ManagementRequest): void {
+    const tasks = this.#target.nexuses.flatMap((nexus) => nexus.#all());
+    const resetAll = (): void => {
+      for (const lun of this.#target.luns) this.#target.get(lun)?.reset();
+    };
+    this.#endTasks(tasks, () => request.completed("function-complete"), resetAll);
+  }
+}

@@ -1,0 +1,214 @@
+// Knows sense data: the table of what this target says, and both formats byte by byte (SPC-4 4.5).
+// What the codes are called is in sense-text.ts.
+
+import { get32, get64, put16, put32, put64 } from "./big-endian.js";
+import { Status, type Task } from "./task.js";
+
+export const SenseKey = {
+  noSense: 0x0,
+  recoveredError: 0x1,
+  notReady: 0x2,
+  mediumError: 0x3,
+  hardwareError: 0x4,
+  illegalRequest: 0x5,
+  unitAttention: 0x6,
+  dataProtect: 0x7,
+  blankCheck: 0x8,
+  vendorSpecific: 0x9,
+  copyAborted: 0xa,
+  abortedCommand: 0xb,
+  volumeOverflow: 0xd,
+  miscompare: 0xe,
+  completed: 0xf,
+} as const;
+
+/** A sense key with its additional sense code and qualifier. */
+export interface Sense {
+  readonly key: number;
+  readonly asc: number;
+  readonly ascq: number;
+}
+
+function sense(key: keyof typeof SenseKey, asc: number, ascq: number): Sense {
+  return { key: SenseKey[key], asc, ascq };
+}
+
+/** Everything the target and its devices say. */
+export const SENSE = {
+  none: sense("noSense", 0x00, 0x00),
+  initializingCommandRequired: sense("notReady", 0x04, 0x02),
+  mediumNotPresent: sense("notReady", 0x3a, 0x00),
+  unrecoveredReadError: sense("mediumError", 0x11, 0x00),
+  writeError: sense("mediumError", 0x0c, 0x00),
+  internalTargetFailure: sense("hardwareError", 0x44, 0x00),
+  parameterListLengthError: sense("illegalRequest", 0x1a, 0x00),
+  invalidOpcode: sense("illegalRequest", 0x20, 0x00),
+  lbaOutOfRange: sense("illegalRequest", 0x21, 0x00),
+  invalidFieldInCdb: sense("illegalRequest", 0x24, 0x00),
+  logicalUnitNotSupported: sense("illegalRequest", 0x25, 0x00),
+  invalidFieldInParameterList: sense("illegalRequest", 0x26, 0x00),
+  invalidFieldInInformationUnit: sense("illegalRequest", 0x0e, 0x03),
+  savingParametersNotSupported: sense("illegalRequest", 0x39, 0x00),
+  mediumRemovalPrevented: sense("illegalRequest", 0x53, 0x02),
+  mediumMayHaveChanged: sense("unitAttention", 0x28, 0x00),
+  powerOn: sense("unitAttention", 0x29, 0x00),
+  resetOccurred: sense("unitAttention", 0x29, 0x03),
+  modeParametersChanged: sense("unitAttention", 0x2a, 0x01),
+  capacityChanged: sense("unitAttention", 0x2a, 0x09),
+  commandsCleared: sense("unitAttention", 0x2f, 0x00),
+  inquiryDataChanged: sense("unitAttention", 0x3f, 0x03),
+  reportedLunsChanged: sense("unitAttention", 0x3f, 0x0e),
+  writeProtected: sense("dataProtect", 0x27, 0x00),
+  softwareWriteProtected: sense("dataProtect", 0x27, 0x02),
+  spaceAllocationFailed: sense("dataProtect", 0x27, 0x07),
+  abortedCommand: sense("abortedCommand", 0x00, 0x00),
+  miscompareDuringVerify: sense("miscompare", 0x1d, 0x00),
+} as const;
+
+/** Which byte, and which bit of it where one is to blame, was wrong (SPC-4 4.5.2.4.2). */
+export interface FieldPointer {
+  readonly in: "cdb" | "parameter-list";
+  readonly byte: number;
+  /** 7 is the most significant. */
+  readonly bit: number | null;
+}
+
+export interface SenseDetails {
+  /** Descriptor format, as D_SENSE of the control mode page asks; fixed else. */
+  readonly descriptor?: boolean;
+  /** The INFORMATION field: an LBA, or an offset, as the command defines it. */
+  readonly information?: number | undefined;
+  readonly field?: FieldPointer | undefined;
+}
+
+const RESPONSE_FIXED = 0x70;
+const RESPONSE_DESCRIPTOR = 0x72;
+export const FIXED_SENSE_LENGTH = 18;
+
+/** Writes current sense data into `bytes`; returns its length. */
+export function writeSense(bytes: Uint8Array, sense: Sense, details: SenseDetails = {}): number {
+  return details.descriptor ? writeDescriptorSense(bytes, sense, details) : writeFixedSense(bytes, sense, details);
+}
+
+/** SPC-4 4.5.3. An INFORMATION of more than 32 bits has no room: VALID stays zero. */
+function writeFixedSense(bytes: Uint8Array, sense: Sense, { information, field }: SenseDetails): number {
+  bytes.fill(0, 0, FIXED_SENSE_LENGTH);
+  bytes[0] = RESPONSE_FIXED;
+  if (information !== undefined && information <= 0xffff_ffff) {
+    bytes[0] |= 0x80;
+    put32(bytes, 3, information);
+  }
+  bytes[2] = sense.key;
+  bytes[7] = FIXED_SENSE_LENGTH - 8;
+  bytes[12] = sense.asc;
+  bytes[13] = sense.ascq;
+  if (field !== undefined) writeFieldPointer(bytes, 15, field);
+  return FIXED_SENSE_LENGTH;
+}
+
+/** SPC-4 4.5.2. */
+function writeDescriptorSense(bytes: Uint8Array, sense: Sense, { information, field }: SenseDetails): number {
+  bytes.fill(0, 0, 28);
+  bytes[0] = RESPONSE_DESCRIPTOR;
+  bytes[1] = sense.key;
+  bytes[2] = sense.asc;
+  bytes[3] = sense.ascq;
+  let end = 8;
+  if (information !== undefined) {
+    bytes[end + 1] = 0x0a;
+    bytes[end + 2] = 0x80;
+    put64(bytes, end + 4, information);
+    end += 12;
+  }
+  if (field !== undefined) {
+    bytes[end] = 0x02;
+    bytes[end + 1] = 0x06;
+    writeFieldPointer(bytes, end + 4, field);
+    end += 8;
+  }
+  bytes[7] = end - 8;
+  return end;
+}
+
+/** The three sense key specific bytes: SKSV, C/D, BPV, bit pointer; field pointer. */
+function writeFieldPointer(bytes: Uint8Array, at: number, field: FieldPointer): void {
+  bytes[at] = 0x80 | (field.in === "cdb" ? 0x40 : 0) | (field.bit === null ? 0 : 0x08 | field.bit);
+  put16(bytes, at + 1, field.byte);
+}
+
+/** Ends a task with CHECK CONDITION; nothing counts as moved. */
+export function endWithSense(task: Task, sense: Sense, details: SenseDetails = {}): void {
+  task.senseLength = writeSense(task.sense, sense, details);
+  task.transferLength = 0;
+  task.end(Status.checkCondition);
+}
+
+/** Sense data as its receiver reads it. */
+export interface DecodedSense extends Sense {
+  readonly format: "fixed" | "descriptor";
+  /** It is about an earlier command (response codes 71h and 73h). */
+  readonly deferred: boolean;
+  readonly information: number | null;
+  readonly field: FieldPointer | null;
+  readonly filemark: boolean;
+  readonly endOfMedium: boolean;
+  readonly incorrectLength: boolean;
+}
+
+/** Reads sense data of either format; null when it is none (wrong response code, or too short to have a key). */
+export function decodeSense(bytes: Uint8Array, length = bytes.length): DecodedSense | null {
+  const response = length > 0 ? bytes[0] & 0x7f : 0;
+  if (response === 0x70 || response === 0x71) return length >= 3 ? decodeFixed(bytes, length) : null;
+  if (response === 0x72 || response === 0x73) return length >= 4 ? decodeDescriptors(bytes, length) : null;
+  return null;
+}
+
+function decodeFixed(bytes: Uint8Array, length: number): DecodedSense {
+  const end = length < 8 ? length : Math.min(length, 8 + bytes[7]);
+  return {
+    format: "fixed",
+    deferred: (bytes[0] & 0x7f) === 0x71,
+    key: bytes[2] & 0x0f,
+    asc: end > 12 ? bytes[12] : 0,
+    ascq: end > 13 ? bytes[13] : 0,
+    information: bytes[0] & 0x80 && end >= 7 ? get32(bytes, 3) : null,
+    field: end >= 18 ? readFieldPointer(bytes, 15) : null,
+    filemark: (bytes[2] & 0x80) !== 0,
+    endOfMedium: (bytes[2] & 0x40) !== 0,
+    incorrectLength: (bytes[2] & 0x20) !== 0,
+  };
+}
+
+function decodeDescriptors(bytes: Uint8Array, length: number): DecodedSense {
+  const end = length < 8 ? length : Math.min(length, 8 + bytes[7]);
+  let information: number | null = null;
+  let field: FieldPointer | null = null;
+  let stream = 0;
+  for (let at = 8; at + 2 <= end && at + 2 + bytes[at + 1] <= end; at += 2 + bytes[at + 1]) {
+    const size = 2 + bytes[at + 1];
+    if (bytes[at] === 0x00 && size >= 12 && bytes[at + 2] & 0x80) information = get64(bytes, at + 4);
+    if (bytes[at] === 0x02 && size >= 8) field = readFieldPointer(bytes, at + 4);
+    if (bytes[at] === 0x04 && size >= 4) stream = bytes[at + 3];
+  }
+  return {
+    format: "descriptor",
+    deferred: (bytes[0] & 0x7f) === 0x73,
+    key: bytes[1] & 0x0f,
+    asc: bytes[2],
+    ascq: bytes[3],
+    information,
+    field,
+    filemark: (stream & 0x80) !== 0,
+    endOfMedium: (stream & 0x40) !== 0,
+    incorrectLength: (stream & 0x20) !== 0,
+  };
+}
+
+function readFieldPointer(bytes: Uint8Array, at: number): FieldPointer | null {
+  if ((bytes[at] & 0x80) === 0) return null;
+  return {
+    in: bytes[at] & 0x40 ? "cdb" : "parameter-list",
+    byte: (bytes[at + 1] << 8) | bytes[at + 2],
+    bit: bytes[at] & 0x08 ? bytes[at] & 0x07 : null,
+  };
+}

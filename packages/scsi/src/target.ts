@@ -1,0 +1,81 @@
+// Knows which logical unit stands at which LUN, and who must hear when that changes. Knows no task.
+
+import { assert } from "@pvscsi/wire";
+import type { LogicalUnit } from "./logical-unit.js";
+import { Endings } from "./management.js";
+import { MissingUnit } from "./missing-unit.js";
+import type { Nexus } from "./nexus.js";
+
+/** The highest LUN of flat space addressing plus one (SAM-5 4.7.7.3). */
+export const MAX_LUNS = 16384;
+
+export type InventoryListener = (change: "added" | "removed", lun: number) => void;
+
+/** A SCSI target device: logical units by number, which come and go while it runs. */
+export class Target {
+  /** Where it is, for traces: `channel:target`. */
+  readonly name: string;
+  /** Answers for every LUN where there is nothing. */
+  readonly missing: LogicalUnit = new MissingUnit();
+  /** Task management functions of all its nexuses that wait for tasks to end. */
+  readonly endings = new Endings();
+  readonly #units = new Map<number, LogicalUnit>();
+  readonly #nexuses = new Set<Nexus>();
+  readonly #watchers = new Set<InventoryListener>();
+  #luns: readonly number[] = [];
+
+  constructor(name = "0:0") {
+    this.name = name;
+  }
+
+  /** All LUNs in ascending order. */
+  get luns(): readonly number[] {
+    return this.#luns;
+  }
+
+  get(lun: number): LogicalUnit | undefined {
+    return this.#units.get(lun);
+  }
+
+  /** Puts a logical unit at a free LUN; the initiators hear of it by REPORTED LUNS DATA HAS CHANGED at the others. */
+  add(lun: number, unit: LogicalUnit): void {
+    assert(Number.isInteger(lun) && lun >= 0 && lun < MAX_LUNS, `LUN ${lun} is not in 0 to ${MAX_LUNS - 1}`);
+    assert(!this.#units.has(lun), `LUN ${lun} of target ${this.name} is taken`);
+    this.#units.set(lun, unit);
+    this.#sort();
+    for (const nexus of this.#nexuses) nexus.lunAdded(lun, unit);
+    for (const watcher of this.#watchers) watcher("added", lun);
+  }
+
+  /**
+   * Takes a logical unit out: new tasks find nothing there from now on, those under way are aborted. Resolves when the
+   * last of them has ended; the unit is the caller's again then. Nothing happens where there is none.
+   */
+  async remove(lun: number): Promise<void> {
+    if (!this.#units.delete(lun)) return;
+    this.#sort();
+    for (const watcher of this.#watchers) watcher("removed", lun);
+    await Promise.all([...this.#nexuses].map((nexus) => nexus.lunRemoved(lun)));
+  }
+
+  /** The nexuses that are connected. */
+  get nexuses(): readonly Nexus[] {
+    return [...this.#nexuses];
+  }
+
+  /** Lets a nexus hear of LUNs until the returned function is called. */
+  connect(nexus: Nexus): () => void {
+    this.#nexuses.add(nexus);
+    return () => this.#nexuses.delete(nexus);
+  }
+
+  /** Hears of LUNs that come and go until the returned function is called. */
+  watch(listener: InventoryListener): () => void {
+    this.#watchers.add(listener);
+    return () => this.#watchers.delete(listener);
+  }
+
+  #sort(): void {
+    this.#luns = [...this.#units.keys()].sort((a, b) => a - b);
+  }
+}

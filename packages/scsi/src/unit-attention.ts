@@ -1,0 +1,51 @@
+// Knows which unit attentions a nexus owes its initiator at one logical unit, and which commands report them.
+
+import { COMMANDS } from "./cdb.js";
+import type { UnitEvent } from "./logical-unit.js";
+import { SENSE, type Sense } from "./sense.js";
+
+const FOR_EVENT: { readonly [Event in UnitEvent]: Sense } = {
+  "capacity-changed": SENSE.capacityChanged,
+  "mode-parameters-changed": SENSE.modeParametersChanged,
+  "medium-changed": SENSE.mediumMayHaveChanged,
+  reset: SENSE.resetOccurred,
+  "inquiry-data-changed": SENSE.inquiryDataChanged,
+};
+
+export function attentionFor(event: UnitEvent): Sense {
+  return FOR_EVENT[event];
+}
+
+/** Commands that run in spite of a pending unit attention (SAM-5 5.14). */
+export function passesAttention(opcode: number): boolean {
+  return (
+    opcode === COMMANDS.inquiry.opcode ||
+    opcode === COMMANDS.reportLuns.opcode ||
+    opcode === COMMANDS.requestSense.opcode
+  );
+}
+
+/** Unit attentions waiting to be reported, each once, resets before everything else. */
+export class Attentions {
+  readonly #queue: Sense[] = [];
+
+  get pending(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  add(sense: Sense): void {
+    if (this.#queue.includes(sense)) return;
+    if (sense !== SENSE.resetOccurred) this.#queue.push(sense);
+    // Power on says more than a reset: it stays the only one of the two (SAM-5 table 49).
+    else if (!this.#queue.includes(SENSE.powerOn)) this.#queue.unshift(sense);
+  }
+
+  take(): Sense | null {
+    return this.#queue.shift() ?? null;
+  }
+
+  remove(sense: Sense): void {
+    const index = this.#queue.indexOf(sense);
+    if (index >= 0) this.#queue.splice(index, 1);
+  }
+}
