@@ -7,18 +7,30 @@ import { readCapacity10, readCapacity16 } from "./capacity.js";
 import type { Disk } from "./disk.js";
 import { inquiry } from "./inquiry.js";
 import { preventAllow, startStopUnit, testUnitReady } from "./medium.js";
+import { modeSelect6, modeSelect10 } from "./mode-select.js";
 import { modeSense6, modeSense10 } from "./mode-sense.js";
+import { getLbaStatus, unmap, writeSame } from "./provisioning.js";
 import { preFetch, read, synchronizeCache, write } from "./transfer.js";
+import { compareAndWrite, verify, writeAndVerify } from "./verify.js";
 
 const IN = { data: "in" } as const;
+const OUT = { data: "out" } as const;
 const READS = { needs: "medium", data: "in" } as const;
 const WRITES = { needs: "writable-medium", data: "out" } as const;
-/** What may have to look at the whole medium, or wait for a flush. */
+/** What may have to go through the whole medium, or wait for a flush. */
 const LONG = 600;
+const LOOKS = { needs: "medium", timeout: LONG } as const;
+const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
 
 /** RDPROTECT, WRPROTECT, VRPROTECT, group numbers and NACA are not supported: their bits are zero in every map. */
 export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
-  return [...primaryRows(), ...blockRows(), ...(disk.removable ? removableRows() : [])];
+  return [
+    ...primaryRows(),
+    ...mediumRows(disk.removable),
+    ...transferRows(),
+    ...verifyRows(),
+    ...provisioningRows(disk.thin),
+  ];
 }
 
 function primaryRows(): CommandRow<Disk>[] {
@@ -28,17 +40,28 @@ function primaryRows(): CommandRow<Disk>[] {
     row(COMMANDS.inquiry, "01 ff ff ff 00", inquiry, IN),
     row(COMMANDS.modeSense6, "08 ff ff ff 00", modeSense6, IN),
     row(COMMANDS.modeSense10, "18 ff ff 00 00 00 ff ff 00", modeSense10, IN),
+    row(COMMANDS.modeSelect6, "10 00 00 ff 00", modeSelect6, OUT),
+    row(COMMANDS.modeSelect10, "10 00 00 00 00 00 ff ff 00", modeSelect10, OUT),
     row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, IN),
     row(COMMANDS.reportSupportedOpcodes, "00 87 ff ff ff ff ff ff ff 00 00", reportSupportedOpcodes, IN),
     row(COMMANDS.reportSupportedTmfs, "00 80 00 00 00 ff ff ff ff 00 00", reportSupportedTmfs, IN),
   ];
 }
 
-function blockRows(): CommandRow<Disk>[] {
-  return [
-    row(COMMANDS.startStopUnit, "01 00 00 f7 00", startStopUnit, { timeout: LONG }),
+function mediumRows(removable: boolean): CommandRow<Disk>[] {
+  const rows: CommandRow<Disk>[] = [
+    row(COMMANDS.startStopUnit, removable ? "01 00 00 f7 00" : "01 00 00 f5 00", startStopUnit, { timeout: LONG }),
     row(COMMANDS.readCapacity10, "00 00 00 00 00 00 00 00 00", readCapacity10, READS),
     row(COMMANDS.readCapacity16, "00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00", readCapacity16, READS),
+    row(COMMANDS.synchronizeCache10, "02 ff ff ff ff 00 ff ff 00", synchronizeCache, LOOKS),
+    row(COMMANDS.synchronizeCache16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", synchronizeCache, LOOKS),
+  ];
+  if (removable) rows.push(row(COMMANDS.preventAllow, "00 00 00 01 00", preventAllow));
+  return rows;
+}
+
+function transferRows(): CommandRow<Disk>[] {
+  return [
     row(COMMANDS.read6, "1f ff ff ff 00", read, READS),
     row(COMMANDS.read10, "18 ff ff ff ff 00 ff ff 00", read, READS),
     row(COMMANDS.read12, "18 ff ff ff ff ff ff ff ff 00 00", read, READS),
@@ -47,15 +70,31 @@ function blockRows(): CommandRow<Disk>[] {
     row(COMMANDS.write10, "18 ff ff ff ff 00 ff ff 00", write, WRITES),
     row(COMMANDS.write12, "18 ff ff ff ff ff ff ff ff 00 00", write, WRITES),
     row(COMMANDS.write16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", write, WRITES),
-    row(COMMANDS.preFetch10, "02 ff ff ff ff 00 ff ff 00", preFetch, { needs: "medium" }),
-    row(COMMANDS.preFetch16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", preFetch, { needs: "medium" }),
-    row(COMMANDS.synchronizeCache10, "02 ff ff ff ff 00 ff ff 00", synchronizeCache, FLUSHES),
-    row(COMMANDS.synchronizeCache16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", synchronizeCache, FLUSHES),
+    row(COMMANDS.preFetch10, "02 ff ff ff ff 00 ff ff 00", preFetch, LOOKS),
+    row(COMMANDS.preFetch16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", preFetch, LOOKS),
   ];
 }
 
-const FLUSHES = { needs: "medium", timeout: LONG } as const;
+/** DPO and BYTCHK; whether there is data depends on BYTCHK. */
+function verifyRows(): CommandRow<Disk>[] {
+  return [
+    row(COMMANDS.verify10, "16 ff ff ff ff 00 ff ff 00", verify, LOOKS),
+    row(COMMANDS.verify12, "16 ff ff ff ff ff ff ff ff 00 00", verify, LOOKS),
+    row(COMMANDS.verify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", verify, LOOKS),
+    row(COMMANDS.writeAndVerify10, "16 ff ff ff ff 00 ff ff 00", writeAndVerify, WRITES),
+    row(COMMANDS.writeAndVerify12, "16 ff ff ff ff ff ff ff ff 00 00", writeAndVerify, WRITES),
+    row(COMMANDS.writeAndVerify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", writeAndVerify, WRITES),
+    row(COMMANDS.compareAndWrite, "18 ff ff ff ff ff ff ff ff 00 00 00 ff 00 00", compareAndWrite, WRITES),
+  ];
+}
 
-function removableRows(): CommandRow<Disk>[] {
-  return [row(COMMANDS.preventAllow, "00 00 00 01 00", preventAllow)];
+/** ANCHOR is not supported; UNMAP is where the disk is thinly provisioned. */
+function provisioningRows(thin: boolean): CommandRow<Disk>[] {
+  const rows: CommandRow<Disk>[] = [
+    row(COMMANDS.writeSame10, `${thin ? "08" : "00"} ff ff ff ff 00 ff ff 00`, writeSame, FILLS),
+    row(COMMANDS.writeSame16, `${thin ? "09" : "01"} ff ff ff ff ff ff ff ff ff ff ff ff 00 00`, writeSame, FILLS),
+    row(COMMANDS.getLbaStatus, "00 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", getLbaStatus, READS),
+  ];
+  if (thin) rows.push(row(COMMANDS.unmap, "00 00 00 00 00 00 ff ff 00", unmap, FILLS));
+  return rows;
 }

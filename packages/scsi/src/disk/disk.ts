@@ -27,7 +27,7 @@ export interface DiskOptions {
   /** Also read-only when the store is. */
   readonly readOnly?: boolean;
   readonly rotational?: boolean;
-  /** Thin provisioning; as the store can, unless told otherwise. */
+  /** Thin provisioning, where the store can give space back; false hides that it can. */
   readonly thin?: boolean;
 }
 
@@ -72,7 +72,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.blockSize = blockSize;
     this.removable = options.removable === true;
     this.readOnly = options.readOnly === true || store.features.readOnly;
-    this.thin = options.thin ?? store.features.discard;
+    this.thin = options.thin !== false && store.features.discard;
     this.limits = diskLimits(blockSize, store.features);
     this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
     this.settings = { ...this.defaults };

@@ -1,6 +1,6 @@
 // Knows the commands about the medium as a whole: TEST UNIT READY, START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL.
 
-import { check, invalidField } from "../device-server.js";
+import { check } from "../device-server.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import type { Disk } from "./disk.js";
@@ -21,7 +21,6 @@ export function startStopUnit(disk: Disk, task: Task): void {
   if (control >>> 4 !== 0) return task.end(Status.good);
   const start = (control & START) !== 0;
   const loadOrEject = (control & LOEJ) !== 0;
-  if (loadOrEject && !disk.removable) return invalidField(disk, task, 4, 1);
   if (start) return startUnit(disk, task, loadOrEject);
   if (loadOrEject && removalPrevented(disk)) return check(disk, task, SENSE.mediumRemovalPrevented);
   if ((control & NO_FLUSH) !== 0 || disk.medium !== "ready") return stopUnit(disk, task, loadOrEject);

@@ -1,0 +1,149 @@
+// Knows the commands that look at the medium themselves: VERIFY, WRITE AND VERIFY, COMPARE AND WRITE.
+
+import { blocksByte, blocksOf, lbaOf } from "../cdb.js";
+import { check, invalidField } from "../device-server.js";
+import { SENSE } from "../sense.js";
+import { Status, type Task } from "../task.js";
+import { type Disk, succeed } from "./disk.js";
+import { onMedium, prepareTransfer } from "./transfer.js";
+import { CHUNK, type Work } from "./work.js";
+
+/** BYTCHK (SBC-3 5.29): only whether it can be read, against all the data, or each block against the one block sent. */
+const Check = { none: 0, all: 1, reserved: 2, one: 3 } as const;
+
+function byteCheck(cdb: Uint8Array): number {
+  return (cdb[1] >>> 1) & 0x03;
+}
+
+/** VERIFY(10), (12), (16). */
+export function verify(disk: Disk, task: Task): void {
+  const { cdb } = task;
+  const blocks = blocksOf(cdb);
+  if (!verifiable(disk, task, lbaOf(cdb), blocks)) return;
+  const how = byteCheck(cdb);
+  if (blocks === 0) return task.end(Status.good);
+  if (how !== Check.none) {
+    const length = (how === Check.one ? 1 : blocks) * disk.blockSize;
+    if (!hasData(disk, task, length)) return;
+    task.transferLength = length;
+  }
+  const work = disk.take(task, "reads");
+  prepareVerify(work, lbaOf(cdb) * disk.blockSize, blocks * disk.blockSize);
+  disk.begin(work);
+}
+
+function verifiable(disk: Disk, task: Task, lba: number, blocks: number): boolean {
+  if (!onMedium(disk, task, lba, blocks)) return false;
+  const { cdb } = task;
+  if (byteCheck(cdb) === Check.reserved) {
+    invalidField(disk, task, 1, 2);
+    return false;
+  }
+  // Without data there is nothing to limit: the medium is read piece by piece.
+  if (byteCheck(cdb) === Check.none || blocks <= disk.limits.transfer) return true;
+  invalidField(disk, task, blocksByte(cdb), null);
+  return false;
+}
+
+/** What compares needs all of its data; with less there is nothing that could be right. */
+function hasData(disk: Disk, task: Task, length: number): boolean {
+  if (task.direction === "to-device" && task.data.length >= length) return true;
+  check(disk, task, SENSE.invalidFieldInInformationUnit);
+  return false;
+}
+
+function prepareVerify(work: Work, offset: number, length: number): void {
+  work.offset = offset;
+  work.left = length;
+  work.done = 0;
+  prepareChunk(work);
+}
+
+/** Whole blocks, so that a block is compared with one piece of data. */
+function prepareChunk(work: Work): void {
+  const length = Math.min(work.left, CHUNK);
+  work.prepare("read", work.offset, length, compareChunk);
+  work.useBytes(work.buffer, length);
+}
+
+function compareChunk(disk: Disk, work: Work): void {
+  const task = work.task as Task;
+  const { length } = work.request;
+  const how = byteCheck(task.cdb);
+  const differs = how === Check.none ? -1 : firstDifference(disk, work, task, how === Check.one);
+  if (differs >= 0) return disk.fail(work, SENSE.miscompareDuringVerify, differs);
+  work.offset += length;
+  work.done += length;
+  work.left -= length;
+  if (work.left === 0) return disk.succeed(work);
+  prepareChunk(work);
+  disk.issue(work);
+}
+
+/** The offset in the initiator's data of the first byte that differs from the chunk; -1 when none does. */
+function firstDifference(disk: Disk, work: Work, task: Task, oneBlock: boolean): number {
+  const { length } = work.request;
+  const size = oneBlock ? disk.blockSize : length;
+  const data = work.copy.subarray(0, size);
+  task.data.read(data, oneBlock ? 0 : work.done);
+  for (let i = 0; i < length; i++) {
+    if (work.buffer[i] !== data[oneBlock ? i % size : i]) return oneBlock ? i % size : work.done + i;
+  }
+  return -1;
+}
+
+/** WRITE AND VERIFY(10), (12), (16): on the medium, then read back from it. Less data: as WRITE does. */
+export function writeAndVerify(disk: Disk, task: Task): void {
+  const { cdb } = task;
+  const blocks = blocksOf(cdb);
+  if (!onMedium(disk, task, lbaOf(cdb), blocks)) return;
+  if (byteCheck(cdb) > Check.all) return invalidField(disk, task, 1, 2);
+  if (blocks > disk.limits.transfer) return invalidField(disk, task, blocksByte(cdb), null);
+  task.transferLength = blocks * disk.blockSize;
+  const length = Math.min(blocks, Math.floor(task.data.length / disk.blockSize)) * disk.blockSize;
+  if (length === 0) return task.end(Status.good);
+  const work = disk.take(task, "writes");
+  prepareTransfer(work, task, "write", lbaOf(cdb) * disk.blockSize, length);
+  work.request.fua = true;
+  work.next = verifyWritten;
+  disk.begin(work);
+}
+
+function verifyWritten(disk: Disk, work: Work): void {
+  prepareVerify(work, work.request.offset, work.request.length);
+  disk.issue(work);
+}
+
+const BLOCKS_BYTE = 13;
+const FUA = 0x08;
+
+/** COMPARE AND WRITE (SBC-3 5.2): the first half of the data is compared, the second half written if it is the same. */
+export function compareAndWrite(disk: Disk, task: Task): void {
+  const { cdb } = task;
+  const lba = lbaOf(cdb);
+  const blocks = cdb[BLOCKS_BYTE];
+  if (!onMedium(disk, task, lba, blocks)) return;
+  if (blocks > disk.limits.compareAndWrite) return invalidField(disk, task, BLOCKS_BYTE, null);
+  if (blocks === 0) return task.end(Status.good);
+  const length = blocks * disk.blockSize;
+  if (!hasData(disk, task, 2 * length)) return;
+  task.transferLength = 2 * length;
+  const work = disk.take(task, "excludes");
+  task.data.read(work.copy.subarray(0, 2 * length));
+  work.prepare("read", lba * disk.blockSize, length, compareThenWrite);
+  work.useBytes(work.buffer, length);
+  disk.begin(work);
+}
+
+function compareThenWrite(disk: Disk, work: Work): void {
+  const { copy, buffer, request } = work;
+  const { length } = request;
+  for (let i = 0; i < length; i++) {
+    if (buffer[i] !== copy[i]) return disk.fail(work, SENSE.miscompareDuringVerify, i);
+  }
+  work.prepare("write", request.offset, length, succeed);
+  work.places.clear();
+  work.places.add(copy, length, length);
+  work.request.fua = disk.writeThrough || ((work.task as Task).cdb[1] & FUA) !== 0;
+  disk.issue(work);
+}
