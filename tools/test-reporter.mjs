@@ -12,8 +12,12 @@ const GRACE_MILLISECONDS = 5000;
 
 /** mocha takes a reporter only as the module's default or only export. */
 export default class TestReporter extends Mocha.reporters.Spec {
+  /** What is open before the first test, like the pipes of a run whose output is kept. */
+  #atStart;
+
   constructor(runner, options) {
     super(runner, options);
+    this.#atStart = process.getActiveResourcesInfo();
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
       this.#write(0);
       setTimeout(() => this.#leftOpen(), GRACE_MILLISECONDS).unref();
@@ -21,9 +25,9 @@ export default class TestReporter extends Mocha.reporters.Spec {
   }
 
   #leftOpen() {
-    console.error(
-      `\n  The tests are over, but something they opened is not: ${process.getActiveResourcesInfo().join(", ")}\n`,
-    );
+    const open = process.getActiveResourcesInfo();
+    for (const kind of this.#atStart) if (open.includes(kind)) open.splice(open.indexOf(kind), 1);
+    console.error(`\n  The tests are over, but something they opened is not: ${open.join(", ")}\n`);
     this.#write(1);
     // mocha sets the exit status in a listener of its own, added before this one.
     process.on("exit", () => {
