@@ -1,0 +1,37 @@
+// Knows how what a configuration says of a LUN's bytes becomes a store. Knows no users and no SCSI.
+
+import { resolve } from "node:path";
+import type { LunSpec } from "@pvscsi/config";
+import { type ByteStore, MemoryStore, NullStore } from "@pvscsi/scsi";
+import { openFileStore } from "./file-open.js";
+import type { OpenFiles } from "./open-files.js";
+
+/** What the LUNs of one host share. */
+export interface Surroundings {
+  /** Relative paths of files begin here. */
+  readonly directory: string;
+  readonly openFiles: OpenFiles;
+}
+
+/** Gives a LUN its store, again each time its last user has gone. */
+export interface Backing {
+  /** Throws `StoreError` when there is none. */
+  open(): Promise<ByteStore>;
+}
+
+/** The backing of a LUN; memory keeps its bytes from one opening to the next. */
+export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles }: Surroundings): Backing {
+  if (backing.kind === "file") {
+    const { path, sync, createSize } = backing;
+    const access = readOnly ? "read-only" : "read-write";
+    return { open: () => openFileStore(resolve(directory, path), { access, sync, createSize, openFiles }) };
+  }
+  if (backing.kind === "null") return { open: async () => new NullStore(backing.size) };
+  const memory = new KeptMemory(backing.size);
+  return { open: async () => memory };
+}
+
+/** Outlives whoever closes it. */
+class KeptMemory extends MemoryStore {
+  override async close(): Promise<void> {}
+}

@@ -1,0 +1,94 @@
+// Knows how a file or block device becomes a store: made when it is missing, checked, claimed. Knows no request.
+
+import { constants, type Stats } from "node:fs";
+import { mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { StoreError } from "@pvscsi/scsi";
+import { codeOf, reasonOf } from "./file-errors.js";
+import { FileStore } from "./file-store.js";
+import type { OpenFiles } from "./open-files.js";
+
+export interface FileStoreOptions {
+  readonly access: "read-only" | "read-write";
+  /** `writeback`: durable after a flush or fua. `writethrough`: every write is durable when it completes. */
+  readonly sync: "writeback" | "writethrough";
+  /** Bytes to make the file with, sparse, where there is none; its folders as well. */
+  readonly createSize?: number | undefined;
+  /** Where its use is entered. */
+  readonly openFiles: OpenFiles;
+}
+
+/** Opens a regular file or a block device as a store; throws `StoreError` with a reason for the person who named it. */
+export async function openFileStore(path: string, options: FileStoreOptions): Promise<FileStore> {
+  try {
+    const found = await statOrMake(path, options.createSize);
+    if (!found.isFile() && !found.isBlockDevice()) throw new Error(kindOf(found));
+    return await openFound(path, options);
+  } catch (error) {
+    throw new StoreError("hardware", `cannot open ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+async function statOrMake(path: string, createSize: number | undefined): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT" || createSize === undefined) throw error;
+  }
+  await make(path, createSize);
+  return await stat(path);
+}
+
+/** Nothing is left behind when the size cannot be given to it. */
+async function make(path: string, size: number): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const handle = await open(path, "wx");
+  try {
+    await handle.truncate(size);
+  } catch (error) {
+    await unlink(path);
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFound(path: string, { access, sync, openFiles }: FileStoreOptions): Promise<FileStore> {
+  const durable = sync === "writethrough" ? constants.O_DSYNC : 0;
+  const handle = await open(path, access === "read-only" ? constants.O_RDONLY : constants.O_RDWR | durable);
+  try {
+    const stats = await handle.stat();
+    const identity = stats.isBlockDevice() ? `device ${stats.rdev}` : `${stats.dev}:${stats.ino}`;
+    const size = await sizeOf(stats);
+    if (!openFiles.claim(identity, access)) throw new Error("another LUN has it open");
+    return new FileStore({
+      path,
+      handle,
+      size,
+      readOnly: access === "read-only",
+      writeBack: sync === "writeback",
+      sizeNow: async () => sizeOf(await handle.stat()),
+      closed: () => openFiles.release(identity),
+    });
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** fstat says 0 for a block device, and Node has neither lseek nor ioctl: sysfs counts its sectors of 512 bytes. */
+async function sizeOf(stats: Stats): Promise<number> {
+  if (!stats.isBlockDevice()) return stats.size;
+  const { major, minor } = deviceNumber(stats.rdev);
+  return 512 * Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, "ascii"));
+}
+
+/** The encoding of dev_t in the C library; bits above 2^32 are left out, no kernel gives such numbers to disks. */
+function deviceNumber(device: number): { major: number; minor: number } {
+  return { major: (device >>> 8) & 0xfff, minor: (device & 0xff) | ((device >>> 12) & 0xfff00) };
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return "it is a directory";
+  return "it is neither a regular file nor a block device";
+}

@@ -1,0 +1,257 @@
+// Knows how an open file or block device is read and written as a store. Knows neither names nor SCSI.
+// Node has no fallocate, no lseek(SEEK_HOLE) and no per-write RWF_DSYNC: so there is no discard that gives space back,
+// no extent is known to be a hole, and FUA is a write and then fdatasync.
+
+import { fdatasync, read, readv, write, writev } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { type ByteStore, StoreError, type StoreFeatures, type StoreRequest } from "@pvscsi/scsi";
+import { Places, Pool } from "@pvscsi/wire";
+import { storeError } from "./file-errors.js";
+import { ZeroRange } from "./zero-range.js";
+
+export interface OpenFile {
+  /** For messages. */
+  readonly path: string;
+  /** The store's own from now on. */
+  readonly handle: FileHandle;
+  readonly size: number;
+  readonly readOnly: boolean;
+  /** False when the descriptor is O_DSYNC. */
+  readonly writeBack: boolean;
+  sizeNow(): Promise<number>;
+  /** Called once, when the descriptor is closed. */
+  closed(): void;
+}
+
+const PAGE = 4096;
+
+/** A store over a descriptor. Reads and writes go straight between the file and the places of the request. */
+export class FileStore implements ByteStore {
+  readonly features: StoreFeatures;
+  resized: (() => void) | null = null;
+  readonly #file: OpenFile;
+  readonly #descriptor: number;
+  readonly #operations = new Pool(() => this.#makeOperation());
+  readonly #active = new Set<Operation>();
+  #size: number;
+  #closing = false;
+  #idle: (() => void) | null = null;
+  /** Written since the last fdatasync began. */
+  #dirty = false;
+  /** The operations the running fdatasync is for, and those for the next one. */
+  #syncing: Operation[] = [];
+  #waiting: Operation[] = [];
+  #syncRunning = false;
+  /** Linux reports lost writes once and then forgets them: after that no flush of this descriptor can be believed. */
+  #lost: StoreError | null = null;
+
+  constructor(file: OpenFile) {
+    this.#file = file;
+    this.#descriptor = file.handle.fd;
+    this.#size = file.size;
+    this.features = { readOnly: file.readOnly, writeBack: file.writeBack, discard: false, optimalIo: PAGE };
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  submit(request: StoreRequest): void {
+    const { operation, offset, length } = request;
+    const refused = this.#refusal(request);
+    if (refused !== null) return request.end(refused);
+    switch (operation) {
+      case "flush":
+        if (!this.#dirty && !this.#syncRunning) return request.end(this.#lost);
+        return this.#sync(this.#take(request));
+      case "extents":
+        request.extents = [{ offset, length, state: "data" }];
+        return request.end(null);
+      case "read":
+      case "write":
+        if (length === 0) return request.end(null);
+        return this.#transfer(this.#take(request));
+      case "discard":
+      case "write-zeroes":
+        if (length === 0) return request.end(null);
+        return this.#zero(this.#take(request));
+    }
+  }
+
+  /** Stops before the next piece of a long request; what the kernel has is not taken back. */
+  cancel(request: StoreRequest): void {
+    for (const operation of this.#active) {
+      if (operation.request === request) operation.cancelled = true;
+    }
+  }
+
+  /** Looks whether the file has another size now; calls `resized` if so. */
+  async refresh(): Promise<void> {
+    if (this.#closing) return;
+    const size = await this.#file.sizeNow();
+    if (size === this.#size || this.#closing) return;
+    this.#size = size;
+    this.resized?.();
+  }
+
+  /** Throws `StoreError` when what was written could not be made durable; the descriptor is closed all the same. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (this.#active.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    try {
+      if (this.#dirty) await this.#file.handle.datasync();
+    } catch (error) {
+      this.#lost = storeError(error, `flush of ${this.#file.path}`);
+    } finally {
+      await this.#file.handle.close();
+      this.#file.closed();
+    }
+    if (this.#lost !== null) throw this.#lost;
+  }
+
+  #refusal({ operation, offset, length }: StoreRequest): StoreError | null {
+    if (this.#closing) return new StoreError("hardware", `${operation} after close of ${this.#file.path}`);
+    if (operation === "flush") return null;
+    if (offset < 0 || offset + length > this.#size) {
+      return new StoreError("out-of-range", `${operation} of ${offset}+${length} in ${this.#size} bytes`);
+    }
+    const writes = operation === "write" || operation === "write-zeroes" || operation === "discard";
+    return writes && this.features.readOnly
+      ? new StoreError("read-only", `${this.#file.path} is open read-only`)
+      : null;
+  }
+
+  #makeOperation(): Operation {
+    const operation = new Operation();
+    operation.transferred = (error, count) => this.#transferred(operation, error, count);
+    operation.zeroed = (error) => this.#written(operation, error);
+    return operation;
+  }
+
+  #take(request: StoreRequest): Operation {
+    const operation = this.#operations.take();
+    operation.request = request;
+    operation.done = 0;
+    operation.cancelled = false;
+    this.#active.add(operation);
+    return operation;
+  }
+
+  /** Begins what is left of a read or write. One piece goes without a list: that is the cheaper call. */
+  #transfer(operation: Operation): void {
+    const { request, done } = operation;
+    const reads = request.operation === "read";
+    let { places } = request;
+    if (done > 0) {
+      operation.rest.select(places, done, request.length - done);
+      places = operation.rest;
+    }
+    const position = request.offset + done;
+    if (places.count === 1) {
+      const [page, offset, size] = [places.page(0), places.offset(0), places.size(0)];
+      if (reads) read(this.#descriptor, page, offset, size, position, operation.transferred);
+      else write(this.#descriptor, page, offset, size, position, operation.transferred);
+      return;
+    }
+    operation.views.length = places.count;
+    for (let i = 0; i < places.count; i++) operation.views[i] = places.view(i);
+    const call = reads ? readv : writev;
+    call(this.#descriptor, operation.views, position, operation.transferred);
+  }
+
+  #transferred(operation: Operation, error: Error | null, count: number): void {
+    const { request } = operation;
+    const writes = request.operation === "write";
+    if (writes) this.#dirty = this.features.writeBack;
+    const at = request.offset + operation.done;
+    if (error !== null) return this.#end(operation, storeError(error, this.#what(request, at), at));
+    if (count === 0) return this.#ended(operation, at);
+    operation.done += count;
+    if (operation.done < request.length) {
+      if (operation.cancelled) return this.#end(operation, new StoreError("cancelled", this.#what(request, at)));
+      return this.#transfer(operation);
+    }
+    if (writes) this.#written(operation, null);
+    else this.#end(operation, null);
+  }
+
+  /** Someone made the file shorter than it was when its size was read. */
+  #ended(operation: Operation, at: number): void {
+    this.#end(
+      operation,
+      new StoreError("medium", `${this.#what(operation.request, at)}: the file ends there`, { offset: at }),
+    );
+  }
+
+  #zero(operation: Operation): void {
+    operation.zeroes ??= new ZeroRange();
+    operation.zeroes.begin(this.#descriptor, operation, operation.zeroed);
+  }
+
+  /** A write or write-zeroes has come to its end: durable now, or after one more fdatasync. */
+  #written(operation: Operation, error: Error | null): void {
+    const { request } = operation;
+    this.#dirty = this.features.writeBack;
+    if (error instanceof StoreError) return this.#end(operation, error);
+    if (error !== null)
+      return this.#end(operation, storeError(error, this.#what(request, request.offset), request.offset));
+    if (request.fua && this.features.writeBack) this.#sync(operation);
+    else this.#end(operation, null);
+  }
+
+  /** Joins the next fdatasync: one that runs already may have begun before this operation's writes completed. */
+  #sync(operation: Operation): void {
+    this.#waiting.push(operation);
+    if (!this.#syncRunning) this.#beginSync();
+  }
+
+  #beginSync(): void {
+    const next = this.#syncing;
+    this.#syncing = this.#waiting;
+    this.#waiting = next;
+    this.#syncRunning = true;
+    this.#dirty = false;
+    fdatasync(this.#descriptor, this.#synced);
+  }
+
+  readonly #synced = (error: Error | null): void => {
+    if (error !== null) this.#lost ??= storeError(error, `flush of ${this.#file.path}`);
+    for (const operation of this.#syncing) this.#end(operation, this.#lost);
+    this.#syncing.length = 0;
+    this.#syncRunning = false;
+    if (this.#waiting.length > 0) this.#beginSync();
+  };
+
+  #end(operation: Operation, error: StoreError | null): void {
+    const { request } = operation;
+    operation.forget();
+    this.#active.delete(operation);
+    this.#operations.giveBack(operation);
+    request.end(error);
+    if (this.#idle !== null && this.#active.size === 0) this.#idle();
+  }
+
+  #what({ operation }: StoreRequest, at: number): string {
+    return `${operation} at byte ${at} of ${this.#file.path}`;
+  }
+}
+
+/** One request under way, with the callbacks that are made once. */
+class Operation {
+  pooled = true;
+  request!: StoreRequest;
+  /** Bytes moved so far. */
+  done = 0;
+  cancelled = false;
+  readonly rest = new Places();
+  readonly views: Uint8Array[] = [];
+  zeroes: ZeroRange | null = null;
+  transferred: (error: Error | null, count: number) => void = () => {};
+  zeroed: (error: Error | null) => void = () => {};
+
+  /** Lets go of the pages it pointed to. */
+  forget(): void {
+    this.views.length = 0;
+    this.rest.clear();
+  }
+}

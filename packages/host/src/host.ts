@@ -1,0 +1,167 @@
+// Knows the driver domain's SCSI devices: finds them by every name they have, gives each to one guest. Knows no transport.
+
+import {
+  ALL_FORMS,
+  ConfigError,
+  type HostConfig,
+  type HostLun,
+  parsePhysicalDevice,
+  type ScsiAddress,
+} from "@pvscsi/config";
+import { type DeviceDirectory, type Fault, type OpenedDevice, type OpenedFor, parseFault } from "@pvscsi/scsi";
+import type { Clock, Timer } from "@pvscsi/wire";
+import { lookupKey, lookupKeys, nameLuns } from "./names.js";
+import { OpenFiles } from "./open-files.js";
+import { HostUnit, IDENTITY } from "./unit.js";
+
+export interface HostOptions {
+  /** Relative paths of files begin here; usually the folder of host.yaml. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Milliseconds between two looks at the sizes of files in use; default 1000. */
+  readonly sizeCheck?: number;
+}
+
+/** One LUN of the host, for listings and for a toolstack that wants to know it before it attaches it. */
+export interface HostDevice {
+  readonly address: ScsiAddress;
+  readonly type: "disk";
+  readonly driver: string | undefined;
+  readonly vendor: string;
+  readonly product: string;
+  readonly revision: string;
+  /** `naa.` and 16 hex digits. */
+  readonly wwn: string;
+  /** Kernel names, without /dev/. */
+  readonly sd: string;
+  readonly sg: string;
+  /** Links, without their directory. */
+  readonly byId: readonly string[];
+  readonly byPath: readonly string[];
+  readonly shareable: boolean;
+  readonly users: readonly OpenedFor[];
+}
+
+/** Opens the devices of a configuration; nothing is touched on disk before a device is wanted. Throws `ConfigError`. */
+export function openHost(config: HostConfig, options: HostOptions): Host {
+  return new Host(config, options);
+}
+
+const SIZE_CHECK = 1000;
+
+export class Host implements DeviceDirectory {
+  readonly #units: readonly HostUnit[];
+  readonly #byName = new Map<string, HostUnit>();
+  readonly #clock: Clock;
+  readonly #sizeCheck: number;
+  #timer: Timer | null = null;
+
+  constructor(config: HostConfig, { directory, clock, sizeCheck = SIZE_CHECK }: HostOptions) {
+    const openFiles = new OpenFiles();
+    this.#clock = clock;
+    this.#sizeCheck = sizeCheck;
+    this.#units = nameLuns(config).map((named) => {
+      return new HostUnit(named, faultsOf(config.file, named.lun), clock, { directory, openFiles });
+    });
+    for (const unit of this.#units) {
+      for (const key of lookupKeys(unit.named)) this.#byName.set(key, unit);
+    }
+  }
+
+  /** All devices, in the order in which Linux finds them. */
+  list(): HostDevice[] {
+    return this.#units.map(describe);
+  }
+
+  /** The device a p-dev names, or in words why there is none. */
+  find(physicalDevice: string): HostDevice | string {
+    const unit = this.#find(physicalDevice);
+    return typeof unit === "string" ? unit : describe(unit);
+  }
+
+  /** Gives a device to a guest, or says why not: unknown, in use, or its file cannot be opened. */
+  async open(physicalDevice: string, opener: OpenedFor): Promise<OpenedDevice | string> {
+    const unit = this.#find(physicalDevice);
+    if (typeof unit === "string") return unit;
+    const opened = await unit.open(opener);
+    if (typeof opened === "string") return opened;
+    this.#watch();
+    return { logicalUnit: opened.logicalUnit, release: () => this.#release(opened) };
+  }
+
+  /** Looks now whether files in use have other sizes; the guests that have them are told. */
+  async refresh(): Promise<void> {
+    await Promise.allSettled(this.#units.map((unit) => unit.refresh()));
+  }
+
+  #find(physicalDevice: string): HostUnit | string {
+    const device = parsePhysicalDevice(physicalDevice, ALL_FORMS);
+    if (typeof device === "string") return device;
+    const unit = this.#byName.get(lookupKey(device));
+    if (unit !== undefined) return unit;
+    const disk = /^(\/dev\/sd[a-z]+)\d+$/.exec(physicalDevice)?.[1];
+    if (disk !== undefined && this.#byName.has(disk)) return `${physicalDevice} is a partition, expecting ${disk}`;
+    return `no device ${physicalDevice}: ${this.#known()}`;
+  }
+
+  #known(): string {
+    if (this.#units.length === 0) return "this host has none";
+    const titles = this.#units.slice(0, 8).map((unit) => unit.title);
+    const more = this.#units.length > titles.length ? ` and ${this.#units.length - titles.length} more` : "";
+    return `this host has ${titles.join(", ")}${more}`;
+  }
+
+  async #release(opened: OpenedDevice): Promise<void> {
+    try {
+      await opened.release();
+    } finally {
+      if (this.#timer !== null && !this.#inUse) {
+        this.#clock.cancel(this.#timer);
+        this.#timer = null;
+      }
+    }
+  }
+
+  get #inUse(): boolean {
+    return this.#units.some((unit) => unit.users.length > 0);
+  }
+
+  /** While anything is in use, files are looked at: inotify would report every write instead. */
+  #watch(): void {
+    if (this.#timer !== null || !this.#inUse) return;
+    this.#timer = this.#clock.after(this.#sizeCheck, { run: () => void this.#check() });
+  }
+
+  async #check(): Promise<void> {
+    await this.refresh();
+    this.#timer = null;
+    this.#watch();
+  }
+}
+
+function faultsOf(file: string, lun: HostLun): Fault[] {
+  return lun.faults.map(({ text, at }) => {
+    const fault = parseFault(text, lun.blockSize);
+    if (typeof fault === "string") throw new ConfigError(file, at, fault);
+    return fault;
+  });
+}
+
+function describe({ named, users }: HostUnit): HostDevice {
+  const { lun, host, wwn, sd, sg, byId, byPath } = named;
+  return {
+    address: lun.address,
+    type: lun.type,
+    driver: host.driver,
+    vendor: lun.vendor ?? IDENTITY.vendor,
+    product: lun.product ?? IDENTITY.product,
+    revision: lun.revision ?? IDENTITY.revision,
+    wwn,
+    sd,
+    sg,
+    byId,
+    byPath,
+    shareable: lun.shareable,
+    users: [...users],
+  };
+}

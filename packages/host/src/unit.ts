@@ -1,0 +1,113 @@
+// Knows one LUN of the host from its first user to its last: opened when it is wanted, refused when it is taken.
+
+import { formatAddress } from "@pvscsi/config";
+import {
+  createDisk,
+  type Fault,
+  faulty,
+  type LogicalUnit,
+  type OpenedDevice,
+  type OpenedFor,
+  StoreError,
+} from "@pvscsi/scsi";
+import { assert, type Clock } from "@pvscsi/wire";
+import { type Backing, backingOf, type Surroundings } from "./backing.js";
+import { FileStore } from "./file-store.js";
+import type { NamedLun } from "./names.js";
+
+/** What INQUIRY says where the configuration says nothing. */
+export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "0001" } as const;
+
+interface Running {
+  readonly logicalUnit: LogicalUnit;
+  readonly file: FileStore | null;
+}
+
+/** One LUN and its users. */
+export class HostUnit {
+  readonly named: NamedLun;
+  readonly users: OpenedFor[] = [];
+  readonly #backing: Backing;
+  readonly #faults: readonly Fault[];
+  readonly #clock: Clock;
+  #running: Promise<Running> | null = null;
+  #closing: Promise<void> = Promise.resolve();
+
+  constructor(named: NamedLun, faults: readonly Fault[], clock: Clock, surroundings: Surroundings) {
+    this.named = named;
+    this.#faults = faults;
+    this.#clock = clock;
+    this.#backing = backingOf(named.lun, surroundings);
+  }
+
+  /** `0:0:1:0 (/dev/sdb)`. */
+  get title(): string {
+    return `${formatAddress(this.named.lun.address)} (/dev/${this.named.sd})`;
+  }
+
+  /** Why it cannot be given to one more user, or null. */
+  get taken(): string | null {
+    const [user] = this.users;
+    if (user === undefined || this.named.lun.shareable) return null;
+    return `${this.title} is in use by domain ${user.domain} as ${user.virtualDevice}, and not shareable`;
+  }
+
+  async open(user: OpenedFor): Promise<OpenedDevice | string> {
+    const { taken } = this;
+    if (taken !== null) return taken;
+    // Entered before anything is awaited: of two who ask at the same time one is refused.
+    this.users.push(user);
+    this.#running ??= this.#start();
+    const running = this.#running;
+    try {
+      const { logicalUnit } = await running;
+      return { logicalUnit, release: () => this.#release(user) };
+    } catch (error) {
+      this.#forget(user);
+      if (this.#running === running) this.#running = null;
+      if (error instanceof StoreError) return error.message;
+      throw error;
+    }
+  }
+
+  /** Looks whether the file behind it has another size now. */
+  async refresh(): Promise<void> {
+    const running = await this.#running;
+    await running?.file?.refresh();
+  }
+
+  async #start(): Promise<Running> {
+    await this.#closing;
+    const { lun, wwn } = this.named;
+    const bytes = await this.#backing.open();
+    const digits = wwn.slice("naa.".length);
+    const logicalUnit = createDisk({
+      store: this.#faults.length === 0 ? bytes : faulty(bytes, this.#faults, this.#clock),
+      blockSize: lun.blockSize,
+      vendor: lun.vendor ?? IDENTITY.vendor,
+      product: lun.product ?? IDENTITY.product,
+      revision: lun.revision ?? IDENTITY.revision,
+      serial: lun.serial ?? digits,
+      wwn: digits,
+      removable: lun.removable,
+      readOnly: lun.readOnly,
+    });
+    return { logicalUnit, file: bytes instanceof FileStore ? bytes : null };
+  }
+
+  #forget(user: OpenedFor): void {
+    const index = this.users.indexOf(user);
+    assert(index >= 0, `${this.title} was given back twice`);
+    this.users.splice(index, 1);
+  }
+
+  async #release(user: OpenedFor): Promise<void> {
+    this.#forget(user);
+    if (this.users.length > 0 || this.#running === null) return;
+    const closed = this.#running.then(({ logicalUnit }) => logicalUnit.close());
+    this.#running = null;
+    // The next one to open waits for it, and does not suffer from how it ended.
+    this.#closing = closed.catch(() => {});
+    await closed;
+  }
+}
