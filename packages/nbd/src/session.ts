@@ -16,6 +16,7 @@ export interface NbdHost {
   readonly exports: readonly NbdExport[];
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  /** `nbd:open` fires with a `Choice`, `nbd:request` with an `NbdRequest`, `nbd:failed` with the reason in words. */
   readonly probes: Probes;
   /** Milliseconds a client has for its handshake. */
   readonly handshakeTimeout: number;

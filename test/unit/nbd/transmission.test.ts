@@ -345,6 +345,25 @@ describe("nbd transmission", () => {
     });
   });
 
+  it("uses pages of the memory it is given, and gives them back in the end", () => {
+    let allocated = 0;
+    const memory = {
+      pageSize: 4096,
+      allocate: (pages: number) => Array.from({ length: pages }, () => new Uint8Array(4096).fill(++allocated)),
+      free: (pages: readonly Uint8Array[]) => {
+        allocated -= pages.length;
+      },
+    };
+    reconnect({ memory });
+    const payload = pattern(10_000, 8);
+    expect(peer.ask(write, { offset: 100, payload }).error).to.equal(0);
+    const answer = peer.ask(read, { offset: 99, length: 10_002 });
+    expect(answer.data.subarray(8).equals(store.bytes.subarray(99, 10_101))).to.equal(true);
+    expect([allocated, store.bytes[100], store.bytes[10_099]]).to.deep.equal([3, payload[0], payload[9999]]);
+    peer.exports[0].pages.close();
+    expect(allocated).to.equal(0);
+  });
+
   describe("the end of a connection", () => {
     it("lets requests in the store finish, and takes all back", () => {
       store.hold = true;

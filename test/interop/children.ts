@@ -1,0 +1,98 @@
+// Knows the programs a suite has started, and how to end them: by their own ids, and no others.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+
+export interface Finished {
+  /** The exit status, or the signal that ended it, or why it could not start. */
+  readonly status: number | string;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** Characters that are kept of each stream. */
+const KEPT = 4 * 1024 * 1024;
+/** Milliseconds between asking a program to end and ending it. */
+const GRACE = 2_000;
+
+/** One program that was started. */
+export class Child {
+  readonly finished: Promise<Finished>;
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(program: string, words: readonly string[]) {
+    this.#process = spawn(program, words, { stdio: ["pipe", "pipe", "pipe"] });
+    const { stdin, stdout, stderr } = this.#process;
+    if (stdin === null || stdout === null || stderr === null) throw new Error(`${program} has no pipes`);
+    // A program that ended does not take what is still written to it.
+    stdin.on("error", () => {});
+    const output = gather(stdout);
+    const errors = gather(stderr);
+    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+    this.finished = new Promise((resolve) => {
+      const end = (status: number | string) => resolve({ status, output: output(), errors: errors() });
+      this.#process.on("error", (error) => end(error.message));
+      this.#process.on("close", (status, signal) => end(status ?? signal ?? "nothing"));
+    });
+  }
+
+  /** Writes a line to it and reads one. */
+  async ask(line: string): Promise<string> {
+    this.#process.stdin?.write(`${line}\n`);
+    return await this.readLine();
+  }
+
+  /** The next line of its output; rejects when it has ended. */
+  async readLine(): Promise<string> {
+    const { value, done } = await this.#lines.next();
+    if (!done) return value;
+    const { status, errors } = await this.finished;
+    throw new Error(`${this.#process.spawnfile} ended with ${status}: ${errors.trim()}`);
+  }
+
+  /** Tells it that no more input comes, and waits for its end. */
+  async finish(): Promise<Finished> {
+    this.#process.stdin?.end();
+    return await this.finished;
+  }
+
+  /** Ends it, gently first. */
+  async end(): Promise<void> {
+    if (this.#process.pid === undefined || this.#process.exitCode !== null) return;
+    this.#process.kill("SIGTERM");
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), GRACE);
+    await this.finished;
+    clearTimeout(timer);
+  }
+}
+
+/** All programs of one suite. */
+export class Children {
+  readonly #running = new Set<Child>();
+  #aborted = false;
+
+  start(program: string, words: readonly string[]): Child {
+    if (this.#aborted) throw new Error(`${program} was not started: the suite is over`);
+    const child = new Child(program, words);
+    this.#running.add(child);
+    void child.finished.then(() => this.#running.delete(child));
+    return child;
+  }
+
+  /** Ends all of them, and starts no more. */
+  async abort(): Promise<void> {
+    this.#aborted = true;
+    await Promise.all([...this.#running].map((child) => child.end()));
+  }
+}
+
+function gather(stream: Readable): () => string {
+  let text = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (piece: string) => {
+    text = (text + piece).slice(-KEPT);
+  });
+  return () => text;
+}

@@ -1,0 +1,6 @@
+// Knows which suites there are.
+
+import { fioSuite } from "./fio/suite.js";
+import type { Suite } from "./suite.js";
+
+export const suites: readonly Suite[] = [fioSuite];
