@@ -1,0 +1,213 @@
+// Who may read, write, own and hear of what. `|` stands for NUL.
+
+import { expect } from "chai";
+import { goldenText } from "../../support/repository.js";
+import { World } from "./xenstore-support.js";
+
+describe("xenstore permissions", () => {
+  it("give a guest its own home and nothing else", () => {
+    const world = new World();
+    const guest = world.introduce(5);
+    expect(guest.answer("WRITE", "name|five")).to.equal("OK");
+    expect(guest.answer("READ", "/local/domain/5/name|")).to.equal("five");
+    expect(guest.answer("GET_PERMS", "name|")).to.equal("n5|");
+    for (const path of ["/", "/tool", "/local/domain/6", "/nothing/at/all"]) {
+      expect(guest.answer("READ", `${path}|`), path).to.equal("EACCES");
+      expect(guest.answer("DIRECTORY", `${path}|`), path).to.equal("EACCES");
+      expect(guest.answer("WRITE", `${path}|x`), path).to.equal("EACCES");
+      expect(guest.answer("MKDIR", `${path}|`), path).to.equal("EACCES");
+      expect(guest.answer("RM", `${path}|`), path).to.equal("EACCES");
+      expect(guest.answer("SET_PERMS", `${path}|n5|`), path).to.equal("EACCES");
+    }
+    expect(guest.answer("READ", "nothing|")).to.equal("ENOENT");
+    expect(guest.answer("RM", "nothing|")).to.equal("OK");
+    expect(guest.answer("RM", "nothing/here|")).to.equal("ENOENT");
+  });
+
+  const cases: [list: string, read: string, write: string][] = [
+    ["n0", "EACCES", "EACCES"],
+    ["r0", "v", "EACCES"],
+    ["w0", "EACCES", "OK"],
+    ["b0", "v", "OK"],
+    ["n0|r5", "v", "EACCES"],
+    ["b0|n5", "EACCES", "EACCES"],
+    ["n0|w5", "EACCES", "OK"],
+    ["n0|r6|b5", "v", "OK"],
+    ["n0|n5|b5", "EACCES", "EACCES"],
+    ["n5", "v", "OK"],
+  ];
+  for (const [list, read, write] of cases) {
+    it(`${list} means for domain 5: read ${read}, write ${write}`, () => {
+      const world = new World();
+      const tools = world.tools();
+      const guest = world.guest(5);
+      tools.ask("WRITE", "/x|v");
+      expect(tools.answer("SET_PERMS", `/x|${list}|`)).to.equal("OK");
+      expect(tools.answer("GET_PERMS", "/x|")).to.equal(`${list}|`);
+      expect(guest.answer("READ", "/x|")).to.equal(read);
+      expect(guest.answer("WRITE", "/x|w")).to.equal(write);
+    });
+  }
+
+  it("are inherited, with the owner replaced for guests only", () => {
+    const world = new World();
+    const guest = world.introduce(5);
+    const tools = world.tools();
+    tools.ask("SET_PERMS", "/local/domain/5|b5|r6|");
+    tools.ask("WRITE", "/local/domain/5/by-tools/x|");
+    guest.ask("WRITE", "by-guest/x|");
+    world.guest(7).ask("WRITE", "/local/domain/5/by-other/x|");
+    expect(tools.answer("GET_PERMS", "/local/domain/5/by-tools/x|")).to.equal("b5|r6|");
+    expect(tools.answer("GET_PERMS", "/local/domain/5/by-guest/x|")).to.equal("b5|r6|");
+    expect(tools.answer("GET_PERMS", "/local/domain/5/by-other/x|")).to.equal("b7|r6|");
+  });
+
+  it("let nobody but the tools change an owner", () => {
+    const world = new World();
+    const guest = world.introduce(5);
+    guest.ask("WRITE", "x|");
+    expect(guest.answer("SET_PERMS", "x|n6|")).to.equal("EPERM");
+    expect(guest.answer("SET_PERMS", "x|n5|b6|")).to.equal("OK");
+    expect(world.guest(6).answer("SET_PERMS", "/local/domain/5/x|n5|")).to.equal("EACCES");
+    expect(world.tools().answer("SET_PERMS", "/local/domain/5/x|n6|")).to.equal("OK");
+    expect(guest.answer("READ", "x|")).to.equal("EACCES");
+  });
+
+  it("of a target are its helper's too (SET_TARGET)", () => {
+    const world = new World();
+    const guest = world.introduce(5);
+    const helper = world.introduce(6);
+    guest.ask("WRITE", "x|v");
+    expect(helper.answer("READ", "/local/domain/5/x|")).to.equal("EACCES");
+    expect(world.tools().answer("SET_TARGET", "6|5|")).to.equal("OK");
+    expect(helper.answer("READ", "/local/domain/5/x|")).to.equal("v");
+    expect(helper.answer("WRITE", "/local/domain/5/x|w")).to.equal("OK");
+    expect(guest.answer("READ", "/local/domain/6|")).to.equal("EACCES");
+  });
+
+  for (const name of ["CONTROL", "INTRODUCE", "RELEASE", "IS_DOMAIN_INTRODUCED", "RESUME", "SET_TARGET"]) {
+    it(`refuse a guest ${name}`, () => {
+      const world = new World();
+      expect(world.introduce(5).answer(name, "5|1|1|")).to.equal("EACCES");
+    });
+  }
+
+  for (const bad of ["x5", "r", "5", "r-1", "r99999", "rr5", "r5 ", ""]) {
+    it(`refuse the entry "${bad}"`, () => {
+      expect(new World().tools().answer("SET_PERMS", `/tool|n0|${bad}|`)).to.equal("EINVAL");
+    });
+  }
+});
+
+describe("xenstore events", () => {
+  it("of the two domain names go to those who may hear of them", () => {
+    const world = new World();
+    const tools = world.tools();
+    const guest = world.guest(5);
+    for (const name of ["@introduceDomain", "@releaseDomain"]) {
+      expect(guest.answer("WATCH", `${name}|t|`)).to.equal("OK");
+      expect(guest.answer("SET_PERMS", `${name}|n5|`)).to.equal("EACCES");
+    }
+    tools.ask("INTRODUCE", "7|1|1|");
+    expect(guest.taken()).to.deep.equal([]);
+    expect(tools.answer("SET_PERMS", "@introduceDomain|n0|r5|")).to.equal("OK");
+    expect(tools.answer("SET_PERMS", "@anything|n0|r5|")).to.equal("EINVAL");
+    tools.ask("INTRODUCE", "8|1|1|");
+    tools.ask("RELEASE", "8|");
+    expect(guest.taken()).to.deep.equal(["WATCH_EVENT @introduceDomain|t|"]);
+  });
+
+  it("reach watches on the root, but not of the two domain names", () => {
+    const world = new World();
+    const tools = world.tools();
+    tools.ask("WATCH", "/|root|");
+    expect(tools.ask("WRITE", "/a/b|")).to.deep.equal(["WATCH_EVENT /a/b|root|", "WRITE OK|"]);
+    expect(tools.ask("INTRODUCE", "7|1|1|")).to.deep.equal(["INTRODUCE OK|"]);
+  });
+
+  it("come by connection, then by the watches' age", () => {
+    const world = new World();
+    const [first, second] = [world.tools(), world.tools()];
+    const order: string[] = [];
+    second.ask("WATCH", "/a/b|1|");
+    first.ask("WATCH", "/a|2|");
+    first.ask("WATCH", "/a/b|3|");
+    second.ask("WATCH", "/|4|");
+    second.ask("WRITE", "/a/b|");
+    order.push(...first.taken());
+    expect(order).to.deep.equal(["WATCH_EVENT /a/b|2|", "WATCH_EVENT /a/b|3|"]);
+    expect(second.ask("WRITE", "/a/b|")).to.deep.equal(["WATCH_EVENT /a/b|1|", "WATCH_EVENT /a/b|4|", "WRITE OK|"]);
+  });
+
+  it("of a removed tree: to exact watches deepest first, then to all at or above it", () => {
+    const world = new World();
+    const tools = world.tools();
+    for (const path of ["/t/a/x", "/t/a/y", "/t/b"]) tools.ask("WRITE", `${path}|`);
+    for (const path of ["/t/a/y", "/t/a", "/t/a/x", "/t/b", "/t/a/x/none"]) tools.ask("WATCH", `${path}|w|`);
+    expect(tools.ask("RM", "/t/a|")).to.deep.equal([
+      "WATCH_EVENT /t/a/x|w|",
+      "WATCH_EVENT /t/a/y|w|",
+      "WATCH_EVENT /t/a|w|",
+      "RM OK|",
+    ]);
+  });
+
+  it("of a transaction come at its end, one a node, before the reply to END", () => {
+    const world = new World();
+    const tools = world.tools();
+    tools.ask("WRITE", "/t/old|");
+    tools.ask("WATCH", "/t|w|");
+    const id = tools.begin();
+    tools.ask("WRITE", "/t/b|1", id);
+    tools.ask("RM", "/t/old|", id);
+    tools.ask("WRITE", "/t/passing|1", id);
+    tools.ask("RM", "/t/passing|", id);
+    tools.ask("SET_PERMS", "/t/b|r0|", id);
+    expect(tools.ask("TRANSACTION_END", "T|", id)).to.deep.equal([
+      "WATCH_EVENT /t/b|w|",
+      "WATCH_EVENT /t/old|w|",
+      "TRANSACTION_END OK|",
+    ]);
+  });
+
+  it("of a relative watch are relative, also in a guest", () => {
+    const world = new World();
+    const guest = world.introduce(5);
+    expect(guest.ask("WATCH", "device|w|")).to.deep.equal(["WATCH OK|", "WATCH_EVENT device|w|"]);
+    world.tools().ask("WRITE", "/local/domain/5/device/vscsi/0/state|1");
+    world.tools().ask("WRITE", "/local/domain/5/device2|1");
+    expect(guest.taken()).to.deep.equal(["WATCH_EVENT device/vscsi/0/state|w|"]);
+    expect(guest.answer("UNWATCH", "/local/domain/5/device|w|")).to.equal("OK");
+  });
+});
+
+describe("xenstored's dump", () => {
+  it("prints a real tree as xenstore-ls -p does", () => {
+    const world = new World();
+    const tools = world.tools();
+    const lines = goldenText("xenstore-ls-connected.txt")
+      .split("\n")
+      .map((line) => /^(\S+) = "(.*)" {3}\((.*)\)$/.exec(line))
+      .filter((match) => match !== null);
+    expect(lines.length).to.equal(20);
+    for (const [, path, value, permissions] of lines) {
+      tools.ask("WRITE", `${path}|${value}`);
+      tools.ask("SET_PERMS", `${path}|${permissions.replaceAll(",", "|")}|`);
+    }
+    for (const home of ["/local/domain/0/backend/vscsi/1/0", "/local/domain/1/device/vscsi/0"]) {
+      const below = lines.filter(([, path]) => path.startsWith(`${home}/`));
+      const expected = below.map(([line, path]) => {
+        const depth = path.split("/").length - home.split("/").length - 1;
+        return `${" ".repeat(depth)}${line.slice(path.lastIndexOf("/") + 1)}\n`;
+      });
+      expect(world.xenstored.dump(home)).to.equal(expected.join(""));
+    }
+  });
+
+  it("escapes what is not printable", () => {
+    const world = new World();
+    world.tools().ask("WRITE", '/tool/x|a|\t\n\r\\"\xff~');
+    expect(world.xenstored.dump("/tool")).to.include('x = "a\\x00\\t\\n\\r\\\\"\\xff~"   (n0)\n');
+    expect(world.xenstored.dump("/none")).to.equal("");
+  });
+});
