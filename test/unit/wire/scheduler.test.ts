@@ -33,11 +33,13 @@ describe("TurnScheduler", () => {
   let ran: unknown[] = [];
   const note = (value: unknown): Runnable => ({ run: () => ran.push(value) });
 
-  beforeEach(() => {
+  const begin = () => {
     turns = new Turns();
     scheduler = new TurnScheduler(turns.next);
     ran = [];
-  });
+  };
+
+  beforeEach(begin);
 
   it("runs nothing on the caller's stack, and everything in order in one turn", () => {
     for (let i = 0; i < 5; i++) scheduler.soon(note(i));
@@ -59,7 +61,7 @@ describe("TurnScheduler", () => {
   it("keeps order over growth, wherever the queue stands", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(300), { minLength: 1, maxLength: 8 }), (bursts) => {
-        ran = [];
+        begin();
         let made = 0;
         for (const burst of bursts) {
           for (let i = 0; i < burst; i++) scheduler.soon(note(made++));

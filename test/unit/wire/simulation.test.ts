@@ -60,7 +60,7 @@ describe("Simulation", () => {
     world.after(10, {
       run() {
         expect(world.after(5, note).due).to.equal(15);
-        world.after(-3, note);
+        expect(world.after(-3, note).due).to.equal(10);
       },
     });
     runAll(world);
