@@ -55,7 +55,7 @@ class Channel implements Runnable {
   }
 
   #deliverable(): boolean {
-    return this.pending && !this.masked && this.handler !== null && this.state !== "closed";
+    return this.pending && !this.masked && this.handler !== null;
   }
 }
 

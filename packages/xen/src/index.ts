@@ -8,6 +8,7 @@ export * from "./abi/xenstore.js";
 export * from "./domain.js";
 export * from "./event-channels.js";
 export * from "./event-throttle.js";
+export * from "./faults.js";
 export * from "./grant-copy.js";
 export * from "./grant-pins.js";
 export * from "./grant-table.js";
