@@ -1,0 +1,257 @@
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { formatAddress, parseHostConfig } from "@pvscsi/config";
+import { diskName, type Host, openHost, readHostConfig, readMachineConfig } from "@pvscsi/host";
+import type { OpenedDevice, UnitEvent } from "@pvscsi/scsi";
+import type { Clock, Runnable, Timer } from "@pvscsi/wire";
+import { expect } from "chai";
+import { repositoryRoot } from "../../support/repository.js";
+import { refused, temporaryFolder } from "./support.js";
+
+/** Runs its timers when it is told to. */
+class StillClock implements Clock {
+  readonly armed = new Map<Timer, Runnable>();
+  now(): number {
+    return 0;
+  }
+  after(due: number, runnable: Runnable): Timer {
+    const timer = { due };
+    this.armed.set(timer, runnable);
+    return timer;
+  }
+  cancel(timer: Timer): void {
+    this.armed.delete(timer);
+  }
+  fire(): void {
+    const runnables = [...this.armed.values()];
+    this.armed.clear();
+    for (const runnable of runnables) runnable.run();
+  }
+}
+
+const HOSTS = `hosts:
+  - host: 2
+    pci: "0000:03:00.0"
+    luns:
+      - { address: "2:0:1:0", file: images/a.img, size: 1MiB, create: true, wwn: naa.5000c500a1b2c3d4 }
+      - { address: "2:0:0:0", memory: 1MiB }
+  - host: 3
+    pci: "0000:03:00.0"
+    luns:
+      - { address: "3:0:0:5", memory: 1MiB, shareable: true, names: { sd: sda } }
+      - { address: "3:0:0:6", file: missing.img, names: { by-id: [ scsi-mine ], by-path: [] } }
+`;
+
+const GUEST = { domain: 3, virtualDevice: "0:0:0:0" };
+const OTHER = { domain: 4, virtualDevice: "1:0:0:0" };
+
+describe("the host's devices", () => {
+  const folder = temporaryFolder();
+  let clock = new StillClock();
+  let host: Host;
+
+  beforeEach(() => {
+    clock = new StillClock();
+    host = hostOf(HOSTS);
+  });
+
+  function hostOf(text: string): Host {
+    return openHost(parseHostConfig(text, "host.yaml"), { directory: folder(), clock });
+  }
+
+  async function opened(name: string, guest = GUEST): Promise<OpenedDevice> {
+    const device = await host.open(name, guest);
+    if (typeof device === "string") throw new Error(device);
+    return device;
+  }
+
+  it("are named as Linux and udev name them, in the order in which Linux finds them", () => {
+    const names = host.list().map((d) => [formatAddress(d.address), d.sd, d.sg, ...d.byId, ...d.byPath]);
+    expect(names[0].slice(0, 3)).to.deep.equal(["2:0:0:0", "sdb", "sg0"]);
+    expect(names[0][3]).to.match(/^scsi-33[0-9a-f]{15}$/);
+    expect(names[1]).to.deep.equal([
+      "2:0:1:0",
+      "sdc",
+      "sg1",
+      "scsi-35000c500a1b2c3d4",
+      "wwn-0x5000c500a1b2c3d4",
+      "pci-0000:03:00.0-scsi-0:0:1:0",
+    ]);
+    expect(names[2].slice(0, 3)).to.deep.equal(["3:0:0:5", "sda", "sg2"]);
+    expect(names[2].at(-1)).to.equal("pci-0000:03:00.0-scsi-1:0:0:5");
+    expect(names[3]).to.deep.equal(["3:0:0:6", "sdd", "sg3", "scsi-mine"]);
+  });
+
+  it("are counted past sdz as the kernel does", () => {
+    expect([0, 25, 26, 51, 52, 701, 702].map(diskName)).to.deep.equal([
+      "sda",
+      "sdz",
+      "sdaa",
+      "sdaz",
+      "sdba",
+      "sdzz",
+      "sdaaa",
+    ]);
+  });
+
+  it("are found by every name", () => {
+    const names = [
+      "2:0:1:0",
+      "/dev/sdc",
+      "/dev/sg1",
+      "sdc",
+      "sdc1",
+      "sg1",
+      "/dev/disk/by-id/scsi-35000c500a1b2c3d4",
+      "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4",
+      "/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:1:0",
+      "naa.5000C500A1B2C3D4:0",
+      "35000c500a1b2c3d4",
+    ];
+    for (const name of names) {
+      const device = host.find(name);
+      expect(typeof device === "string" ? device : formatAddress(device.address), name).to.equal("2:0:1:0");
+    }
+  });
+
+  const unknown: ReadonlyArray<readonly [string, string]> = [
+    [
+      "/dev/sdz",
+      "no device /dev/sdz: this host has 2:0:0:0 (/dev/sdb), 2:0:1:0 (/dev/sdc), 3:0:0:5 (/dev/sda), 3:0:0:6 (/dev/sdd)",
+    ],
+    ["naa.5000c500a1b2c3d4:1", "no device naa.5000c500a1b2c3d4:1: this host has 2:0:0:0 (/dev/sdb), "],
+    ["/dev/sda1", "/dev/sda1 is a partition, expecting /dev/sda"],
+    ["what?", "invalid 'what?', expecting /dev/..., naa.<16 hex digits>:<lun>, hst:chn:tgt:lun, "],
+  ];
+  for (const [name, reason] of unknown) {
+    it(`are not found as ${name}`, async () => {
+      expect(refused(host.find(name))).to.contain(reason);
+      expect(refused(await host.open(name, GUEST))).to.contain(reason);
+    });
+  }
+
+  it("are given to one guest at a time, and again after it gave them back", async () => {
+    const device = await opened("/dev/sdc");
+    expect(refused(await host.open("2:0:1:0", OTHER))).to.equal(
+      "2:0:1:0 (/dev/sdc) is in use by domain 3 as 0:0:0:0, and not shareable",
+    );
+    expect(refused(await host.open("sg1", GUEST))).to.contain("is in use by domain 3");
+    expect(host.list().map((d) => d.users.length)).to.deep.equal([0, 1, 0, 0]);
+    await device.release();
+    await (await opened("2:0:1:0", OTHER)).release();
+  });
+
+  it("are given to one of two that ask at the same time", async () => {
+    const answers = await Promise.all([host.open("sdc", GUEST), host.open("sdc", OTHER)]);
+    expect(answers.map((answer) => typeof answer)).to.deep.equal(["object", "string"]);
+  });
+
+  it("are given to the next one while the last is still closing", async () => {
+    const device = await opened("sdc");
+    const released = device.release();
+    await (await opened("sdc", OTHER)).release();
+    await released;
+  });
+
+  it("are given to many when they are shareable: the same logical unit", async () => {
+    const first = await opened("sda");
+    const second = await opened("sda", OTHER);
+    expect(second.logicalUnit).to.equal(first.logicalUnit);
+    await first.release();
+    expect(host.list()[2].users).to.deep.equal([OTHER]);
+    await second.release();
+  });
+
+  it("cannot be given back twice", async () => {
+    const device = await opened("sdb");
+    await device.release();
+    const again = await device.release().catch((error: Error) => error.message);
+    expect(again).to.contain("given back twice");
+  });
+
+  it("are refused, and stay free, when their file is missing", async () => {
+    const path = join(folder(), "missing.img");
+    expect(refused(await host.open("sdd", GUEST))).to.equal(`cannot open ${path}: no such file`);
+    writeFileSync(path, Buffer.alloc(4096));
+    await (await opened("sdd", OTHER)).release();
+  });
+
+  it("tell their guests when a file has another size, and stop looking when nothing is in use", async () => {
+    const device = await opened("sdc");
+    const told = new Promise<UnitEvent>((resolve) => device.logicalUnit.listen(resolve));
+    truncateSync(join(folder(), "images/a.img"), 2 * 1024 * 1024);
+    clock.fire();
+    expect(await told).to.equal("capacity-changed");
+    await host.refresh();
+    await device.release();
+    clock.fire();
+    await host.refresh();
+    expect(clock.armed.size).to.equal(0);
+  });
+
+  const wrong: ReadonlyArray<readonly [string, string]> = [
+    [
+      "{ address: '0:0:0:0', memory: 1M, names: { sg: sg1 } }, { address: '0:0:0:1', memory: 1M, names: { sg: sg1 } }",
+      "host.yaml:1:83: sg1 is the name of two LUNs, the other at 1:27",
+    ],
+    [
+      "{ address: '0:0:0:0', memory: 1M, wwn: naa.5000c500a1b2c3d4 }, { address: '0:0:0:1', memory: 1M, wwn: 0x5000c500a1b2c3d4 }",
+      "host.yaml:1:90: naa.5000c500a1b2c3d4 is the name of two LUNs, the other at 1:27",
+    ],
+    ["{ address: '0:0:0:0', memory: 1M, faults: [ 'read@5' ] }", 'host.yaml:1:71: fault "read@5" has no ":EFFECT"'],
+  ];
+  for (const [luns, message] of wrong) {
+    it(`are refused as ${luns}`, () => expect(() => hostOf(`hosts: [{ host: 0, luns: [${luns}] }]`)).to.throw(message));
+  }
+});
+
+describe("configuration files", () => {
+  const folder = temporaryFolder();
+
+  async function fault(read: Promise<unknown>): Promise<string> {
+    const message = await read.then(
+      () => "nothing",
+      (error: Error) => `${error.name} ${error.message}`,
+    );
+    return message.replaceAll(folder(), "");
+  }
+
+  it("that cannot be read are faults with a place", async () => {
+    mkdirSync(join(folder(), "folder"));
+    writeFileSync(join(folder(), "bytes.cfg"), Buffer.from("name = 'x'\na = '\xff'", "latin1"));
+    const path = (name: string): string => join(folder(), name);
+    expect(await fault(readMachineConfig(path("no.cfg")))).to.equal(
+      "ConfigError /no.cfg:1:1: cannot read: no such file",
+    );
+    expect(await fault(readHostConfig(path("folder")))).to.equal(
+      "ConfigError /folder:1:1: cannot read: it is a directory",
+    );
+    expect(await fault(readMachineConfig(path("bytes.cfg")))).to.equal(
+      "ConfigError /bytes.cfg:2:6: not UTF-8, expected a text file",
+    );
+    expect(await fault(readHostConfig("/dev/zero"))).to.equal("ConfigError /dev/zero:1:1: cannot read: it is no file");
+  });
+
+  it("of the repository fit together: three LUNs on two controllers, a spare and a faulty one", async () => {
+    const configs = join(repositoryRoot, "configs");
+    const machine = await readMachineConfig(join(configs, "domU.cfg"));
+    const config = await readHostConfig(join(configs, "host.yaml"));
+    const host = openHost(config, { directory: folder(), clock: new StillClock() });
+    expect(machine.warnings).to.deep.equal([]);
+    expect(machine.controllers.map((c) => [c.devid, c.host, c.devices.length])).to.deep.equal([
+      [0, 0, 2],
+      [1, 1, 1],
+    ]);
+    const names = [...machine.vscsi.map((device) => device.physical.text), "/dev/sdd", "/dev/sde"];
+    const addresses = names.map((name) => {
+      const device = host.find(name);
+      return typeof device === "string" ? device : formatAddress(device.address);
+    });
+    expect(addresses).to.deep.equal(["0:0:0:0", "0:0:1:0", "1:0:0:3", "1:0:0:4", "1:0:0:5"]);
+    for (const name of names) {
+      const device = await host.open(name, GUEST);
+      if (typeof device === "string") throw new Error(device);
+      await device.release();
+    }
+  });
+});
