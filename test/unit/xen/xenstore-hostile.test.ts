@@ -12,7 +12,7 @@ function checkUnharmed(world: World, good: RawPeer): void {
   expect(good.ended).to.equal(null);
   expect(good.answer("WRITE", "/good/x|1")).to.equal("OK");
   expect(good.answer("READ", "/good/x|")).to.equal("1");
-  expect(world.xenstored.dump("/good")).to.equal('x = "1"   (n0)\n');
+  expect(world.xenstored.dump("/good")).to.match(/^x = "1" .*\n$/);
 }
 
 /** Payloads that look like requests, with every part wrong now and then. */

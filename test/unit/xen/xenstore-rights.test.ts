@@ -83,6 +83,20 @@ describe("xenstore permissions", () => {
     expect(helper.answer("READ", "/local/domain/5/x|")).to.equal("v");
     expect(helper.answer("WRITE", "/local/domain/5/x|w")).to.equal("OK");
     expect(guest.answer("READ", "/local/domain/6|")).to.equal("EACCES");
+    expect(world.tools().answer("SET_TARGET", "6|9|")).to.equal("ENOENT");
+  });
+
+  it("of a target end with it, and with its helper", () => {
+    for (const released of [5, 6]) {
+      const world = new World();
+      const tools = world.tools();
+      for (const domain of [5, 6]) world.introduce(domain);
+      tools.ask("SET_TARGET", "6|5|");
+      tools.ask("RELEASE", `${released}|`);
+      world.introduce(released);
+      tools.ask("WRITE", "/local/domain/5/x|v");
+      expect(world.guest(6).answer("READ", "/local/domain/5/x|")).to.equal("EACCES");
+    }
   });
 
   for (const name of ["CONTROL", "INTRODUCE", "RELEASE", "IS_DOMAIN_INTRODUCED", "RESUME", "SET_TARGET"]) {

@@ -163,7 +163,7 @@ export class XenstoreSession extends RequestAccess implements XenstoreClient {
 
   #nextId(): number {
     do this.#requestId = (this.#requestId + 1) >>> 0;
-    while (this.#requestId === 0 || this.#pending.has(this.#requestId));
+    while (this.#pending.has(this.#requestId));
     return this.#requestId;
   }
 
