@@ -2,17 +2,22 @@
 
 import { copyBytes } from "@pvscsi/wire";
 
+const NONE = new Uint8Array(0);
+
 /** Received bytes in order. Fragments are kept as they came; whoever takes bytes copies them out. */
 export class Input {
   /** Bytes received and not yet taken. */
   available = 0;
-  readonly #fragments: Uint8Array[] = [];
+  #first: Uint8Array = NONE;
   /** Bytes of the first fragment that were taken already. */
   #taken = 0;
+  /** Fragments behind the first; mostly none, as what comes is taken at once. */
+  readonly #rest: Uint8Array[] = [];
 
   push(fragment: Uint8Array): void {
     if (fragment.length === 0) return;
-    this.#fragments.push(fragment);
+    if (this.available === 0) this.#first = fragment;
+    else this.#rest.push(fragment);
     this.available += fragment.length;
   }
 
@@ -21,7 +26,7 @@ export class Input {
     let done = 0;
     while (done < length && this.available > 0) {
       const size = this.#next(length - done);
-      copyBytes(this.#fragments[0], this.#taken, target, at + done, size);
+      copyBytes(this.#first, this.#taken, target, at + done, size);
       this.#advance(size);
       done += size;
     }
@@ -40,20 +45,21 @@ export class Input {
   }
 
   clear(): void {
-    this.#fragments.length = 0;
+    this.#first = NONE;
+    this.#rest.length = 0;
     this.#taken = 0;
     this.available = 0;
   }
 
   #next(wanted: number): number {
-    return Math.min(wanted, this.#fragments[0].length - this.#taken);
+    return Math.min(wanted, this.#first.length - this.#taken);
   }
 
   #advance(size: number): void {
     this.#taken += size;
     this.available -= size;
-    if (this.#taken < this.#fragments[0].length) return;
-    this.#fragments.shift();
+    if (this.#taken < this.#first.length) return;
+    this.#first = this.#rest.shift() ?? NONE;
     this.#taken = 0;
   }
 }
