@@ -44,7 +44,7 @@ export class GrantPins {
 
   /** Takes an entry into use for `grantee` and returns a GNTST status; after okay, `page` gives its page. */
   pin(grantee: DomainId, reference: GrantReference, access: GrantAccess, purpose: PinPurpose): number {
-    if (reference >= this.#table.entries) return GrantStatus.badReference;
+    if (!(reference >= 0 && reference < this.#table.entries)) return GrantStatus.badReference;
     this.#active[reference] ??= new ActiveEntry();
     const active = this.#active[reference];
     const first = active.page === null;
