@@ -1,1 +1,10 @@
-export {};
+export * from "./block-request.js";
+export * from "./block-status.js";
+export * from "./device.js";
+export * from "./disk.js";
+export * from "./disk-parameters.js";
+export * from "./disk-store.js";
+export * from "./guest.js";
+export * from "./host.js";
+export * from "./kernel-log.js";
+export * from "./pass-through.js";

@@ -1,0 +1,147 @@
+// Knows which command does a piece of a block request on a given disk, and how much one command can do.
+
+import { COMMANDS, type Command, type DataDirection } from "@pvscsi/scsi";
+import { assert, never } from "@pvscsi/wire";
+import type { BlockOperation, BlockRequest } from "./block-request.js";
+import type { DiskParameters } from "./disk-parameters.js";
+import { RangeCdb10, RangeCdb16, UnmapCdb, UnmapParameters } from "./layouts.js";
+import { PAGE } from "./request.js";
+
+/** What an adapter and the block layer allow one command. */
+export interface TransferLimits {
+  readonly maxTransfer: number;
+  readonly maxSegments: number;
+}
+
+/** Linux's BLK_DEF_MAX_SECTORS: bytes one request may move however much the adapter could. */
+const DEFAULT_LIMIT = 1280 * 1024;
+const BLOCKS_10 = 0xffff;
+const LBA_10 = 0xffff_ffff;
+const FUA = 0x08;
+const UNMAP = 0x08;
+
+/** Bytes the next command of `request` can do; a multiple of the block size. */
+export function pieceLength(request: BlockRequest, disk: DiskParameters, limits: TransferLimits): number {
+  const { operation, length, issued } = request;
+  const left = length - issued;
+  switch (operation) {
+    case "flush":
+      return 0;
+    case "discard":
+      return Math.min(left, disk.maximumDiscard * disk.blockSize);
+    case "write-zeroes":
+      return Math.min(left, disk.maximumWriteSame * disk.blockSize || transferLimit(disk, limits));
+    case "read":
+    case "write":
+      return Math.min(left, transferPiece(request, disk, limits));
+    default:
+      return never(operation);
+  }
+}
+
+function transferLimit(
+  { maximumTransfer, blockSize }: DiskParameters,
+  { maxTransfer, maxSegments }: TransferLimits,
+): number {
+  let limit = Math.min(maxTransfer, maxSegments * PAGE, DEFAULT_LIMIT);
+  if (maximumTransfer > 0) limit = Math.min(limit, maximumTransfer * blockSize);
+  return limit - (limit % blockSize);
+}
+
+/** Data in foreign memory goes through whole pages; pieces of adapter pages may be short, and their number counts. */
+function transferPiece(
+  { places, issued, adapterPages }: BlockRequest,
+  disk: DiskParameters,
+  limits: TransferLimits,
+): number {
+  const limit = transferLimit(disk, limits);
+  if (!adapterPages) return limit;
+  let skip = issued;
+  let index = 0;
+  while (skip >= places.size(index)) skip -= places.size(index++);
+  let length = -skip;
+  for (let segments = 0; segments < limits.maxSegments && index < places.count && length < limit; segments++) {
+    length += places.size(index++);
+  }
+  length = Math.min(length, limit);
+  const whole = length - (length % disk.blockSize);
+  assert(whole > 0, `${limits.maxSegments} pieces are less than a block`);
+  return whole;
+}
+
+/** Fills in CDBs; one for each disk, as it keeps scratch records. */
+export class DiskCommands {
+  readonly #short = new RangeCdb10(new Uint8Array(RangeCdb10.size));
+  readonly #long = new RangeCdb16(new Uint8Array(RangeCdb16.size));
+  readonly #unmap = new UnmapCdb(new Uint8Array(UnmapCdb.size));
+  readonly #parameters = new UnmapParameters(new Uint8Array(UnmapParameters.size));
+
+  /** READ or WRITE: 16 bytes long where the disk has more than 2^32 blocks. */
+  transfer(command: Command, disk: DiskParameters, write: boolean, lba: number, blocks: number, fua: boolean): void {
+    const flags = fua && disk.forceUnitAccess ? FUA : 0;
+    if (disk.blocks > LBA_10 || blocks > BLOCKS_10) {
+      this.#range16(command, write ? COMMANDS.write16.opcode : COMMANDS.read16.opcode, flags, lba, blocks);
+    } else {
+      this.#range10(command, write ? COMMANDS.write10.opcode : COMMANDS.read10.opcode, flags, lba, blocks);
+    }
+    command.direction = write ? "to-device" : "from-device";
+  }
+
+  /** SYNCHRONIZE CACHE(10) of all blocks. */
+  synchronize(command: Command): void {
+    this.#range10(command, COMMANDS.synchronizeCache10.opcode, 0, 0, 0);
+    command.direction = "none";
+  }
+
+  /** WRITE SAME of one block of zeros, `unmap` where that may give the blocks back. */
+  writeSame(command: Command, sixteen: boolean, unmap: boolean, lba: number, blocks: number): void {
+    const flags = unmap ? UNMAP : 0;
+    if (sixteen || lba > LBA_10 || blocks > BLOCKS_10) {
+      this.#range16(command, COMMANDS.writeSame16.opcode, flags, lba, blocks);
+    } else {
+      this.#range10(command, COMMANDS.writeSame10.opcode, flags, lba, blocks);
+    }
+    command.direction = "to-device";
+  }
+
+  /** UNMAP of one range; its parameter list, which is to be written into the command's data. */
+  unmap(command: Command, lba: number, blocks: number): Uint8Array {
+    this.#unmap.opcode = COMMANDS.unmap.opcode;
+    this.#unmap.parameterListLength = UnmapParameters.size;
+    copyCdb(command, this.#unmap.bytes, "to-device");
+    this.#parameters.dataLength = UnmapParameters.size - 2;
+    this.#parameters.descriptorsLength = UnmapParameters.size - 8;
+    this.#parameters.logicalBlockAddress = lba;
+    this.#parameters.blocks = blocks;
+    return this.#parameters.bytes;
+  }
+
+  #range10(command: Command, opcode: number, flags: number, lba: number, blocks: number): void {
+    const cdb = this.#short;
+    cdb.opcode = opcode;
+    cdb.flags = flags;
+    cdb.logicalBlockAddress = lba;
+    cdb.blocks = blocks;
+    copyCdb(command, cdb.bytes, "none");
+  }
+
+  #range16(command: Command, opcode: number, flags: number, lba: number, blocks: number): void {
+    const cdb = this.#long;
+    cdb.opcode = opcode;
+    cdb.flags = flags;
+    cdb.logicalBlockAddress = lba;
+    cdb.blocks = blocks;
+    copyCdb(command, cdb.bytes, "none");
+  }
+}
+
+function copyCdb(command: Command, cdb: Uint8Array, direction: DataDirection): void {
+  for (let i = 0; i < cdb.length; i++) command.cdb[i] = cdb[i];
+  command.cdbLength = cdb.length;
+  command.direction = direction;
+}
+
+/** Whether a request of this kind moves the submitter's data. */
+export function movesData(operation: BlockOperation): boolean {
+  return operation === "read" || operation === "write";
+}

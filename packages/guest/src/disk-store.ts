@@ -1,0 +1,249 @@
+// Knows a guest's disk as a store of bytes: any offset and length, memory of any kind. Knows no SCSI.
+
+import {
+  type ByteStore,
+  type Extent,
+  noPlaces,
+  StoreError,
+  type StoreFeatures,
+  type StoreOperation,
+  type StoreRequest,
+} from "@pvscsi/scsi";
+import { Places, Pool } from "@pvscsi/wire";
+import { type BlockOperation, BlockRequest } from "./block-request.js";
+import type { Disk } from "./disk.js";
+
+const BLOCK_OPERATIONS: { readonly [Operation in Exclude<StoreOperation, "extents">]: BlockOperation } = {
+  read: "read",
+  write: "write",
+  flush: "flush",
+  discard: "discard",
+  "write-zeroes": "write-zeroes",
+};
+
+/** A run of bytes of a request: whole blocks, or part of one. */
+interface Part {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * The store that a guest's disk is. Requests on whole blocks become block requests at once. A write that changes only
+ * part of a block reads that block first; it runs alone among the writes, or it would undo one.
+ */
+export class DiskStore implements ByteStore {
+  readonly #disk: Disk;
+  readonly #requests: Pool<BlockRequest>;
+  /** Writes under way, and those that wait for the one that runs alone. */
+  #writes = 0;
+  #alone = false;
+  readonly #waiting: StoreRequest[] = [];
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+    this.#requests = new Pool(() => new BlockRequest());
+  }
+
+  get size(): number {
+    return this.#disk.size;
+  }
+
+  get features(): StoreFeatures {
+    const { readOnly, writeCache, discard, discardReadsZeros, optimalTransfer, blockSize } = this.#disk.parameters;
+    return {
+      readOnly,
+      writeBack: writeCache,
+      discard: discard !== "none" && discardReadsZeros,
+      optimalIo: optimalTransfer * blockSize,
+    };
+  }
+
+  get resized(): (() => void) | null {
+    return this.#disk.resized;
+  }
+
+  set resized(resized: (() => void) | null) {
+    this.#disk.resized = resized;
+  }
+
+  submit(request: StoreRequest): void {
+    const { operation, offset, length } = request;
+    if (operation !== "flush" && (offset < 0 || offset + length > this.size)) {
+      return request.end(new StoreError("out-of-range", `${operation} of ${offset}+${length} in ${this.size} bytes`));
+    }
+    if (operation === "extents") {
+      request.extents = [{ offset, length, state: "data" } satisfies Extent];
+      return request.end(null);
+    }
+    if (operation === "read" || operation === "flush") return this.#begin(request);
+    if (this.#alone || this.#waiting.length > 0) this.#waiting.push(request);
+    else this.#beginWrite(request);
+  }
+
+  cancel(request: StoreRequest): void {
+    const index = this.#waiting.indexOf(request);
+    if (index >= 0) {
+      this.#waiting.splice(index, 1);
+      return request.end(new StoreError("cancelled", "cancelled before it began"));
+    }
+    const waiting = this.#disk.findWaiting(request);
+    if (waiting !== null) this.#disk.cancel(waiting);
+  }
+
+  /** Ends when all is on the medium; the disk stays the guest's. */
+  async close(): Promise<void> {
+    await this.#disk.idle();
+    await this.#transfer("flush", { offset: 0, length: 0 }, noPlaces, false);
+  }
+
+  #isWhole({ offset, length }: Part): boolean {
+    const { blockSize } = this.#disk.parameters;
+    return offset % blockSize === 0 && length % blockSize === 0;
+  }
+
+  #begin(request: StoreRequest): void {
+    if (request.operation === "flush" || this.#isWhole(request)) this.#pass(request);
+    else void this.#readParts(request);
+  }
+
+  #beginWrite(request: StoreRequest): void {
+    if (this.#isWhole(request)) {
+      this.#writes += 1;
+      this.#pass(request);
+    } else if (this.#writes > 0) {
+      this.#waiting.push(request);
+    } else {
+      this.#alone = true;
+      void this.#writeParts(request);
+    }
+  }
+
+  /** One block request for one store request. */
+  #pass(request: StoreRequest): void {
+    const block = this.#requests.take();
+    block.operation = this.#blockOperation(request);
+    block.offset = request.offset;
+    block.length = request.length;
+    block.places = request.places;
+    block.fua = request.fua;
+    block.context = request;
+    block.completed = this.#passed;
+    this.#disk.submit(block);
+  }
+
+  /** Blocks that are given back in part may keep their bytes; those of a store read as zeros. */
+  #blockOperation({ operation, offset, length }: StoreRequest): BlockOperation {
+    if (operation === "extents") return "read";
+    if (operation !== "discard") return BLOCK_OPERATIONS[operation];
+    const { discardGranularity, blockSize } = this.#disk.parameters;
+    const granule = Math.max(1, discardGranularity) * blockSize;
+    return this.features.discard && offset % granule === 0 && length % granule === 0 ? "discard" : "write-zeroes";
+  }
+
+  readonly #passed = (block: BlockRequest): void => {
+    const request = block.context as StoreRequest;
+    const error = errorOf(block);
+    const write = block.operation !== "read" && block.operation !== "flush";
+    block.places = noPlaces;
+    block.context = null;
+    this.#requests.giveBack(block);
+    if (write) this.#writes -= 1;
+    request.end(error);
+    if (write) this.#continue();
+  };
+
+  /** Lets writes go on that waited. */
+  #continue(): void {
+    while (!this.#alone && this.#waiting.length > 0) {
+      const [request] = this.#waiting;
+      if (this.#writes > 0 && !this.#isWhole(request)) return;
+      this.#waiting.shift();
+      this.#beginWrite(request);
+    }
+  }
+
+  /** Reads the blocks that cover the bytes, and copies out what was asked for. */
+  async #readParts(request: StoreRequest): Promise<void> {
+    const cover = this.#cover(request);
+    const bytes = new Uint8Array(cover.length);
+    const error = await this.#transfer("read", cover, placesOf(bytes), false);
+    const from = request.offset - cover.offset;
+    if (error === null) request.places.write(bytes.subarray(from, from + request.length));
+    request.end(error);
+  }
+
+  async #writeParts(request: StoreRequest): Promise<void> {
+    let error: StoreError | null = null;
+    for (const part of this.#split(request)) error ??= await this.#writePart(request, part);
+    this.#alone = false;
+    request.end(error);
+    this.#continue();
+  }
+
+  #writePart(request: StoreRequest, part: Part): Promise<StoreError | null> {
+    if (!this.#isWhole(part)) return this.#merge(request, part);
+    if (request.operation !== "write") return this.#transfer("write-zeroes", part, noPlaces, request.fua);
+    const places = new Places();
+    places.select(request.places, part.offset - request.offset, part.length);
+    return this.#transfer("write", part, places, request.fua);
+  }
+
+  /** Reads a block, changes part of it, writes it back. */
+  async #merge(request: StoreRequest, part: Part): Promise<StoreError | null> {
+    const cover = this.#cover(part);
+    const bytes = new Uint8Array(cover.length);
+    const error = await this.#transfer("read", cover, placesOf(bytes), false);
+    if (error !== null) return error;
+    const changed = bytes.subarray(part.offset - cover.offset, part.offset - cover.offset + part.length);
+    if (request.operation === "write") request.places.read(changed, part.offset - request.offset);
+    else changed.fill(0);
+    return this.#transfer("write", cover, placesOf(bytes), request.fua);
+  }
+
+  #cover({ offset, length }: Part): Part {
+    const { blockSize } = this.#disk.parameters;
+    const start = offset - (offset % blockSize);
+    return { offset: start, length: Math.ceil((offset + length) / blockSize) * blockSize - start };
+  }
+
+  /** What lies before the first whole block, the whole blocks, and what lies behind them. */
+  #split({ offset, length }: Part): Part[] {
+    const { blockSize } = this.#disk.parameters;
+    const end = offset + length;
+    const first = Math.min(end, Math.ceil(offset / blockSize) * blockSize);
+    const last = Math.max(first, end - (end % blockSize));
+    const edges = [offset, first, last, end];
+    return edges
+      .slice(1)
+      .map((edge, i) => ({ offset: edges[i], length: edge - edges[i] }))
+      .filter((part) => part.length > 0);
+  }
+
+  #transfer(operation: BlockOperation, part: Part, places: Places, fua: boolean): Promise<StoreError | null> {
+    return new Promise((resolve) => {
+      const block = this.#requests.take();
+      block.operation = operation;
+      block.offset = part.offset;
+      block.length = part.length;
+      block.places = places;
+      block.fua = fua;
+      block.completed = (done) => {
+        const error = errorOf(done);
+        this.#requests.giveBack(done);
+        resolve(error);
+      };
+      this.#disk.submit(block);
+    });
+  }
+}
+
+function placesOf(bytes: Uint8Array): Places {
+  const places = new Places();
+  places.add(bytes, 0, bytes.length);
+  return places;
+}
+
+function errorOf({ operation, failure, failedAt }: BlockRequest): StoreError | null {
+  if (failure === null) return null;
+  return new StoreError(failure.failure, `${operation}: ${failure.words} error`, { offset: failedAt });
+}

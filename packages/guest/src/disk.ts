@@ -1,0 +1,355 @@
+// Knows a disk's queue of block requests: how they become commands, and what a failed command means for its request.
+// Knows no adapter's inside, no file, no network.
+
+import { COMMANDS, SenseKey } from "@pvscsi/scsi";
+import { never } from "@pvscsi/wire";
+import { type BlockRequest, OPERATION_TEXT } from "./block-request.js";
+import { BLOCK_STATUS, type BlockStatus } from "./block-status.js";
+import { copyPlaces } from "./copy-places.js";
+import type { ScsiDevice } from "./device.js";
+import { DiskCommands, movesData, pieceLength } from "./disk-commands.js";
+import { type DiskParameters, SECTOR, UNKNOWN_DISK } from "./disk-parameters.js";
+import { senseOf } from "./disposition.js";
+import type { FailureReport } from "./report.js";
+import type { Request, RequestOwner } from "./request.js";
+import type { RequestQueue, Waiter } from "./request-queue.js";
+
+/** Retries of a disk's commands (Linux's SD_MAX_RETRIES). */
+const RETRIES = 5;
+
+export class Disk implements RequestOwner, Waiter {
+  /** `sda`. */
+  readonly name: string;
+  readonly device: ScsiDevice;
+  /** Milliseconds a command may take. */
+  timeout: number;
+  waiting = false;
+  nextWaiter: Waiter | null = null;
+  /** Called after the number of blocks has changed. */
+  resized: (() => void) | null = null;
+  readonly #queue: RequestQueue;
+  readonly #report: FailureReport;
+  readonly #commands = new DiskCommands();
+  #parameters: DiskParameters = UNKNOWN_DISK;
+  #first: BlockRequest | null = null;
+  #last: BlockRequest | null = null;
+  #pumping = false;
+  /** Commands under way. */
+  #underWay = 0;
+  #idle: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(name: string, device: ScsiDevice, queue: RequestQueue, report: FailureReport, timeout: number) {
+    this.name = name;
+    this.device = device;
+    this.timeout = timeout;
+    this.#queue = queue;
+    this.#report = report;
+  }
+
+  get parameters(): DiskParameters {
+    return this.#parameters;
+  }
+
+  set parameters(parameters: DiskParameters) {
+    const before = this.size;
+    this.#parameters = parameters;
+    if (before !== this.size) this.resized?.();
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#parameters.blocks * this.#parameters.blockSize;
+  }
+
+  /** The adapter's pages, for places that commands may point into. */
+  allocate(pages: number): Uint8Array[] {
+    return this.#queue.adapter.allocate(pages);
+  }
+
+  free(pages: readonly Uint8Array[]): void {
+    this.#queue.adapter.free(pages);
+  }
+
+  /** Takes a request; its `completed` runs exactly once. */
+  submit(request: BlockRequest): void {
+    request.failure = null;
+    request.issued = 0;
+    request.commands = 0;
+    const { writeCache, forceUnitAccess } = this.#parameters;
+    const bitDoesIt = forceUnitAccess && request.operation === "write";
+    request.stage = request.operation === "flush" ? "flush" : "data";
+    request.flushAfter = request.fua && writeCache && !bitDoesIt;
+    const refusal = this.#refusal(request);
+    if (refusal !== null) return this.#fail(request, refusal);
+    // Nothing to write back, or nothing to do: no command, as Linux's block layer has it.
+    if (request.operation === "flush" ? !writeCache : request.length === 0) return request.completed(request);
+    this.#append(request);
+    this.resume();
+  }
+
+  /** What the block layer refuses by itself, without a line in the log. */
+  #refusal({ operation, offset, length }: BlockRequest): BlockStatus | null {
+    if (this.#stopped) return BLOCK_STATUS.io;
+    const { blockSize, readOnly, discard } = this.#parameters;
+    if (operation === "flush") return null;
+    if (offset % blockSize !== 0 || length % blockSize !== 0 || offset < 0 || offset + length > this.size) {
+      return BLOCK_STATUS.outOfRange;
+    }
+    if (operation !== "read" && readOnly) return BLOCK_STATUS.readOnly;
+    return operation === "discard" && discard === "none" ? BLOCK_STATUS.notSupported : null;
+  }
+
+  #fail(request: BlockRequest, failure: BlockStatus): void {
+    request.failure = failure;
+    request.failedAt = request.offset;
+    request.completed(request);
+  }
+
+  /** The request that waits with this context, if it does. */
+  findWaiting(context: unknown): BlockRequest | null {
+    let at = this.#first;
+    while (at !== null && at.context !== context) at = at.next;
+    return at;
+  }
+
+  /** Ends a request none of whose commands has begun; false when one has, or when it is not here. */
+  cancel(request: BlockRequest): boolean {
+    if (!request.queued || request.issued > 0 || request.commands > 0) return false;
+    let previous: BlockRequest | null = null;
+    for (let at = this.#first; at !== null; previous = at, at = at.next) {
+      if (at !== request) continue;
+      if (previous === null) this.#first = at.next;
+      else previous.next = at.next;
+      if (this.#last === at) this.#last = previous;
+      request.queued = false;
+      this.#fail(request, BLOCK_STATUS.cancelled);
+      return true;
+    }
+    return false;
+  }
+
+  #append(request: BlockRequest): void {
+    request.next = null;
+    request.queued = true;
+    if (this.#last === null) this.#first = request;
+    else this.#last.next = request;
+    this.#last = request;
+  }
+
+  /** Makes commands of what waits, for as long as the host has tags. Completions on this stack only mark. */
+  resume(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#first !== null && !this.waiting) {
+        if (this.#drop(this.#first)) continue;
+        const command = this.#queue.take(this);
+        if (command === null) break;
+        this.#issue(this.#first, command);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+    if (this.#underWay === 0 && this.#first === null) this.#tellIdle();
+  }
+
+  /** Takes a request out of the queue that failed while parts of it still waited, or that cannot be done any more. */
+  #drop(request: BlockRequest): boolean {
+    if (request.operation === "discard" && this.#parameters.discard === "none") {
+      this.#note(request, BLOCK_STATUS.notSupported, request.offset);
+    }
+    if (request.failure === null) return false;
+    this.#removeFirst(request);
+    if (request.commands === 0) this.#ended(request);
+    return true;
+  }
+
+  #issue(request: BlockRequest, command: Request): void {
+    const flush = request.stage === "flush";
+    const bytes = flush ? 0 : pieceLength(request, this.#parameters, this.#queue.adapter.limits);
+    command.work = request;
+    command.from = request.issued;
+    command.bytes = bytes;
+    command.owner = this;
+    command.device = this.device;
+    command.passThrough = false;
+    command.timeout = this.timeout;
+    command.allowed = RETRIES;
+    request.issued += bytes;
+    request.commands += 1;
+    this.#underWay += 1;
+    if (flush || request.issued === request.length) this.#removeFirst(request);
+    this.#queue.start(command);
+  }
+
+  #removeFirst(first: BlockRequest): void {
+    first.queued = false;
+    this.#first = first.next;
+    if (this.#first === null) this.#last = null;
+  }
+
+  prepare(request: Request): void {
+    const work = request.work as BlockRequest;
+    const { command } = request;
+    const { blockSize } = this.#parameters;
+    const lba = (work.offset + request.from) / blockSize;
+    const blocks = request.bytes / blockSize;
+    request.address(this.device);
+    request.borrowed = false;
+    command.data.clear();
+    const operation = work.stage === "flush" ? "flush" : work.operation;
+    switch (operation) {
+      case "flush":
+        return this.#commands.synchronize(command);
+      case "read":
+      case "write":
+        this.#commands.transfer(command, this.#parameters, operation === "write", lba, blocks, work.fua);
+        return this.#placeData(request, work);
+      case "discard":
+        return this.#prepareDiscard(request, lba, blocks);
+      case "write-zeroes":
+        return this.#prepareZeroes(request, lba, blocks);
+      default:
+        return never(operation);
+    }
+  }
+
+  #placeData(request: Request, { operation, places, adapterPages }: BlockRequest): void {
+    const { command, from, bytes } = request;
+    if (adapterPages) {
+      command.data.select(places, from, bytes);
+      request.borrowed = true;
+      return;
+    }
+    request.usePages(bytes);
+    if (operation === "write") copyPlaces(places, from, command.data, 0, bytes);
+  }
+
+  #prepareDiscard(request: Request, lba: number, blocks: number): void {
+    const { command } = request;
+    const { discard } = this.#parameters;
+    if (discard !== "unmap") {
+      this.#commands.writeSame(command, discard === "write-same-16", true, lba, blocks);
+      return this.#placeZeros(request, this.#parameters.blockSize);
+    }
+    const list = this.#commands.unmap(command, lba, blocks);
+    request.usePages(list.length);
+    command.data.write(list);
+  }
+
+  #prepareZeroes(request: Request, lba: number, blocks: number): void {
+    const { command } = request;
+    const { zeroing, blockSize } = this.#parameters;
+    if (zeroing === "write") {
+      this.#commands.transfer(command, this.#parameters, true, lba, blocks, false);
+      return this.#placeZeros(request, request.bytes);
+    }
+    const unmap = zeroing !== "write-same";
+    this.#commands.writeSame(command, zeroing === "write-same-16-unmap", unmap, lba, blocks);
+    this.#placeZeros(request, blockSize);
+  }
+
+  #placeZeros(request: Request, bytes: number): void {
+    request.usePages(bytes);
+    request.command.data.fill(0);
+  }
+
+  /** A command has ended for good: its piece of the block request too. */
+  finished(command: Request, failure: BlockStatus | null): void {
+    const work = command.work as BlockRequest;
+    if (failure === null) this.#succeeded(command, work);
+    else this.#failed(command, work, failure);
+    work.commands -= 1;
+    this.#underWay -= 1;
+    this.#queue.giveBack(command);
+    if (work.commands === 0 && !work.queued) this.#ended(work);
+    this.resume();
+  }
+
+  #succeeded(command: Request, work: BlockRequest): void {
+    this.#report.recovered(this.name, command);
+    const { from, bytes, borrowed } = command;
+    if (work.operation === "read" && !borrowed) copyPlaces(command.command.data, 0, work.places, from, bytes);
+    const { residual } = command.command;
+    if (residual === 0 || work.stage === "flush" || !movesData(work.operation)) return;
+    // Fewer bytes moved than were asked for, and the target did not say why.
+    const at = work.offset + from + bytes - Math.min(residual, bytes);
+    this.#report.block(BLOCK_STATUS.io, this.name, Math.floor(at / SECTOR), OPERATION_TEXT[work.operation], 1);
+    this.#note(work, BLOCK_STATUS.io, at);
+  }
+
+  #failed(command: Request, work: BlockRequest, failure: BlockStatus): void {
+    if (this.#fallBack(command, work)) return;
+    const at = failure === BLOCK_STATUS.offline ? work.offset + command.from : this.#firstBad(command, work);
+    if (failure !== BLOCK_STATUS.offline) this.#report.command(this.name, command);
+    const flush = work.stage === "flush";
+    const text = OPERATION_TEXT[flush ? "flush" : work.operation];
+    this.#report.block(failure, this.name, flush ? 0 : Math.floor(at / SECTOR), text, command.command.data.count);
+    this.#note(work, failure, at);
+  }
+
+  #note(work: BlockRequest, failure: BlockStatus, at: number): void {
+    if (work.failure !== null && work.failedAt <= at) return;
+    work.failure = failure;
+    work.failedAt = at;
+  }
+
+  /** Medium and hardware errors tell the first bad block in their INFORMATION field; what lies before it is good. */
+  #firstBad(command: Request, work: BlockRequest): number {
+    const start = work.offset + command.from;
+    const sense = senseOf(command.command);
+    if (sense === null || sense.information === null || !movesData(work.operation)) return start;
+    if (sense.key !== SenseKey.mediumError && sense.key !== SenseKey.hardwareError) return start;
+    const { blockSize, physicalBlockSize } = this.#parameters;
+    const bad = sense.information * blockSize;
+    if (bad < start || bad >= start + command.bytes) return start;
+    return Math.max(start, bad - (bad % physicalBlockSize));
+  }
+
+  /** A disk that turns out not to know UNMAP or WRITE SAME is not asked again; zeros are then written as data. */
+  #fallBack({ command }: Request, work: BlockRequest): boolean {
+    const sense = senseOf(command);
+    if (sense?.key !== SenseKey.illegalRequest || (sense.asc !== 0x20 && sense.asc !== 0x24)) return false;
+    if (work.operation === "discard") {
+      this.#parameters = { ...this.#parameters, discard: "none" };
+      this.#note(work, BLOCK_STATUS.notSupported, work.offset);
+      return true;
+    }
+    const opcode = command.cdb[0];
+    if (opcode !== COMMANDS.writeSame10.opcode && opcode !== COMMANDS.writeSame16.opcode) return false;
+    this.#parameters = { ...this.#parameters, zeroing: "write", maximumWriteSame: 0 };
+    work.issued = 0;
+    if (!work.queued) this.#append(work);
+    return true;
+  }
+
+  #ended(work: BlockRequest): void {
+    if (work.flushAfter && work.failure === null) {
+      work.flushAfter = false;
+      work.stage = "flush";
+      this.#append(work);
+    } else {
+      work.completed(work);
+    }
+  }
+
+  /** Takes no request from now on; resolves when all it has taken have ended. */
+  stop(): Promise<void> {
+    this.#stopped = true;
+    return this.idle();
+  }
+
+  /** Resolves when no command is under way and none waits. */
+  idle(): Promise<void> {
+    if (this.#underWay === 0 && this.#first === null) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #tellIdle(): void {
+    const idle = this.#idle;
+    if (idle.length === 0) return;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}

@@ -1,0 +1,206 @@
+// Knows the operating system: which hosts it has, how devices come and go, what they are called. Knows no transport.
+
+import {
+  type AdapterEvent,
+  type ByteStore,
+  COMMANDS,
+  type DecodedSense,
+  type HostAdapter,
+  SenseKey,
+} from "@pvscsi/scsi";
+import { type Clock, never, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
+import type { ScsiDevice } from "./device.js";
+import { Disk } from "./disk.js";
+import { type DiskSite, printDisk, printFailure, probeDisk } from "./disk-probe.js";
+import { DiskStore } from "./disk-store.js";
+import { type ScanRange, ScsiHost } from "./host.js";
+import { ask } from "./inquiry.js";
+import { KernelLog } from "./kernel-log.js";
+import { diskName, LowestFree } from "./naming.js";
+import { FailureReport } from "./report.js";
+
+export interface GuestOptions {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly probes?: Probes;
+  /** The host name. */
+  readonly name: string;
+  /** Milliseconds a disk's command may take; Linux has 30 seconds. */
+  readonly timeout?: number;
+}
+
+/** Peripheral device types that the disk driver takes: disk, optical, simplified disk, host managed zoned disk. */
+const DISK_TYPES = new Set([0x00, 0x07, 0x0e, 0x14]);
+const CAPACITY_CHANGED = 0x2a09;
+
+/** A guest: what an operating system makes of its host adapters. */
+export class Guest {
+  readonly name: string;
+  readonly log: KernelLog;
+  /** For what is measured in the guest, as by dd. */
+  readonly clock: Clock;
+  readonly #scheduler: Scheduler;
+  readonly #timeout: number;
+  readonly #report: FailureReport;
+  readonly #hostNumbers = new LowestFree();
+  readonly #diskNumbers = new LowestFree();
+  readonly #genericNumbers = new LowestFree();
+  readonly #diskNumberOf = new Map<Disk, number>();
+  readonly #hosts: ScsiHost[] = [];
+
+  constructor({ clock, scheduler, probes = nullProbes, name, timeout = 30_000 }: GuestOptions) {
+    this.name = name;
+    this.clock = clock;
+    this.#scheduler = scheduler;
+    this.#timeout = timeout;
+    this.log = new KernelLog(clock, probes);
+    this.#report = new FailureReport(this.log, clock);
+  }
+
+  /** In the order of their numbers. */
+  get hosts(): readonly ScsiHost[] {
+    return this.#hosts;
+  }
+
+  /** All devices, host by host, by channel, target and LUN. */
+  get devices(): readonly ScsiDevice[] {
+    return this.#hosts.flatMap(({ devices }) =>
+      [...devices].sort((a, b) => a.channel - b.channel || a.target - b.target || a.lun - b.lun),
+    );
+  }
+
+  /** Takes an adapter; its devices are attached as it announces them, or by `scan`. */
+  attach(adapter: HostAdapter): ScsiHost {
+    const { log, clock } = this;
+    const host = new ScsiHost(this.#hostNumbers.take(), adapter, {
+      clock,
+      scheduler: this.#scheduler,
+      log,
+      found: (at, device) => this.#bind(at, device),
+    });
+    this.#hosts.push(host);
+    this.#hosts.sort((a, b) => a.hostNumber - b.hostNumber);
+    log.print(`scsi host${host.hostNumber}: ${adapter.name}`);
+    adapter.listen((event) => this.#heard(host, event));
+    return host;
+  }
+
+  /** Parts from all devices of a host, caches written back, and closes its adapter. */
+  async detach(host: ScsiHost): Promise<void> {
+    if (!this.#hosts.includes(host)) return;
+    this.#hosts.splice(this.#hosts.indexOf(host), 1);
+    await host.inTurn(() => this.#removeAll(host));
+    await host.queue.close();
+    this.#hostNumbers.giveBack(host.hostNumber);
+  }
+
+  /** Looks for devices; resolves when the new ones are attached. */
+  scan(host: ScsiHost, range: ScanRange = {}): Promise<void> {
+    return host.scan(range);
+  }
+
+  /** The device called `/dev/sda`, `sda`, `/dev/sg0` or `sg0`. */
+  device(name: string): ScsiDevice | undefined {
+    const short = name.replace(/^\/dev\//, "");
+    return this.devices.find((device) => `sg${device.generic}` === short || this.diskOf(device)?.name === short);
+  }
+
+  /** The disk called `/dev/sda` or `sda`. */
+  disk(name: string): Disk | undefined {
+    const short = name.replace(/^\/dev\//, "");
+    return this.devices.map((device) => this.diskOf(device)).find((disk) => disk?.name === short);
+  }
+
+  diskOf(device: ScsiDevice): Disk | undefined {
+    return this.hostOf(device)?.disks.get(device);
+  }
+
+  hostOf(device: ScsiDevice): ScsiHost | undefined {
+    return this.#hosts.find(({ hostNumber }) => hostNumber === device.hostNumber);
+  }
+
+  /** A disk's bytes, as a store for whoever wants them, e.g. an NBD server. */
+  store(disk: Disk): ByteStore {
+    return new DiskStore(disk);
+  }
+
+  async #heard(host: ScsiHost, event: AdapterEvent): Promise<boolean> {
+    if (!this.#hosts.includes(host)) return true;
+    switch (event.kind) {
+      case "device-added":
+        return host.addDevice(event.address);
+      case "device-removed":
+        await host.inTurn(() => this.#remove(host, host.find(event.address)));
+        return true;
+      case "closed":
+        await this.detach(host);
+        return true;
+      default:
+        return never(event);
+    }
+  }
+
+  /** Gives a new device its sg name, and the disk driver where it is a disk that is connected. */
+  async #bind(host: ScsiHost, device: ScsiDevice): Promise<void> {
+    const { type = 0x1f, qualifier = 0 } = device.inquiry ?? {};
+    const isDisk = DISK_TYPES.has(type) && qualifier === 0;
+    if (isDisk) device.driver = "sd";
+    device.generic = this.#genericNumbers.take();
+    device.print(`Attached scsi generic sg${device.generic} type ${type}`);
+    if (isDisk) await this.#bindDisk(host, device);
+  }
+
+  async #bindDisk(host: ScsiHost, device: ScsiDevice): Promise<void> {
+    const number = this.#diskNumbers.take();
+    const disk = new Disk(diskName(number), device, host.queue, this.#report, this.#timeout);
+    const site: DiskSite = { queue: host.queue, device, log: this.log, name: disk.name };
+    disk.parameters = await probeDisk(site, null);
+    this.#diskNumberOf.set(disk, number);
+    host.disks.set(device, disk);
+    device.attention = (sense) => this.#attention(host, site, disk, sense);
+    printDisk(site, `Attached SCSI ${device.inquiry?.removable ? "removable " : ""}disk`);
+  }
+
+  /** As udev's rule does when the capacity has changed: the disk is looked at again. */
+  #attention(host: ScsiHost, site: DiskSite, disk: Disk, { asc, ascq }: DecodedSense): void {
+    if (((asc << 8) | ascq) !== CAPACITY_CHANGED) return;
+    void host.inTurn(async () => {
+      if (disk.device.state === "running") disk.parameters = await probeDisk(site, disk.parameters);
+    });
+  }
+
+  async #removeAll(host: ScsiHost): Promise<void> {
+    for (const device of [...host.devices]) await this.#remove(host, device);
+  }
+
+  async #remove(host: ScsiHost, device: ScsiDevice | undefined): Promise<void> {
+    if (device === undefined) return;
+    const disk = host.disks.get(device);
+    if (disk !== undefined) await this.#unbindDisk(host, device, disk);
+    device.state = "removed";
+    host.devices.splice(host.devices.indexOf(device), 1);
+    if (device.generic !== null) this.#genericNumbers.giveBack(device.generic);
+  }
+
+  async #unbindDisk(host: ScsiHost, device: ScsiDevice, disk: Disk): Promise<void> {
+    await disk.stop();
+    device.attention = null;
+    if (disk.parameters.writeCache) {
+      await synchronize({ queue: host.queue, device, log: this.log, name: disk.name });
+    }
+    host.disks.delete(device);
+    this.#diskNumbers.giveBack(this.#diskNumberOf.get(disk) ?? 0);
+    this.#diskNumberOf.delete(disk);
+  }
+}
+
+/** Writes a disk's cache back before it goes. */
+async function synchronize(site: DiskSite): Promise<void> {
+  printDisk(site, "Synchronizing SCSI cache");
+  const cdb = new Uint8Array(COMMANDS.synchronizeCache10.length);
+  cdb[0] = COMMANDS.synchronizeCache10.opcode;
+  const outcome = await ask(site.queue, site.device, cdb);
+  if (!outcome.good && outcome.sense?.key !== SenseKey.recoveredError) {
+    printFailure(site, "Synchronize Cache(10)", outcome);
+  }
+}
