@@ -11,10 +11,11 @@ import {
   type HostAdapter,
   HostByte,
 } from "@pvscsi/scsi";
-import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
+import { type Clock, fail, type Probes, type ProtocolError, type Scheduler } from "@pvscsi/wire";
 import {
   Coalesced,
   type Domain,
+  DomainIds,
   DriverErrno,
   PAGE_SIZE,
   readState,
@@ -29,6 +30,8 @@ import { COMMAND_SLOTS, RingClient } from "./ring-client.js";
 
 /** SG_ALL: the most segments that Linux' scsifront uses, whatever the backend offers. */
 const MOST_SEGMENTS = 128;
+/** Milliseconds: what the backend has not let go of after twice that is given up. */
+const LONGEST_RELEASE = 2048;
 
 export interface ScsifrontParts {
   readonly domain: Domain;
@@ -55,8 +58,13 @@ export class ScsifrontAdapter implements HostAdapter {
   #unwatch: (() => Promise<void>) | null = null;
   #ring: RingClient | null = null;
   #listener: AdapterListener = async () => false;
+  #told: Promise<boolean> = Promise.resolve(true);
+  #toldClosed = false;
   /** What this driver wrote last. */
   #state: XenbusState = XenbusState.Initialising;
+  #written: Promise<unknown> = Promise.resolve();
+  #ending: Promise<void> | null = null;
+  #broken: ProtocolError | null = null;
   #segments = VSCSIIF_SG_TABLESIZE;
 
   constructor(path: string, parts: ScsifrontParts) {
@@ -94,15 +102,12 @@ export class ScsifrontAdapter implements HostAdapter {
   async probe(attach: (adapter: HostAdapter) => void): Promise<void> {
     const { domain } = this.#parts;
     this.#backendPath = (await domain.store.read(`${this.path}/backend`)) ?? "";
-    const backend = scanNumber(await domain.store.read(`${this.path}/backend-id`), 0x7fef);
+    const backend = scanNumber(await domain.store.read(`${this.path}/backend-id`), DomainIds.firstReserved - 1);
     if (backend === null || !this.#backendPath.startsWith(`/local/domain/${backend}/`)) {
       return this.#fail(DriverErrno.EINVAL, `backend "${this.#backendPath}" is not below domain ${backend ?? "?"}`);
     }
-    const ring = new RingClient({
-      ...this.#parts,
-      backend,
-      broken: (error) => void this.#fail(DriverErrno.EPROTO, error.message),
-    });
+    const ring = RingClient.make({ ...this.#parts, backend, broken: (error) => this.#broke(error) });
+    if (typeof ring === "string") return this.#fail(DriverErrno.ENOMEM, ring);
     this.#ring = ring;
     await domain.store.transaction(async (transaction) => {
       await transaction.write(`${this.path}/ring-ref`, String(ring.reference));
@@ -111,6 +116,7 @@ export class ScsifrontAdapter implements HostAdapter {
     attach(this);
     await this.#switchTo(XenbusState.Initialised);
     this.#unwatch = await domain.store.watch(`${this.#backendPath}/state`, () => this.#work.ask());
+    if (this.#state === XenbusState.Closed) await this.#unwatch();
   }
 
   allocate(pages: number): Uint8Array[] {
@@ -123,6 +129,7 @@ export class ScsifrontAdapter implements HostAdapter {
   }
 
   queue(command: Command): void {
+    if (command.data.count > this.#segments) fail(`${command.data.count} segments of ${this.#segments}`);
     (this.#ring as RingClient).queue(command);
   }
 
@@ -134,17 +141,51 @@ export class ScsifrontAdapter implements HostAdapter {
     this.#listener = listener;
   }
 
-  async close(): Promise<void> {
-    await this.#unwatch?.();
-    this.#unwatch = null;
-    await this.#work.idle();
+  /** Ends what is under way with "no connection". Resolves when all is given back that the backend lets go of. */
+  close(): Promise<void> {
+    this.#ending ??= this.#end(() => this.#switchTo(XenbusState.Closed));
+    return this.#ending;
+  }
+
+  /** The same for a device that the toolstack has removed: its nodes are gone, or another device's already. */
+  remove(): Promise<void> {
+    this.#ending ??= this.#end(async () => {
+      this.#state = XenbusState.Closed;
+    });
+    return this.#ending;
+  }
+
+  /** This waits for no run of `#work`: the listener that closes the adapter may be what that run is waiting for. */
+  async #end(enterClosed: () => Promise<void>): Promise<void> {
     this.#ring?.close(HostByte.noConnect);
-    await this.#switchTo(XenbusState.Closed);
+    void this.#tellClosed("the adapter was closed");
+    await enterClosed();
+    await this.#unwatch?.();
+    await this.#letGo();
+  }
+
+  /** The backend unmaps when it has seen us closed, and nobody tells when it has. */
+  async #letGo(): Promise<void> {
+    for (let delay = 1; this.#ring !== null && !this.#ring.release(); delay *= 2) {
+      if (delay > LONGEST_RELEASE) return this.#say("the backend has kept pages mapped; they are not used again");
+      await new Promise<void>((resolve) => this.#parts.clock.after(delay, { run: resolve }));
+    }
+  }
+
+  #broke(error: ProtocolError): void {
+    this.#broken = error;
+    this.#work.ask();
   }
 
   async #backendChanged(): Promise<void> {
     if (this.#state === XenbusState.Closed) return;
+    if (this.#broken !== null && this.#state !== XenbusState.Closing) {
+      await this.#fail(DriverErrno.EPROTO, this.#broken.message);
+    }
     const state = await readState(this.#parts.domain.store, this.#backendPath);
+    if (state === XenbusState.Closing || state === XenbusState.Closed) return this.#disconnect();
+    // After a failure there is no other way on.
+    if (this.#state === XenbusState.Closing) return;
     switch (state) {
       case XenbusState.Connected:
         return this.#connected();
@@ -154,9 +195,6 @@ export class ScsifrontAdapter implements HostAdapter {
       case XenbusState.Reconfigured:
         await this.#addDevices();
         return this.#switchTo(XenbusState.Connected);
-      case XenbusState.Closing:
-      case XenbusState.Closed:
-        return this.#disconnect();
       // Unknown is a backend that is gone: Linux waits for it, and so do the commands, until their time is out.
       case XenbusState.Unknown:
       case XenbusState.Initialising:
@@ -204,30 +242,50 @@ export class ScsifrontAdapter implements HostAdapter {
   }
 
   async #writeDeviceState(name: string, state: XenbusState): Promise<void> {
+    if (this.#state === XenbusState.Closed) return;
     await this.#parts.domain.store.write(`${this.path}/vscsi-devs/${name}/state`, String(state));
   }
 
   async #disconnect(): Promise<void> {
-    await this.#tell({ kind: "closed", reason: "the backend has closed" });
-    this.#ring?.close(HostByte.noConnect);
-    await this.#switchTo(XenbusState.Closed);
-    await this.#unwatch?.();
-    this.#unwatch = null;
+    await this.#tellClosed("the backend has closed");
+    await this.close();
   }
 
-  async #tell(event: AdapterEvent): Promise<boolean> {
-    return this.#listener(event);
+  /** The last event, told once. */
+  async #tellClosed(reason: string): Promise<void> {
+    if (this.#toldClosed) return;
+    this.#toldClosed = true;
+    await this.#tell({ kind: "closed", reason });
   }
 
+  /** Events go out one at a time, in order, also where a device is removed while a listener is busy with another. */
+  #tell(event: AdapterEvent): Promise<boolean> {
+    this.#told = this.#told
+      .then(() => this.#listener(event))
+      .catch((error) => {
+        this.#say(`${event.kind}: ${error}`);
+        return false;
+      });
+    return this.#told;
+  }
+
+  /** Closed is the end of an adapter; a run that was under way then may still come here. */
   async #switchTo(state: XenbusState): Promise<void> {
-    if (state === this.#state) return;
+    if (state === this.#state || this.#state === XenbusState.Closed) return;
     this.#state = state;
-    await writeState(this.#parts.domain.store, this.path, state);
+    // `close` may come while another state is being written: the last one asked for must be the last one there.
+    const before = this.#written;
+    this.#written = before.catch(() => {}).then(() => writeState(this.#parts.domain.store, this.path, state));
+    await this.#written;
   }
 
   async #fail(errno: number, reason: string): Promise<void> {
     this.#say(reason);
-    await writeReason(this.#parts.domain.store, this.path, errno, reason);
+    try {
+      await writeReason(this.#parts.domain.store, this.path, errno, reason);
+    } catch (error) {
+      this.#say(`${error}`);
+    }
     await this.#switchTo(XenbusState.Closing);
   }
 

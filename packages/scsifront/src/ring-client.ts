@@ -1,10 +1,9 @@
 // Knows the front end's side of one ring: commands become requests, responses complete them.
 // Knows no xenstore. scsiback's ring-server.ts is its mirror image.
 
-import { type AdapterManagement, type Address, type Command, HostByte, Status } from "@pvscsi/scsi";
+import { type AdapterManagement, type Command, HostByte } from "@pvscsi/scsi";
 import {
   type Clock,
-  copyBytes,
   Places,
   type Probes,
   ProtocolError,
@@ -21,16 +20,11 @@ import {
   type Port,
   SharedRing,
   VSCSIIF_ENTRY_SIZE,
-  VSCSIIF_MAX_COMMAND_SIZE,
-  VSCSIIF_SENSE_BUFFERSIZE,
-  VscsiifAct,
-  VscsiifDirection,
-  VscsiifRequest,
   VscsiifReset,
   VscsiifResponse,
-  vscsiifResultHost,
-  vscsiifResultStatus,
 } from "@pvscsi/xen";
+import { failCommand, readResult, refuseCommand, refuseManagement } from "./completion.js";
+import { RequestDraft } from "./draft.js";
 import { Queue } from "./queue.js";
 import { SegmentGranter } from "./segments.js";
 import { Shadow } from "./shadow.js";
@@ -39,6 +33,8 @@ import { Shadow } from "./shadow.js";
 export const RING_ENTRIES = 16;
 /** One slot is kept for aborts and resets: with all of them stuck behind a dead device, nothing could free one. */
 export const COMMAND_SLOTS = RING_ENTRIES - 1;
+/** Milliseconds until a command is tried again that found no grant left while nothing of this ring was under way. */
+const GRANT_RETRY = 10;
 
 export interface RingClientParts {
   readonly domain: Domain;
@@ -50,8 +46,6 @@ export interface RingClientParts {
   readonly broken: (error: ProtocolError) => void;
 }
 
-type Request = RecordOf<typeof VscsiifRequest>;
-
 /** Drives one ring from its making to `close`. */
 export class RingClient implements Runnable {
   readonly page: Page;
@@ -60,9 +54,7 @@ export class RingClient implements Runnable {
   readonly granter: SegmentGranter;
   readonly #parts: RingClientParts;
   readonly #ring: FrontRing;
-  /** The request being filled in; it goes to its slot when it is complete. */
-  readonly #draft = new Uint8Array(VSCSIIF_ENTRY_SIZE);
-  readonly #request: Request = new VscsiifRequest(this.#draft);
+  readonly #draft = new RequestDraft();
   /** The response being looked at, in its slot: each of its fields is read once. */
   readonly #response: RecordOf<typeof VscsiifResponse>;
   readonly #throttle: EventThrottle;
@@ -77,37 +69,50 @@ export class RingClient implements Runnable {
   #state: "open" | "broken" | "closed" = "open";
   #draining = false;
   #pushQueuedAlready = false;
+  #retrying = false;
+  readonly #retry: Runnable = { run: () => this.#submitAgain() };
+  /** Whether the backend may still have the ring's page mapped. */
+  #pageHeld = true;
+  #closedWith: number = HostByte.ok;
 
-  /** Makes ring page, grant and an unbound event channel for `backend`. */
-  constructor(parts: RingClientParts) {
+  private constructor(parts: RingClientParts, page: Page, reference: number, port: Port) {
     const { domain, backend } = parts;
     this.#parts = parts;
-    [this.page] = domain.allocatePages(1);
-    this.#ring = new FrontRing(this.page.bytes, VSCSIIF_ENTRY_SIZE);
-    this.#ring.initialise();
-    this.#response = new VscsiifResponse(this.page.bytes);
-    this.reference = domain.grants.grant(backend, this.page, "read-write");
-    const port = domain.events.allocateUnbound(backend);
-    if (this.reference < 0 || typeof port === "string") {
-      throw new Error(`no grant or event channel left for a ring: ${this.reference}, ${port}`);
-    }
+    this.page = page;
+    this.reference = reference;
     this.port = port;
+    this.#ring = new FrontRing(page.bytes, VSCSIIF_ENTRY_SIZE);
+    this.#ring.initialise();
+    this.#response = new VscsiifResponse(page.bytes);
     this.granter = new SegmentGranter(domain, backend);
     this.#throttle = new EventThrottle(domain.events, port, parts.clock);
     domain.events.listen(port, this);
-    this.#ranges.add(this.page.bytes, 0, SharedRing.size);
+    this.#ranges.add(page.bytes, 0, SharedRing.size);
     domain.publish(0, this.#ranges, false);
     this.#ranges.clear();
   }
 
+  /** Makes ring page, grant and an unbound event channel for `backend`; in words what has run out, if something has. */
+  static make(parts: RingClientParts): RingClient | string {
+    const { domain, backend } = parts;
+    const port = domain.events.allocateUnbound(backend);
+    if (typeof port === "string") return `no event channel for a ring: ${port}`;
+    const [page] = domain.allocatePages(1);
+    const reference = domain.grants.grant(backend, page, "read-write");
+    if (reference >= 0) return new RingClient(parts, page, reference, port);
+    domain.events.close(port);
+    domain.freePages([page]);
+    return "no grant for a ring";
+  }
+
   queue(command: Command): void {
-    if (this.#state !== "open") return refuseCommand(command, HostByte.noConnect);
+    if (!this.#open) return refuseCommand(command, HostByte.noConnect);
     this.#waiting.push(command);
     this.#submitWaiting();
   }
 
   manage(management: AdapterManagement): void {
-    if (this.#state !== "open") return refuseManagement(management);
+    if (!this.#open) return refuseManagement(management);
     const { victim } = management;
     if (victim !== null && this.#waiting.remove(victim)) {
       refuseCommand(victim, HostByte.abort);
@@ -120,29 +125,46 @@ export class RingClient implements Runnable {
 
   /** The event channel's handler. */
   run(): void {
-    if (this.#state !== "open") return;
+    if (!this.#open) return;
     this.#draining = true;
     const taken = this.#drain();
     this.#draining = false;
+    if (!this.#open) return;
     this.#submitWaiting();
     this.#push();
     this.#throttle.handled(taken > 0);
   }
 
   /**
-   * Ends everything under way with `hostByte` and lets go of ring and port. Pages that the backend has kept mapped, and
-   * the commands that point to them, stay what they are: their memory is not ours to reuse (XSA-396).
+   * Ends what is under way with `hostByte` and closes the port. What the backend still has mapped (pages, and the
+   * commands that point to them) is not ours to reuse (XSA-396): `release` gives it back when that has ended.
    */
   close(hostByte: number): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#closedWith = hostByte;
     const { domain } = this.#parts;
     this.#throttle.close();
     domain.events.listen(this.port, null);
     domain.events.close(this.port);
     this.#endAll(hostByte);
-    if (domain.grants.revoke(this.reference)) domain.freePages([this.page]);
-    if (this.#shadows.every((shadow) => !shadow.busy)) this.granter.close();
+  }
+
+  /** After `close`: gives back what the backend has let go of since. True when nothing is held any more. */
+  release(): boolean {
+    const { domain } = this.#parts;
+    this.#endAll(this.#closedWith);
+    if (this.#pageHeld && domain.grants.revoke(this.reference)) {
+      this.#pageHeld = false;
+      domain.freePages([this.page]);
+    }
+    if (this.underWay > 0) return false;
+    this.granter.close();
+    return !this.#pageHeld;
+  }
+
+  get #open(): boolean {
+    return this.#state === "open";
   }
 
   /** Requests on the ring and not yet answered. */
@@ -151,13 +173,14 @@ export class RingClient implements Runnable {
   }
 
   #submitWaiting(): void {
-    while (this.#management.length > 0 && this.#ring.free > 0) {
+    while (this.#management.length > 0 && this.#free.length > 0) {
       this.#submitManagement(this.#shadows[this.#free.pop() as number], this.#management.shift());
     }
     while (this.#waiting.length > 0 && this.#free.length > RING_ENTRIES - COMMAND_SLOTS) {
       const shadow = this.#shadows[this.#free.pop() as number];
       if (!this.#submitCommand(shadow, this.#waiting.first())) {
         this.#free.push(shadow.rqid);
+        this.#submitLater();
         break;
       }
       this.#waiting.shift();
@@ -165,58 +188,40 @@ export class RingClient implements Runnable {
     this.#pushLater();
   }
 
-  /** False when grants have run out for now: some command under way gives its own back. */
+  /** Grants have run out: an answer gives some back; without one to come, others of this domain have them all. */
+  #submitLater(): void {
+    if (this.underWay > 0 || this.#retrying) return;
+    this.#retrying = true;
+    this.#parts.clock.after(GRANT_RETRY, this.#retry);
+  }
+
+  #submitAgain(): void {
+    this.#retrying = false;
+    if (this.#open) this.#submitWaiting();
+  }
+
+  /** False when grants have run out for now. */
   #submitCommand(shadow: Shadow, command: Command): boolean {
-    const request = this.#beginRequest(shadow, command);
-    if (!this.#fillCommand(request, shadow, command)) return false;
-    this.#finishRequest(shadow, request);
+    const request = this.#draft.command(shadow.rqid, command);
+    if (!this.granter.grant(command, request, shadow, this.#ranges)) return false;
+    shadow.command = command;
+    this.#put(shadow);
     return true;
   }
 
   #submitManagement(shadow: Shadow, management: AdapterManagement): void {
-    const request = this.#beginRequest(shadow, management);
-    this.#fillManagement(request, shadow, management);
-    this.#finishRequest(shadow, request);
-  }
-
-  /** A request that is all zero but for who asks and whom. */
-  #beginRequest(shadow: Shadow, address: Address): Request {
-    const request = this.#request;
-    this.#draft.fill(0);
-    request.rqid = shadow.rqid;
-    request.channel = address.channel;
-    request.id = address.target;
-    request.lun = address.lun;
-    return request;
-  }
-
-  #finishRequest(shadow: Shadow, request: Request): void {
-    shadow.busy = true;
-    this.page.bytes.set(this.#draft, this.#ring.slot());
-    this.#unpushed = true;
-    if (this.#parts.probes.listening) this.#parts.probes.emit("scsifront:request", request);
-  }
-
-  #fillCommand(request: Request, shadow: Shadow, command: Command): boolean {
-    request.act = VscsiifAct.scsiCdb;
-    request.cmdLen = command.cdbLength;
-    copyBytes(command.cdb, 0, this.#draft, CMND, Math.min(command.cdbLength, VSCSIIF_MAX_COMMAND_SIZE));
-    request.timeout = Math.min(0xffff, Math.ceil(command.timeout / 1000));
-    request.dataDirection = DIRECTIONS[command.direction];
-    const access = command.direction === "to-device" ? "read-only" : "read-write";
-    if (!this.granter.grant(command.data, access, request, shadow, this.#ranges)) return false;
-    shadow.command = command;
-    return true;
-  }
-
-  /** Linux repeats the victim's CDB and direction in an abort; nobody reads them. */
-  #fillManagement(request: Request, shadow: Shadow, management: AdapterManagement): void {
-    const abort = management.function === "abort";
-    request.act = abort ? VscsiifAct.scsiAbort : VscsiifAct.scsiReset;
-    request.dataDirection = VscsiifDirection.none;
-    if (abort) request.refRqid = this.#rqidOf(management.victim);
+    this.#draft.management(shadow.rqid, management, this.#rqidOf(management.victim));
     shadow.management = management;
     shadow.grantCount = 0;
+    this.#put(shadow);
+  }
+
+  /** Puts the finished draft into the ring. */
+  #put(shadow: Shadow): void {
+    shadow.busy = true;
+    this.page.bytes.set(this.#draft.bytes, this.#ring.slot());
+    this.#unpushed = true;
+    if (this.#parts.probes.listening) this.#parts.probes.emit("scsifront:request", this.#draft.request);
   }
 
   /** The rqid of a command under way; one that no request has when it is not, so that the abort fails in order. */
@@ -228,16 +233,21 @@ export class RingClient implements Runnable {
     let taken = 0;
     try {
       do {
-        for (let slot = this.#ring.take(); slot >= 0; slot = this.#ring.take()) {
+        for (let slot = this.#take(); slot >= 0; slot = this.#take()) {
           taken += 1;
           this.#answered(slot);
         }
-      } while (this.#ring.finalCheck(this.#ranges));
+      } while (this.#open && this.#ring.finalCheck(this.#ranges));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#break(error);
     }
     return taken;
+  }
+
+  /** The page is not ours any more when a completion has closed the ring. */
+  #take(): number {
+    return this.#open ? this.#ring.take() : -1;
   }
 
   #answered(slot: number): void {
@@ -251,17 +261,8 @@ export class RingClient implements Runnable {
     if (shadow.management !== null) return this.#endManagement(shadow, this.#response.rslt === VscsiifReset.success);
     const { command } = shadow;
     if (command === null) return this.#release(shadow);
-    this.#readResult(command);
+    readResult(this.#response, command);
     this.#endCommand(shadow, command);
-  }
-
-  #readResult(command: Command): void {
-    const { rslt, residualLen, senseLen } = this.#response;
-    command.hostByte = hostByteOf(rslt);
-    command.status = vscsiifResultStatus(rslt);
-    command.residual = Math.min(residualLen, command.data.length);
-    command.senseLength = Math.min(senseLen, VSCSIIF_SENSE_BUFFERSIZE);
-    copyBytes(this.page.bytes, this.#response.base + SENSE_BUFFER, command.sense, 0, command.senseLength);
   }
 
   #endCommand(shadow: Shadow, command: Command): void {
@@ -298,6 +299,8 @@ export class RingClient implements Runnable {
   /** Nothing is believed any more that this backend says; what it holds no grant of ends, the rest stays held. */
   #break(error: ProtocolError): void {
     this.#state = "broken";
+    this.#throttle.close();
+    this.#parts.domain.events.mask(this.port);
     this.#endAll(HostByte.error);
     this.#parts.broken(error);
   }
@@ -326,7 +329,7 @@ export class RingClient implements Runnable {
 
   #pushQueued(): void {
     this.#pushQueuedAlready = false;
-    if (this.#state === "open") this.#push();
+    if (this.#open) this.#push();
   }
 
   #push(): void {
@@ -340,38 +343,5 @@ export class RingClient implements Runnable {
   }
 }
 
-const CMND = VscsiifRequest.offsets.cmnd;
-const SENSE_BUFFER = VscsiifResponse.offsets.senseBuffer;
 /** Above every shadow's index. */
 const NO_RQID = 0xffff;
-
-const DIRECTIONS = {
-  "to-device": VscsiifDirection.toDevice,
-  "from-device": VscsiifDirection.fromDevice,
-  none: VscsiifDirection.none,
-  bidirectional: VscsiifDirection.bidirectional,
-} as const;
-
-/** Old backends (Linux 4.9) shifted "no such device" by 24 bits; it means the same. Unknown values are an error. */
-function hostByteOf(rslt: number): number {
-  const host = vscsiifResultHost(rslt);
-  if (host === HostByte.ok && rslt >>> 24 === HostByte.noConnect) return HostByte.noConnect;
-  return host <= HostByte.transportMarginal ? host : HostByte.error;
-}
-
-function refuseCommand(command: Command, hostByte: number): void {
-  failCommand(command, hostByte);
-  command.completed(command);
-}
-
-function refuseManagement(management: AdapterManagement): void {
-  management.succeeded = false;
-  management.completed(management);
-}
-
-function failCommand(command: Command, hostByte: number): void {
-  command.hostByte = hostByte;
-  command.status = Status.good;
-  command.senseLength = 0;
-  command.residual = command.data.length;
-}

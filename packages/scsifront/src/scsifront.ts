@@ -2,7 +2,7 @@
 
 import type { HostAdapter } from "@pvscsi/scsi";
 import { Coalesced, parseXenbusState, XenbusState } from "@pvscsi/xen";
-import { ScsifrontAdapter, type ScsifrontParts } from "./adapter.js";
+import { type AdapterMessage, ScsifrontAdapter, type ScsifrontParts } from "./adapter.js";
 
 const ROOT = "device/vscsi";
 /** Parts of `device/vscsi/0/state`. */
@@ -18,6 +18,7 @@ export class Scsifront {
   readonly adapters = new Map<string, ScsifrontAdapter>();
   readonly #options: ScsifrontOptions;
   readonly #work: Coalesced;
+  readonly #leaving = new Set<Promise<void>>();
   #unwatch: (() => Promise<void>) | null = null;
   #closed = false;
 
@@ -25,9 +26,7 @@ export class Scsifront {
     this.#options = options;
     this.#work = new Coalesced(
       () => this.#rescan(),
-      (error) => {
-        if (options.probes.listening) options.probes.emit("scsifront:message", { device: ROOT, text: `${error}` });
-      },
+      (error) => this.#say(ROOT, error),
     );
   }
 
@@ -38,33 +37,55 @@ export class Scsifront {
     });
   }
 
-  /** Ends all adapters. */
+  /** Ends all adapters. Not to be waited for by the listener of one of them. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#unwatch?.();
     await this.#work.idle();
-    for (const adapter of this.adapters.values()) await adapter.close();
+    const ended = [...this.adapters.values()].map((adapter) => adapter.close());
     this.adapters.clear();
+    await Promise.all([...ended, ...this.#leaving]);
   }
 
   async #rescan(): Promise<void> {
     if (this.#closed) return;
     const { store } = this.#options.domain;
-    const present = ((await store.list(ROOT)) ?? [])
-      .filter((name) => /^\d+$/.test(name))
-      .map((name) => `${ROOT}/${name}`);
-    for (const [path, adapter] of this.adapters) {
-      if (present.includes(path)) continue;
-      this.adapters.delete(path);
-      await adapter.close();
-    }
+    const present = new Set<string>();
+    for (const name of (await store.list(ROOT)) ?? []) if (/^\d+$/.test(name)) present.add(`${ROOT}/${name}`);
+    for (const path of this.adapters.keys()) if (!present.has(path)) this.#remove(path);
     for (const path of present) {
-      const fresh = parseXenbusState(await store.read(`${path}/state`)) === XenbusState.Initialising;
-      const known = this.adapters.get(path);
-      if (!fresh || (known !== undefined && known.state !== XenbusState.Closed)) continue;
-      const adapter = new ScsifrontAdapter(path, this.#options);
-      this.adapters.set(path, adapter);
-      await adapter.probe(this.#options.attach);
+      if (parseXenbusState(await store.read(`${path}/state`)) !== XenbusState.Initialising) continue;
+      // A device that is new, at the path of one that we know: that one was removed.
+      this.#remove(path);
+      await this.#probe(path);
     }
+  }
+
+  /** What goes wrong with one device must not keep the others from theirs. */
+  async #probe(path: string): Promise<void> {
+    const adapter = new ScsifrontAdapter(path, this.#options);
+    this.adapters.set(path, adapter);
+    try {
+      await adapter.probe(this.#options.attach);
+    } catch (error) {
+      this.#say(path, error);
+    }
+  }
+
+  /** Nobody waits for it but `close`: a backend may take its time. */
+  #remove(path: string): void {
+    const adapter = this.adapters.get(path);
+    if (adapter === undefined) return;
+    this.adapters.delete(path);
+    const gone: Promise<void> = adapter
+      .remove()
+      .catch((error) => this.#say(path, error))
+      .finally(() => this.#leaving.delete(gone));
+    this.#leaving.add(gone);
+  }
+
+  #say(device: string, error: unknown): void {
+    const { probes } = this.#options;
+    if (probes.listening) probes.emit("scsifront:message", { device, text: `${error}` } satisfies AdapterMessage);
   }
 }

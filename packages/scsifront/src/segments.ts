@@ -1,5 +1,6 @@
 // Knows how a command's data becomes granted segments in a request, direct or indirect. Knows no SCSI.
 
+import type { Command } from "@pvscsi/scsi";
 import type { Places, RecordOf } from "@pvscsi/wire";
 import {
   type Domain,
@@ -49,21 +50,22 @@ export class SegmentGranter {
   }
 
   /**
-   * Fills in the segments of `request` and grants what they point to; for "read-only" the backend can only read.
+   * Fills in the segments of `request` and grants what they point to, read-only where the backend only has to read.
    * What it has to see for that is added to `ranges`. False when the grant table is full: then nothing is granted.
    */
-  grant(places: Places, access: GrantAccess, request: Request, shadow: Shadow, ranges: Places): boolean {
+  grant({ data, direction }: Command, request: Request, shadow: Shadow, ranges: Places): boolean {
+    const access = direction === "to-device" ? "read-only" : "read-write";
     shadow.grantCount = 0;
-    const direct = places.count <= VSCSIIF_SG_TABLESIZE;
+    const direct = data.count <= VSCSIIF_SG_TABLESIZE;
     const granted = direct
-      ? this.#grantDirect(places, access, request, shadow)
-      : this.#grantIndirect(places, access, request, shadow, ranges);
+      ? this.#grantDirect(data, access, request, shadow)
+      : this.#grantIndirect(data, access, request, shadow, ranges);
     if (!granted) {
       this.revoke(shadow);
       return false;
     }
-    if (access === "read-only") {
-      for (let i = 0; i < places.count; i++) ranges.add(places.page(i), places.offset(i), places.size(i));
+    if (direction === "to-device" || direction === "bidirectional") {
+      for (let i = 0; i < data.count; i++) ranges.add(data.page(i), data.offset(i), data.size(i));
     }
     return true;
   }
