@@ -2,7 +2,7 @@
 
 import { groupControllers, type VscsiController } from "./controllers.js";
 import { ConfigError, type ConfigWarning, formatPosition, type Position, quoted } from "./errors.js";
-import { parseVscsi, type VscsiDevice, type VscsiDialect, type WholeHost } from "./vscsi.js";
+import { isWholeHost, parseVscsi, type VscsiDevice, type VscsiDialect, type WholeHost } from "./vscsi.js";
 import {
   atomOrigin,
   effectiveValue,
@@ -64,7 +64,7 @@ export function parseMachineConfig(
     vcpus: readNumber(config, "vcpus", 1, MAX_VCPUS) ?? MACHINE_DEFAULTS.vcpus,
     vscsi,
     controllers: groupControllers(
-      vscsi.filter((device) => device.kind === "device"),
+      vscsi.filter((device) => !isWholeHost(device)),
       dialect,
     ),
     others: config.settings.filter((setting) => !OURS.includes(setting.name)),

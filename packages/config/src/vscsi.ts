@@ -52,6 +52,11 @@ const FEATURE_HOST = "feature-host";
 /** The libxl patches know no bare kernel names and no scsi_ids. */
 const LIBXL_FORMS: readonly PhysicalDeviceKind[] = ["path", "wwn", "address"];
 
+/** True for an entry that asks for a whole host: it has no v-dev. */
+export function isWholeHost(device: VscsiDevice | WholeHost): device is WholeHost {
+  return device.kind === "whole-host";
+}
+
 /** Reads one entry; throws `ConfigError` at the field that is wrong. */
 export function parseVscsi(text: string, origin: Origin, dialect: VscsiDialect = "libxl"): VscsiEntry {
   return dialect === "libxl" ? parseLibxl(text, origin) : parseXend(text, origin);
@@ -69,11 +74,11 @@ export function parseVscsiWords(words: readonly string[], dialect: VscsiDialect 
 
 /** The text of an entry; reading it in the same dialect gives an equal one. */
 export function formatVscsi(device: VscsiDevice | WholeHost, dialect: VscsiDialect = "libxl"): string {
-  const virtual = device.kind === "whole-host" ? "host" : formatAddress(device.virtual);
+  const virtual = isWholeHost(device) ? "host" : formatAddress(device.virtual);
   const fields = [device.physical.text, virtual];
   if (dialect === "xend") {
     if (device.backend !== undefined) fields.push(device.backend);
-  } else if (device.kind === "device") {
+  } else if (!isWholeHost(device)) {
     if (device.featureHost) fields.push(FEATURE_HOST);
     fields.push(...device.options);
   }

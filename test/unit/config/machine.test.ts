@@ -1,9 +1,13 @@
 import {
+  argumentOrigin,
   ConfigError,
   formatAddress,
+  formatVscsi,
   formatWarning,
   type MachineConfig,
   parseMachineConfig,
+  parseVscsi,
+  parseVscsiWords,
   printMachineConfig,
   type VscsiDialect,
   wholeHostDevices,
@@ -182,6 +186,24 @@ describe("vscsi, as xend has it", () => {
   ];
   for (const [entries, message] of wrong) {
     it(`refuses ${entries}`, () => expect(fault(`vscsi = [ ${entries} ]`, "xend")).to.equal(message));
+  }
+});
+
+describe("vscsi, as the argument of scsi-attach", () => {
+  it("is one word or three, with the same meaning", () => {
+    const one = parseVscsi("/dev/sda,1:0:0:2,feature-host", argumentOrigin()).device;
+    expect(parseVscsiWords(["/dev/sda", "1:0:0:2", "feature-host"]).device).to.deep.equal(one);
+    expect(formatVscsi(one)).to.equal("/dev/sda,1:0:0:2,feature-host");
+    expect(parseVscsiWords(["sda", "1:0:0:2", "storage"], "xend").device.backend).to.equal("storage");
+  });
+
+  const wrong: ReadonlyArray<readonly [readonly string[], string]> = [
+    [["/dev/sda", "0:0"], "argument:1:10: invalid '0:0', expecting hst:chn:tgt:lun"],
+    [["/dev/sda"], "argument:1:1: 1 words, expecting PDEV VDEV [OPTIONS]"],
+    [["", ""], "argument:1:1: invalid devspec ',', expecting pdev,vdev[,options]"],
+  ];
+  for (const [words, message] of wrong) {
+    it(`is refused as ${words.join(" ")}`, () => expect(faultOf(() => parseVscsiWords(words))).to.equal(message));
   }
 });
 
