@@ -93,6 +93,20 @@ describe("xenstore, after Xen's advisories", () => {
     expect(second.taken()).to.deep.equal([]);
   });
 
+  it("XSA-322, XSA-419: nor the root, nor the two domain names, if they were its own", () => {
+    const world = new World();
+    const tools = world.tools();
+    world.introduce(5);
+    for (const name of ["/", "@introduceDomain", "@releaseDomain"]) tools.ask("SET_PERMS", `${name}|n5|`);
+    tools.ask("RELEASE", "5|");
+    expect(tools.answer("GET_PERMS", "/|")).to.equal("n0|");
+    const second = world.guest(5);
+    for (const name of ["@introduceDomain", "@releaseDomain"]) second.ask("WATCH", `${name}|t|`);
+    tools.ask("INTRODUCE", "6|1|1|");
+    tools.ask("RELEASE", "6|");
+    expect(second.taken()).to.deep.equal([]);
+  });
+
   it("XSA-322: an open transaction brings nothing of a released domain back", () => {
     for (const change of [
       "SET_PERMS /new|n0|b5|",

@@ -119,6 +119,38 @@ describe("xenstored under hostile bytes", () => {
       expect(tools.answer(type, "/|")).to.equal("ENOSYS");
   });
 
+  it("domain ids and ports that are none", () => {
+    const tools = new World().tools();
+    for (const payload of ["-1|1|1|", "32752|1|1|", "65536|1|1|", "5|1|0|", "5|1|-1|", "5|1|x|", "5|1|"]) {
+      expect(tools.answer("INTRODUCE", payload), payload).to.equal("EINVAL");
+    }
+    expect(tools.answer("INTRODUCE", "32751|1|1|")).to.equal("OK");
+    for (const payload of ["0|", "|", "x|", "", "5|6|"]) {
+      expect(tools.answer("RELEASE", payload), payload).to.equal("EINVAL");
+    }
+  });
+
+  it("parts of a directory from any offset, and of any sizes of names", () => {
+    const tools = new World().tools();
+    for (let length = 1; length <= 20; length++) {
+      const names = Array.from({ length: 200 }, (_, i) => `${String(i).padStart(3, "0")}${"x".repeat(length + 15)}`);
+      for (const name of names) tools.send("WRITE", `/d${length}/${name}|`);
+      tools.taken();
+      const whole = names.map((name) => `${name}|`).join("");
+      let read = "";
+      while (read.length < whole.length) {
+        const part = tools.answer("DIRECTORY_PART", `/d${length}|${read.length}|`).replace(/^\d+\|/, "");
+        read += part;
+        const next = whole.slice(read.length).split("|")[0];
+        if (next === "") break;
+        expect(part.length).to.be.within(4080 - next.length, 4096);
+      }
+      expect(read).to.equal(`${whole}|`);
+    }
+    expect(tools.answer("DIRECTORY_PART", "/d1|-1|")).to.match(/^\d+\|\|$/);
+    expect(tools.answer("DIRECTORY_PART", "/d1|3|")).to.match(/^\d+\|xxxxxxxxxxxxxxxx\|001x/);
+  });
+
   it("a connection may be closed at any moment, from either side, and more than once", () => {
     const world = new World();
     const good = world.tools();

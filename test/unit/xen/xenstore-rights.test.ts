@@ -1,5 +1,7 @@
 // Who may read, write, own and hear of what. `|` stands for NUL.
 
+import { ProbeHub } from "@pvscsi/wire";
+import type { XenstoredEnd, XenstoredMessage } from "@pvscsi/xen";
 import { expect } from "chai";
 import { goldenText } from "../../support/repository.js";
 import { World } from "./xenstore-support.js";
@@ -139,18 +141,40 @@ describe("xenstore events", () => {
     expect(tools.ask("INTRODUCE", "7|1|1|")).to.deep.equal(["INTRODUCE OK|"]);
   });
 
-  it("come by connection, then by the watches' age", () => {
-    const world = new World();
-    const [first, second] = [world.tools(), world.tools()];
-    const order: string[] = [];
+  it("come by connection, then by the watches' age; none goes to a connection that is closed", () => {
+    const probes = new ProbeHub();
+    const world = new World({ probes });
+    const [first, second, gone] = [world.tools(), world.tools(), world.tools()];
+    const told: string[] = [];
     second.ask("WATCH", "/a/b|1|");
+    gone.ask("WATCH", "/a/b|never|");
     first.ask("WATCH", "/a|2|");
     first.ask("WATCH", "/a/b|3|");
     second.ask("WATCH", "/|4|");
+    gone.connection.close();
+    probes.listen((name, subject) => {
+      if (name === "xenstored:event") told.push((subject as XenstoredMessage).message.payload.split("\0")[1]);
+    });
     second.ask("WRITE", "/a/b|");
-    order.push(...first.taken());
-    expect(order).to.deep.equal(["WATCH_EVENT /a/b|2|", "WATCH_EVENT /a/b|3|"]);
-    expect(second.ask("WRITE", "/a/b|")).to.deep.equal(["WATCH_EVENT /a/b|1|", "WATCH_EVENT /a/b|4|", "WRITE OK|"]);
+    expect(told).to.deep.equal(["2", "3", "1", "4"]);
+  });
+
+  it("are due to who reads the node or its parent", () => {
+    const world = new World();
+    const tools = world.tools();
+    const guest = world.guest(5);
+    tools.ask("WRITE", "/open/closed/deep|");
+    tools.ask("SET_PERMS", "/open|r0|");
+    guest.ask("WATCH", "/open|t|");
+    tools.ask("WRITE", "/open/closed|1");
+    tools.ask("WRITE", "/open/closed/deep|1");
+    expect(guest.taken()).to.deep.equal(["WATCH_EVENT /open/closed|t|"]);
+  });
+
+  it("are asked for outside of transactions, whatever the header says", () => {
+    const tools = new World().tools();
+    expect(tools.answer("WATCH", "/a|t|", 77)).to.equal("OK");
+    expect(tools.answer("UNWATCH", "/a|t|", 77)).to.equal("OK");
   });
 
   it("of a removed tree: to exact watches deepest first, then to all at or above it", () => {
@@ -184,6 +208,20 @@ describe("xenstore events", () => {
     ]);
   });
 
+  it("of a tree removed in a transaction: one to those at or above it, exact ones below", () => {
+    const world = new World();
+    const tools = world.tools();
+    for (const path of ["/t/a/x", "/t/a/y"]) tools.ask("WRITE", `${path}|`);
+    for (const path of ["/t", "/t/a/y"]) tools.ask("WATCH", `${path}|${path}|`);
+    const id = tools.begin();
+    tools.ask("RM", "/t/a|", id);
+    expect(tools.ask("TRANSACTION_END", "T|", id)).to.deep.equal([
+      "WATCH_EVENT /t/a|/t|",
+      "WATCH_EVENT /t/a/y|/t/a/y|",
+      "TRANSACTION_END OK|",
+    ]);
+  });
+
   it("of a relative watch are relative, also in a guest", () => {
     const world = new World();
     const guest = world.introduce(5);
@@ -192,6 +230,35 @@ describe("xenstore events", () => {
     world.tools().ask("WRITE", "/local/domain/5/device2|1");
     expect(guest.taken()).to.deep.equal(["WATCH_EVENT device/vscsi/0/state|w|"]);
     expect(guest.answer("UNWATCH", "/local/domain/5/device|w|")).to.equal("OK");
+  });
+});
+
+describe("xenstored's probes", () => {
+  it("tell of requests, replies, events and connections it ends", () => {
+    const probes = new ProbeHub();
+    const world = new World({ probes });
+    const tools = world.tools();
+    const guest = world.introduce(5);
+    const heard: string[] = [];
+    const stop = probes.listen((name, subject) => {
+      const { domain, name: type, message, reason } = subject as XenstoredMessage & Partial<XenstoredEnd>;
+      heard.push([name, domain, type, message?.payload, reason].filter((part) => part !== undefined).join(" "));
+    });
+    guest.ask("WATCH", "x|t|");
+    guest.ask("99", "y");
+    tools.ask("RELEASE", "5|");
+    stop();
+    tools.ask("READ", "/|");
+    expect(heard.map((line) => line.replaceAll("\0", "|"))).to.deep.equal([
+      "xenstored:request 5 WATCH x|t|",
+      "xenstored:reply 5 WATCH OK|",
+      "xenstored:event 5 WATCH_EVENT x|t|",
+      "xenstored:request 5 99 y",
+      "xenstored:reply 5 ERROR ENOSYS|",
+      "xenstored:request 0 RELEASE 5|",
+      "xenstored:end 5 domain 5 was released",
+      "xenstored:reply 0 RELEASE OK|",
+    ]);
   });
 });
 

@@ -73,10 +73,10 @@ export class Transaction implements NodeView {
     this.#touch(path).event = exact ? "exact" : "below";
   }
 
-  /** Makes the end fail if a change names `domain`, which is gone: its successor must inherit nothing. */
+  /** Makes the end fail if a node names `domain`, which is gone: its successor must inherit nothing. */
   forget(domain: number): void {
-    for (const { node, modified } of this.#touched.values()) {
-      if (modified && node?.permissions.some((entry) => entry.domain === domain)) this.#doomed = true;
+    for (const { node } of this.#touched.values()) {
+      if (node?.permissions.some((entry) => entry.domain === domain)) this.#doomed = true;
     }
   }
 
@@ -84,10 +84,10 @@ export class Transaction implements NodeView {
   commit(announce: Announce): Refusal | null {
     if (this.exhausted) return refuse("ENOSPC");
     if (this.#doomed || !this.#unchanged()) return refuse("EAGAIN");
-    for (const [path, { node, modified, generation }] of this.#touched) {
+    for (const [path, { node, modified }] of this.#touched) {
       if (!modified) continue;
       if (node !== null) this.#tree.put(path, node);
-      else if (generation !== MISSING) this.#tree.drop(path);
+      else this.#tree.drop(path);
     }
     for (const [path, { event, before }] of this.#touched) {
       if (event !== "none") announce(path, event === "exact", before);
