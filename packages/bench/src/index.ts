@@ -1,1 +1,5 @@
-export {};
+export * from "./comparison.js";
+export * from "./contender.js";
+export * from "./report.js";
+export * from "./round.js";
+export * from "./workload.js";

@@ -1,1 +1,2 @@
-export {};
+export * from "./one-process.js";
+export * from "./platform.js";
