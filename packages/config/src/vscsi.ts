@@ -67,7 +67,7 @@ export function parseVscsiWords(words: readonly string[], dialect: VscsiDialect 
   const text = words.join(",");
   const at = argumentOrigin();
   if (words.length < 2 || words.length > 3) {
-    throw new ConfigError(at.file, at.at(0), `${words.length} words, expecting PDEV VDEV [OPTIONS]`);
+    throw new ConfigError(at.file, at.at(0), `expecting PDEV VDEV [OPTIONS], found ${words.length} of them`);
   }
   return parseVscsi(text, at, dialect);
 }

@@ -199,7 +199,7 @@ describe("vscsi, as the argument of scsi-attach", () => {
 
   const wrong: ReadonlyArray<readonly [readonly string[], string]> = [
     [["/dev/sda", "0:0"], "argument:1:10: invalid '0:0', expecting hst:chn:tgt:lun"],
-    [["/dev/sda"], "argument:1:1: 1 words, expecting PDEV VDEV [OPTIONS]"],
+    [["/dev/sda"], "argument:1:1: expecting PDEV VDEV [OPTIONS], found 1 of them"],
     [["", ""], "argument:1:1: invalid devspec ',', expecting pdev,vdev[,options]"],
   ];
   for (const [words, message] of wrong) {
