@@ -4,7 +4,7 @@
 import { assert } from "@pvscsi/wire";
 import type { CommandDescription } from "./cdb.js";
 import { endWithSense, type FieldPointer, SENSE, type Sense } from "./sense.js";
-import { Status, type Task } from "./task.js";
+import { type DataDirection, Status, type Task } from "./task.js";
 
 /** What the checks before a command ask the device. */
 export interface DeviceServer {
@@ -84,7 +84,7 @@ export class CommandTable<Device extends DeviceServer> {
       const reason = device.notReady() ?? (found.needs === "writable-medium" ? device.writeProtection() : null);
       if (reason !== null) return check(device, task, reason);
     }
-    if (found.data !== "none" && task.data.length > 0 && task.direction !== DIRECTION[found.data]) {
+    if (found.data !== "none" && task.data.length > 0 && !moves(task, DIRECTION[found.data])) {
       // The initiator opened its buffer for the other direction: nothing may be moved through it.
       return check(device, task, SENSE.invalidFieldInInformationUnit);
     }
@@ -95,6 +95,11 @@ export class CommandTable<Device extends DeviceServer> {
     if (this.hasActions(task.cdb[0])) invalidField(device, task, 1, 4);
     else check(device, task, SENSE.invalidOpcode);
   }
+}
+
+/** Whether the initiator's buffer may be used that way; a bidirectional one may be used both ways. */
+export function moves({ direction }: Task, wanted: DataDirection): boolean {
+  return direction === wanted || direction === "bidirectional";
 }
 
 const DIRECTION = { none: "none", in: "from-device", out: "to-device" } as const;

@@ -2,7 +2,7 @@
 // The order of node writes is that of Linux' xen-scsiback. Knows nothing of what a request means.
 
 import { type DeviceDirectory, MAX_LUNS } from "@pvscsi/scsi";
-import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
+import type { Clock, Probes, ProtocolError, Scheduler } from "@pvscsi/wire";
 import {
   Coalesced,
   type Domain,
@@ -15,9 +15,8 @@ import {
   XenbusState,
 } from "@pvscsi/xen";
 import { RingServer } from "./ring-server.js";
-import { INDIRECT_LIMIT } from "./segments.js";
 import { TranslationTable } from "./translation.js";
-import { parseVirtualDevice, type VirtualDevice } from "./virtual-device.js";
+import { parseVirtualDevice } from "./virtual-device.js";
 
 export interface ControllerParts {
   readonly domain: Domain;
@@ -47,7 +46,10 @@ export class Controller {
   #ring: RingServer | null = null;
   /** What this driver wrote last; the toolstack writes 5 and 7 into the same node, which says nothing to us. */
   #state: XenbusState = XenbusState.Unknown;
-  #online = true;
+  /** What the front end has broken its ring with; said, and `#failed`, at the next run. */
+  #broken: ProtocolError | null = null;
+  #failed = false;
+  #finished = false;
 
   constructor(path: string, frontend: DomainId, parts: ControllerParts) {
     this.path = path;
@@ -62,11 +64,6 @@ export class Controller {
 
   get state(): XenbusState {
     return this.#state;
-  }
-
-  /** True when the front end closed it for good; what appears at the same path then is a new device. */
-  get finished(): boolean {
-    return !this.#online;
   }
 
   /** Commands under way on its ring. */
@@ -86,34 +83,32 @@ export class Controller {
     this.#unwatch = await domain.store.watch(`${this.#frontendPath}/state`, () => this.#work.ask());
   }
 
-  /** Lets go of everything; the toolstack has removed the device, or this backend ends. */
+  /** Lets go of everything; the toolstack has removed the device, or this backend ends. Writes no state. */
   async remove(): Promise<void> {
-    this.#online = false;
-    await this.#unwatch?.();
-    this.#unwatch = null;
+    this.#finished = true;
+    await this.#stopWatching();
     await this.#work.idle();
     await this.#disconnect();
     await this.table.close();
   }
 
   async #frontendChanged(): Promise<void> {
-    if (!this.#online) return;
+    if (this.#finished) return;
+    if (this.#broken !== null && !this.#failed) await this.#fail(DriverErrno.EPROTO, this.#broken.message);
     const state = await readState(this.#parts.domain.store, this.#frontendPath);
     switch (state) {
-      case XenbusState.Initialised:
-        return this.#connect();
-      case XenbusState.Connected:
-        await this.#updateDevices();
-        return this.#switchTo(XenbusState.Connected);
-      case XenbusState.Reconfiguring:
-        await this.#addAndDeleteDevices();
-        return this.#switchTo(XenbusState.Reconfigured);
       case XenbusState.Closing:
         await this.#disconnect();
         return this.#switchTo(XenbusState.Closing);
       case XenbusState.Closed:
+        return this.#frontendClosed();
       case XenbusState.Unknown:
-        return this.#close();
+        return this.#finish();
+      case XenbusState.Initialised:
+      case XenbusState.Connected:
+      case XenbusState.Reconfiguring:
+        // What has failed stays so until the front end has closed.
+        return this.#failed ? undefined : this.#serve(state);
       case XenbusState.Initialising:
       case XenbusState.InitWait:
       case XenbusState.Reconfigured:
@@ -121,9 +116,19 @@ export class Controller {
     }
   }
 
+  async #serve(state: XenbusState): Promise<void> {
+    if (state === XenbusState.Initialised) return this.#connect();
+    if (state === XenbusState.Connected) {
+      await this.#updateDevices();
+      return this.#switchTo(XenbusState.Connected);
+    }
+    await this.#addAndDeleteDevices();
+    return this.#switchTo(XenbusState.Reconfigured);
+  }
+
   /** A front end that comes to Initialised again without having closed is not mapped twice. */
   async #connect(): Promise<void> {
-    if (this.#ring !== null || this.#state === XenbusState.Closing) return;
+    if (this.#ring !== null) return;
     const wrong = await this.#mapRing();
     if (wrong !== null) return this.#fail(DriverErrno.EINVAL, wrong);
     await this.#addAndDeleteDevices();
@@ -132,7 +137,7 @@ export class Controller {
 
   /** Null when the ring is mapped and its port bound, else why not. */
   async #mapRing(): Promise<string | null> {
-    const { domain } = this.#parts;
+    const { domain, indirectLimit } = this.#parts;
     const reference = await this.#readFrontend("ring-ref");
     const remotePort = await this.#readFrontend("event-channel");
     if (reference === null || remotePort === null) return "no ring-ref or event-channel that is a number";
@@ -145,10 +150,11 @@ export class Controller {
     }
     this.#ring = new RingServer({
       ...this.#parts,
+      indirectLimit: indirectLimit ?? 0,
       page,
       port,
       table: this.table,
-      broken: (error) => void this.#fail(DriverErrno.EPROTO, error.message),
+      broken: (error) => this.#broke(error),
     });
     return null;
   }
@@ -157,26 +163,44 @@ export class Controller {
     return scanNumber(await this.#parts.domain.store.read(`${this.#frontendPath}/${name}`));
   }
 
+  #broke(error: ProtocolError): void {
+    this.#broken = error;
+    this.#work.ask();
+  }
+
   async #disconnect(): Promise<void> {
     const ring = this.#ring;
     this.#ring = null;
     await ring?.close();
+    this.#broken = null;
+    this.#failed = false;
   }
 
-  /** The front end is gone, in order or not; an online device may come back, an offline one is done with. */
-  async #close(): Promise<void> {
+  /** An online device waits for its front end to come again, with its table as it is; an offline one is done with. */
+  async #frontendClosed(): Promise<void> {
     await this.#disconnect();
     await this.#switchTo(XenbusState.Closed);
-    if ((await this.#parts.domain.store.read(`${this.path}/online`)) === "1") return;
-    this.#online = false;
+    if ((await this.#parts.domain.store.read(`${this.path}/online`)) !== "1") await this.#finish();
+  }
+
+  /** The end of this device, whatever its front end does from now on. */
+  async #finish(): Promise<void> {
+    this.#finished = true;
+    await this.#disconnect();
+    await this.#switchTo(XenbusState.Closed);
+    await this.#stopWatching();
+    await this.table.close();
+  }
+
+  async #stopWatching(): Promise<void> {
     await this.#unwatch?.();
     this.#unwatch = null;
-    await this.table.close();
   }
 
   async #addAndDeleteDevices(): Promise<void> {
     await this.#eachDevice(async (path, state) => {
       if (state === XenbusState.Initialising) await this.#addDevice(path);
+      else if (state === XenbusState.Connected) await this.#addAgain(path);
       else if (state === XenbusState.Closing) await this.#deleteDevice(path);
     });
   }
@@ -198,29 +222,32 @@ export class Controller {
   async #addDevice(path: string): Promise<void> {
     const { store } = this.#parts.domain;
     const physical = await store.read(`${path}/p-dev`);
-    const virtualText = await store.read(`${path}/v-dev`);
-    const device = parseVirtualDevice(virtualText);
-    const wrong =
-      physical === null || physical === ""
-        ? "no p-dev"
-        : device === null
-          ? `v-dev "${virtualText ?? ""}" is not hst:chn:tgt:lun`
-          : await this.#openDevice(physical, device, virtualText ?? "");
-    if (wrong !== null) {
-      this.#say(`${path}: ${wrong}`);
-      await writeReason(store, path, DriverErrno.ENODEV, wrong);
-    }
+    const virtual = await store.read(`${path}/v-dev`);
+    const wrong = physical === null || physical === "" ? "no p-dev" : await this.#openDevice(physical, virtual ?? "");
+    if (wrong !== null) await this.#complain(path, DriverErrno.ENODEV, wrong);
     await this.#writeDeviceState(path, wrong === null ? XenbusState.Initialised : XenbusState.Closed);
   }
 
+  /** A device that is connected as its nodes say, but not here: they came with the domain from another host. */
+  async #addAgain(path: string): Promise<void> {
+    const device = parseVirtualDevice(await this.#parts.domain.store.read(`${path}/v-dev`));
+    if (device !== null && !this.table.has(device)) await this.#addDevice(path);
+  }
+
   /** Null when the device is in the table, else why not. */
-  async #openDevice(physical: string, device: VirtualDevice, text: string): Promise<string | null> {
+  async #openDevice(physical: string, virtual: string): Promise<string | null> {
+    const device = parseVirtualDevice(virtual);
+    if (device === null) return `v-dev "${virtual}" is not hst:chn:tgt:lun`;
     if (device.lun >= MAX_LUNS) return `LUN ${device.lun} is above ${MAX_LUNS - 1}`;
-    if (this.table.has(device)) return `${text} is in use already`;
-    const opened = await this.#parts.directory.open(physical, { domain: this.frontend, virtualDevice: text });
-    if (typeof opened === "string") return opened;
-    this.table.add(device, opened);
-    return null;
+    if (this.table.has(device)) return `${virtual} is in use already`;
+    try {
+      const opened = await this.#parts.directory.open(physical, { domain: this.frontend, virtualDevice: virtual });
+      if (typeof opened === "string") return opened;
+      this.table.add(device, opened);
+      return null;
+    } catch (error) {
+      return `${error}`;
+    }
   }
 
   /** As in Linux this does not wait for commands under way; the device is released when they have ended. */
@@ -231,6 +258,8 @@ export class Controller {
   }
 
   async #writeDeviceState(path: string, state: XenbusState): Promise<void> {
+    // Writing below a removed device would bring its nodes back.
+    if (this.#finished) return;
     await this.#parts.domain.store.write(`${path}/state`, String(state));
   }
 
@@ -242,9 +271,19 @@ export class Controller {
 
   /** What cannot go on: the reason goes to the error node, the device to Closing (xenbus_dev_fatal). */
   async #fail(errno: number, reason: string): Promise<void> {
-    this.#say(reason);
-    await writeReason(this.#parts.domain.store, this.path, errno, reason);
+    this.#failed = true;
+    await this.#complain(this.path, errno, reason);
     await this.#switchTo(XenbusState.Closing);
+  }
+
+  /** A reason that cannot be written must not keep the state from being written. */
+  async #complain(path: string, errno: number, reason: string): Promise<void> {
+    this.#say(path === this.path ? reason : `${path}: ${reason}`);
+    try {
+      await writeReason(this.#parts.domain.store, path, errno, reason);
+    } catch (error) {
+      this.#say(`${error}`);
+    }
   }
 
   #say(text: string): void {
@@ -252,6 +291,3 @@ export class Controller {
     if (probes.listening) probes.emit("scsiback:message", { path: this.path, text } satisfies ControllerMessage);
   }
 }
-
-/** What Linux' backend offers. */
-export const DEFAULT_INDIRECT_LIMIT = INDIRECT_LIMIT;

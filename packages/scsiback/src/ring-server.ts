@@ -1,7 +1,7 @@
 // Knows one mapped ring: takes requests, makes tasks of them, answers. Knows no xenstore and no device type.
 // scsifront's ring-client.ts is its mirror image.
 
-import { HostByte, Status, type Task } from "@pvscsi/scsi";
+import { HostByte, type ManagementResponse, Status, type Task } from "@pvscsi/scsi";
 import {
   type Clock,
   copyBytes,
@@ -41,11 +41,19 @@ export interface RingServerParts {
   readonly page: MappedPage;
   readonly port: Port;
   readonly table: TranslationTable;
+  /** Segments an indirect request may have; 0 where none was offered. */
+  readonly indirectLimit: number;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly probes: Probes;
   /** Called once when the front end has broken the ring; nothing is taken from it any more. */
   readonly broken: (error: ProtocolError) => void;
+}
+
+/** The subject of the probe `scsiback:refuse`. */
+export interface Refusal {
+  readonly request: RecordOf<typeof VscsiifRequest>;
+  readonly reason: string;
 }
 
 type Response = RecordOf<typeof VscsiifResponse>;
@@ -63,7 +71,7 @@ export class RingServer implements Runnable {
   readonly #pushSoon: Runnable = { run: () => this.#pushQueued() };
   readonly #taskEnded = (task: Task): void => this.#ended(task.context as Exchange);
   #tag = 0;
-  #state: "serving" | "broken" | "closing" = "serving";
+  #state: "serving" | "broken" | "closing" | "closed" = "serving";
   #draining = false;
   /** Whether the ring holds responses that the front end was not shown. */
   #unpushed = false;
@@ -74,7 +82,7 @@ export class RingServer implements Runnable {
     this.#parts = parts;
     this.#ring = new BackRing(parts.page.bytes, VSCSIIF_ENTRY_SIZE);
     this.#response = new VscsiifResponse(parts.page.bytes);
-    this.#gatherer = new SegmentGatherer(parts.domain, parts.page.from);
+    this.#gatherer = new SegmentGatherer(parts.domain, parts.page.from, parts.indirectLimit);
     this.#throttle = new EventThrottle(parts.domain.events, parts.port, parts.clock);
     this.#exchanges = new Pool(() => this.#newExchange());
     parts.domain.events.listen(parts.port, this);
@@ -96,17 +104,21 @@ export class RingServer implements Runnable {
     if (taken >= BATCH) this.#parts.scheduler.soon(this);
   }
 
-  /** Takes no more requests, aborts those under way, and lets go of port and page when the last has ended. */
+  /** Takes no more requests, aborts those under way, and lets go of port and page when the last has been answered. */
   async close(): Promise<void> {
     const { domain, port, page } = this.#parts;
     this.#state = "closing";
     this.#throttle.close();
     domain.events.listen(port, null);
-    for (const exchange of this.#underWay) this.#manage(exchange, "abort-task", () => {});
-    if (this.#underWay.length > 0)
+    // A copy: what ends leaves the list, and the last one takes its place.
+    for (const exchange of [...this.#underWay]) if (exchange.request.act === VscsiifAct.scsiCdb) this.#abort(exchange);
+    if (this.#underWay.length > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
+    }
+    this.#push();
+    this.#state = "closed";
     domain.events.close(port);
     domain.grants.unmap(page);
   }
@@ -120,42 +132,46 @@ export class RingServer implements Runnable {
       } while (taken < BATCH && this.#ring.finalCheck(this.#ranges));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#state = "broken";
-      this.#parts.broken(error);
+      this.#break(error);
     }
     return taken;
   }
 
+  /** As in Linux the port stays masked. What was taken before is still answered: its slots are ours. */
+  #break(error: ProtocolError): void {
+    this.#state = "broken";
+    this.#throttle.close();
+    this.#parts.domain.events.mask(this.#parts.port);
+    this.#parts.broken(error);
+  }
+
   #takeOne(): boolean {
     const exchange = this.#exchanges.take();
-    if (!this.#take(exchange)) {
-      this.#exchanges.giveBack(exchange);
-      return false;
+    let taken = false;
+    try {
+      taken = this.#ring.take(exchange.bytes);
+    } finally {
+      if (!taken) this.#exchanges.giveBack(exchange);
     }
+    if (!taken) return false;
     exchange.index = this.#underWay.length;
     this.#underWay.push(exchange);
     this.#start(exchange);
     return true;
   }
 
-  #take(exchange: Exchange): boolean {
-    try {
-      return this.#ring.take(exchange.bytes);
-    } catch (error) {
-      this.#exchanges.giveBack(exchange);
-      throw error;
-    }
-  }
-
   /** Checks in the order of Linux' scsiback, so that a request with two faults is refused for the same one. */
   #start(exchange: Exchange): void {
     const { request } = exchange;
     if (this.#parts.probes.listening) this.#parts.probes.emit("scsiback:request", exchange);
-    if (request.dataDirection > VscsiifDirection.none || request.cmdLen > VSCSIIF_MAX_COMMAND_SIZE) {
-      return this.#answerHost(exchange, HostByte.error);
+    if (request.dataDirection > VscsiifDirection.none) {
+      return this.#refuse(exchange, HostByte.error, `data direction ${request.dataDirection}`);
+    }
+    if (request.cmdLen > VSCSIIF_MAX_COMMAND_SIZE) {
+      return this.#refuse(exchange, HostByte.error, `a CDB of ${request.cmdLen} bytes`);
     }
     const place = this.#parts.table.find(request.channel, request.id, request.lun);
-    if (place === undefined) return this.#answerHost(exchange, HostByte.noConnect);
+    if (place === undefined) return this.#refuse(exchange, HostByte.noConnect, "no such device");
     exchange.place = place;
     switch (request.act) {
       case VscsiifAct.scsiCdb:
@@ -163,9 +179,9 @@ export class RingServer implements Runnable {
       case VscsiifAct.scsiAbort:
         return this.#startAbort(exchange);
       case VscsiifAct.scsiReset:
-        return this.#manage(exchange, "logical-unit-reset", (done) => this.#answerManagement(exchange, done));
+        return this.#startReset(exchange, place);
       default:
-        return this.#answerHost(exchange, HostByte.error);
+        return this.#refuse(exchange, HostByte.error, `act ${request.act}`);
     }
   }
 
@@ -174,7 +190,7 @@ export class RingServer implements Runnable {
     const wrong = this.#gatherer.gather(request, loan);
     if (wrong !== null) {
       loan.count = 0;
-      return this.#answerHost(exchange, HostByte.error);
+      return this.#refuse(exchange, HostByte.error, wrong);
     }
     this.#tag = (this.#tag + 1) >>> 0;
     task.tag = this.#tag;
@@ -199,27 +215,30 @@ export class RingServer implements Runnable {
     );
     if (victim === undefined) return this.#answerManagement(exchange, false);
     victim.abortAsked = true;
-    this.#manage(victim, "abort-task", (done) => this.#answerManagement(exchange, done));
+    this.#abort(victim, (response) => this.#answerManagement(exchange, response === "function-complete"));
   }
 
-  #manage(exchange: Exchange, kind: "abort-task" | "logical-unit-reset", answer: (done: boolean) => void): void {
-    const { place, task, request } = exchange;
-    if (place === null) return answer(false);
-    place.nexus.manage({
-      function: kind,
-      lun: request.lun,
-      tag: task.tag,
-      completed: (response) => answer(response === "function-complete"),
+  #abort({ place, request, task }: Exchange, completed: (response: ManagementResponse) => void = () => {}): void {
+    place?.nexus.manage({ function: "abort-task", lun: request.lun, tag: task.tag, completed });
+  }
+
+  #startReset(exchange: Exchange, { nexus }: VirtualTarget): void {
+    nexus.manage({
+      function: "logical-unit-reset",
+      lun: exchange.request.lun,
+      completed: (response) => this.#answerManagement(exchange, response === "function-complete"),
     });
   }
 
   #ended(exchange: Exchange): void {
     const { task } = exchange;
+    // Before the loan ends, and the data with it.
+    const residual = Math.max(0, task.residual);
     this.#giveBack(exchange);
     if (task.aborted) return this.#answerHost(exchange, exchange.abortAsked ? HostByte.abort : HostByte.reset);
     const response = this.#beginResponse(exchange);
     response.rslt = vscsiifResult(HostByte.ok, task.status);
-    response.residualLen = Math.max(0, task.residual);
+    response.residualLen = residual;
     if (task.status === Status.checkCondition) {
       const length = Math.min(task.senseLength, VSCSIIF_SENSE_BUFFERSIZE);
       response.senseLen = length;
@@ -235,6 +254,13 @@ export class RingServer implements Runnable {
     const written = task.direction === "to-device" ? 0 : Math.min(task.transferLength, loan.places.length);
     this.#parts.domain.giveBack(loan, written);
     loan.count = 0;
+  }
+
+  /** Answers what is wrong with the request itself, and tells those who listen why. */
+  #refuse(exchange: Exchange, hostByte: number, reason: string): void {
+    const { probes } = this.#parts;
+    if (probes.listening) probes.emit("scsiback:refuse", { request: exchange.request, reason } satisfies Refusal);
+    this.#answerHost(exchange, hostByte);
   }
 
   #answerHost(exchange: Exchange, hostByte: number): void {
@@ -281,7 +307,9 @@ export class RingServer implements Runnable {
     this.#push();
   }
 
+  /** The page is not ours any more once the ring is closed. */
   #push(): void {
+    if (this.#state === "closed") return;
     const { domain, port, probes } = this.#parts;
     if (!this.#unpushed && this.#ranges.count === 0) return;
     const wanted = this.#unpushed && this.#ring.push(this.#ranges);

@@ -3,11 +3,13 @@
 import type { DeviceDirectory } from "@pvscsi/scsi";
 import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
 import { Coalesced, type Domain, type DomainId, parseXenbusState, XenbusState } from "@pvscsi/xen";
-import { Controller, type ControllerParts, DEFAULT_INDIRECT_LIMIT } from "./controller.js";
+import { Controller, type ControllerMessage, type ControllerParts } from "./controller.js";
 
 const ROOT = "backend/vscsi";
 /** Parts of `backend/vscsi/1/0/state`: changes further down are the controller's, not ours. */
 const DEVICE_DEPTH = 5;
+/** SG_ALL: what Linux' backend offers in feature-sg-grant. */
+const DEFAULT_INDIRECT_LIMIT = 128;
 
 interface Device {
   readonly frontend: DomainId;
@@ -30,6 +32,8 @@ export class Scsiback {
   readonly controllers = new Map<string, Controller>();
   readonly #parts: ControllerParts;
   readonly #work: Coalesced;
+  /** Controllers of devices that are gone, by path, while their commands end. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #unwatch: (() => Promise<void>) | null = null;
   #closed = false;
 
@@ -40,9 +44,7 @@ export class Scsiback {
     };
     this.#work = new Coalesced(
       () => this.#rescan(),
-      (error) => {
-        if (options.probes.listening) options.probes.emit("scsiback:message", { path: ROOT, text: `${error}` });
-      },
+      (error) => this.#say(ROOT, error),
     );
   }
 
@@ -58,25 +60,52 @@ export class Scsiback {
     this.#closed = true;
     await this.#unwatch?.();
     await this.#work.idle();
-    await Promise.all([...this.controllers.values()].map((controller) => controller.remove()));
-    this.controllers.clear();
+    for (const path of [...this.controllers.keys()]) this.#remove(path);
+    await Promise.all(this.#leaving.values());
   }
 
   async #rescan(): Promise<void> {
     if (this.#closed) return;
     const present = await this.#devices();
-    for (const [path, controller] of this.controllers) {
-      const device = present.get(path);
-      if (device !== undefined && !(controller.finished && device.fresh)) continue;
-      this.controllers.delete(path);
-      await controller.remove();
+    for (const path of [...this.controllers.keys()]) if (!present.has(path)) this.#remove(path);
+    for (const [path, { frontend, fresh }] of present) {
+      // As in Linux, a driver takes devices in Initialising only: others are on their way out.
+      if (!fresh) continue;
+      // A device that is new, at the path of one that we know: that one was removed.
+      this.#remove(path);
+      if (!this.#leaving.has(path)) await this.#probe(path, frontend);
     }
-    for (const [path, { frontend }] of present) {
-      if (this.controllers.has(path)) continue;
-      const controller = new Controller(path, frontend, this.#parts);
-      this.controllers.set(path, controller);
+  }
+
+  /** What goes wrong with one device must not keep the others from theirs. */
+  async #probe(path: string, frontend: DomainId): Promise<void> {
+    const controller = new Controller(path, frontend, this.#parts);
+    this.controllers.set(path, controller);
+    try {
       await controller.probe();
+    } catch (error) {
+      this.#say(path, error);
     }
+  }
+
+  /** Nobody waits for it but `close`, and a new device at the same path: commands under way may take their time. */
+  #remove(path: string): void {
+    const controller = this.controllers.get(path);
+    if (controller === undefined) return;
+    this.controllers.delete(path);
+    const gone = controller
+      .remove()
+      .catch((error) => this.#say(path, error))
+      .finally(() => {
+        this.#leaving.delete(path);
+        this.#work.ask();
+      });
+    this.#leaving.set(path, gone);
+  }
+
+  #say(path: string, error: unknown): void {
+    const { probes } = this.#parts;
+    if (probes.listening) probes.emit("scsiback:message", { path, text: `${error}` } satisfies ControllerMessage);
   }
 
   /** The devices that have a state node, and whose names are numbers, by path. */

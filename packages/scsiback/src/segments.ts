@@ -14,27 +14,31 @@ import {
   type VscsiifRequest,
 } from "@pvscsi/xen";
 
-/** The segments Linux' scsiback offers in feature-sg-grant (SG_ALL). */
-export const INDIRECT_LIMIT = 128;
+type Request = RecordOf<typeof VscsiifRequest>;
 
 /** Gathers what requests of one front end point to. Descriptors are copied once, then checked, then used. */
 export class SegmentGatherer {
   readonly #domain: Domain;
   readonly #from: DomainId;
+  readonly #limit: number;
   readonly #descriptorLoan = new Loan();
-  readonly #descriptors = new Uint8Array(INDIRECT_LIMIT * ScsiifSegment.size);
-  readonly #descriptor = new ScsiifSegment(this.#descriptors);
+  readonly #descriptors: Uint8Array;
+  readonly #descriptor: RecordOf<typeof ScsiifSegment>;
 
-  constructor(domain: Domain, from: DomainId) {
+  /** `limit` is how many segments an indirect request may have. */
+  constructor(domain: Domain, from: DomainId, limit: number) {
     this.#domain = domain;
     this.#from = from;
+    this.#limit = limit;
+    this.#descriptors = new Uint8Array(limit * ScsiifSegment.size);
+    this.#descriptor = new ScsiifSegment(this.#descriptors);
   }
 
   /**
    * Borrows all the data segments of `request`; null when that worked, else what was wrong. On failure nothing stays
    * borrowed. No segments is no data, even with the indirect flag set (Linux takes it so).
    */
-  gather(request: RecordOf<typeof VscsiifRequest>, loan: Loan): string | null {
+  gather(request: Request, loan: Loan): string | null {
     loan.open(this.#from, request.dataDirection === VscsiifDirection.toDevice ? "read-only" : "read-write");
     const count = request.segmentCount & ~VSCSIIF_SG_GRANT;
     if (count > VSCSIIF_SG_TABLESIZE) return `${count} segments`;
@@ -46,7 +50,7 @@ export class SegmentGatherer {
     return loan.status === GrantStatus.okay ? null : `grant status ${loan.status}`;
   }
 
-  #addDirect(request: RecordOf<typeof VscsiifRequest>, count: number, loan: Loan): string | null {
+  #addDirect(request: Request, count: number, loan: Loan): string | null {
     for (let i = 0; i < count; i++) {
       const wrong = addSegment(request.segments.at(i), loan);
       if (wrong !== null) return wrong;
@@ -54,7 +58,7 @@ export class SegmentGatherer {
     return null;
   }
 
-  #addIndirect(request: RecordOf<typeof VscsiifRequest>, count: number, loan: Loan): string | null {
+  #addIndirect(request: Request, count: number, loan: Loan): string | null {
     const list = this.#descriptorLoan.open(this.#from, "read-only");
     let bytes = 0;
     for (let i = 0; i < count; i++) {
@@ -63,7 +67,7 @@ export class SegmentGatherer {
       if (wrong !== null) return `list of ${wrong}`;
       if (piece.length % ScsiifSegment.size !== 0) return `a list of ${piece.length} bytes`;
       bytes += piece.length;
-      if (bytes > this.#descriptors.length) return `more than ${INDIRECT_LIMIT} segments`;
+      if (bytes > this.#descriptors.length) return `more than ${this.#limit} segments`;
     }
     this.#domain.borrow(list);
     if (list.status !== GrantStatus.okay) return `grant status ${list.status} of a list`;

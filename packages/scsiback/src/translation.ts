@@ -19,6 +19,8 @@ export class TranslationTable {
   readonly #targets = new Map<number, VirtualTarget>();
   readonly #initiator: string;
   readonly #probes: Probes;
+  /** Devices taken out that are not released yet. */
+  readonly #leaving = new Set<Promise<void>>();
 
   constructor(initiator: string, probes: Probes) {
     this.#initiator = initiator;
@@ -51,22 +53,37 @@ export class TranslationTable {
     const opened = place?.luns.get(device.lun);
     if (place === undefined || opened === undefined) return;
     place.luns.delete(device.lun);
-    await place.target.remove(device.lun);
-    await opened.release();
-    if (place.luns.size === 0 && this.#targets.get(key(device.channel, device.target)) === place) {
-      this.#targets.delete(key(device.channel, device.target));
-      await place.nexus.close();
+    const gone = this.#release(place, device, opened);
+    this.#leaving.add(gone);
+    try {
+      await gone;
+    } finally {
+      this.#leaving.delete(gone);
     }
   }
 
-  /** Releases everything; nothing may be under way any more. */
-  async close(): Promise<void> {
-    const targets = [...this.#targets.values()];
-    this.#targets.clear();
-    for (const { nexus, luns } of targets) {
-      await nexus.close();
-      for (const opened of luns.values()) await opened.release();
+  async #release(place: VirtualTarget, device: VirtualDevice, opened: OpenedDevice): Promise<void> {
+    await place.target.remove(device.lun);
+    try {
+      await opened.release();
+    } finally {
+      await this.#closeIfEmpty(place, key(device.channel, device.target));
     }
+  }
+
+  /** Another LUN may have come to the target meanwhile, or the target may have been closed and made anew. */
+  async #closeIfEmpty(place: VirtualTarget, at: number): Promise<void> {
+    if (place.luns.size > 0 || this.#targets.get(at) !== place) return;
+    this.#targets.delete(at);
+    await place.nexus.close();
+  }
+
+  /** Takes everything out; resolves when all is released. Throws the first failure, after all were tried. */
+  async close(): Promise<void> {
+    const devices = [...this.entries()];
+    const gone = devices.map(({ channel, target, lun }) => this.remove({ host: 0, channel, target, lun }));
+    const outcomes = await Promise.allSettled([...gone, ...this.#leaving]);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
   /** All mappings, for tools. */

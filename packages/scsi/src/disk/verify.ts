@@ -1,7 +1,7 @@
 // Knows the commands that look at the medium themselves: VERIFY, WRITE AND VERIFY, COMPARE AND WRITE.
 
 import { blocksByte, blocksOf, lbaOf } from "../cdb.js";
-import { check, invalidField } from "../device-server.js";
+import { check, invalidField, moves } from "../device-server.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import { type Disk, succeed } from "./disk.js";
@@ -47,7 +47,7 @@ function verifiable(disk: Disk, task: Task, lba: number, blocks: number): boolea
 
 /** What compares needs all of its data; with less there is nothing that could be right. */
 function hasData(disk: Disk, task: Task, length: number): boolean {
-  if (task.direction === "to-device" && task.data.length >= length) return true;
+  if (moves(task, "to-device") && task.data.length >= length) return true;
   check(disk, task, SENSE.invalidFieldInInformationUnit);
   return false;
 }
