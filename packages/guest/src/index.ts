@@ -8,3 +8,6 @@ export * from "./guest.js";
 export * from "./host.js";
 export * from "./kernel-log.js";
 export * from "./pass-through.js";
+export * from "./tools/commands.js";
+export { type FileAccess, type Files, noFiles, type OpenFile } from "./tools/files.js";
+export type { Tool, ToolContext, ToolResult } from "./tools/tool.js";

@@ -4,41 +4,45 @@
 import { additionalSenseText, COMMANDS, type DecodedSense, HostByte, senseKeyName } from "@pvscsi/scsi";
 import { hexBytes } from "@pvscsi/wire";
 
-/** Peripheral device types: as the kernel pads them in its log, and as lsscsi shortens them. */
-const DEVICE_TYPES: readonly (readonly [kernel: string, lsscsi: string])[] = [
-  ["Direct-Access    ", "disk"],
-  ["Sequential-Access", "tape"],
-  ["Printer          ", "printer"],
-  ["Processor        ", "process"],
-  ["WORM             ", "worm"],
-  ["CD-ROM           ", "cd/dvd"],
-  ["Scanner          ", "scanner"],
-  ["Optical Device   ", "optical"],
-  ["Medium Changer   ", "mediumx"],
-  ["Communications   ", "comms"],
-  ["ASC IT8          ", "(0xa)"],
-  ["ASC IT8          ", "(0xb)"],
-  ["RAID             ", "storage"],
-  ["Enclosure        ", "enclosu"],
-  ["Direct-Access-RBC", "sim dsk"],
-  ["Optical card     ", "opti rd"],
-  ["Bridge controller", "bridge"],
-  ["Object storage   ", "osd"],
-  ["Automation/Drive ", "adi"],
-  ["Security Manager ", "sec man"],
-  ["Direct-Access-ZBC", "zbc"],
-];
+/** Peripheral device types: as the kernel pads them in its log, as lsscsi shortens them, and as sg_inq says. */
+type TypeNames = readonly [kernel: string, lsscsi: string, sgInq: string];
+
+const DEVICE_TYPES = new Map<number, TypeNames>([
+  [0x00, ["Direct-Access    ", "disk", "disk"]],
+  [0x01, ["Sequential-Access", "tape", "tape"]],
+  [0x02, ["Printer          ", "printer", "printer"]],
+  [0x03, ["Processor        ", "process", "processor"]],
+  [0x04, ["WORM             ", "worm", "write once optical disk"]],
+  [0x05, ["CD-ROM           ", "cd/dvd", "cd/dvd"]],
+  [0x06, ["Scanner          ", "scanner", "scanner"]],
+  [0x07, ["Optical Device   ", "optical", "optical memory device"]],
+  [0x08, ["Medium Changer   ", "mediumx", "medium changer"]],
+  [0x09, ["Communications   ", "comms", "communications"]],
+  [0x0a, ["ASC IT8          ", "(0xa)", "graphics [0xa]"]],
+  [0x0b, ["ASC IT8          ", "(0xb)", "graphics [0xb]"]],
+  [0x0c, ["RAID             ", "storage", "storage array controller"]],
+  [0x0d, ["Enclosure        ", "enclosu", "enclosure services device"]],
+  [0x0e, ["Direct-Access-RBC", "sim dsk", "simplified direct access device"]],
+  [0x0f, ["Optical card     ", "opti rd", "optical card reader/writer device"]],
+  [0x10, ["Bridge controller", "bridge", "bridge controller commands"]],
+  [0x11, ["Object storage   ", "osd", "object based storage"]],
+  [0x12, ["Automation/Drive ", "adi", "automation/driver interface"]],
+  [0x13, ["Security Manager ", "sec man", "security manager device"]],
+  [0x14, ["Direct-Access-ZBC", "zbc", "host managed zoned block"]],
+  [0x1e, ["Well-known LUN   ", "wlun", "well known logical unit"]],
+  [0x1f, ["No Device        ", "no dev", "unknown or no device type"]],
+]);
 
 export function kernelTypeName(type: number): string {
-  if (type === 0x1e) return "Well-known LUN   ";
-  if (type === 0x1f) return "No Device        ";
-  return DEVICE_TYPES[type]?.[0] ?? "Unknown          ";
+  return DEVICE_TYPES.get(type)?.[0] ?? "Unknown          ";
 }
 
 export function shortTypeName(type: number): string {
-  if (type === 0x1e) return "wlun";
-  if (type === 0x1f) return "no dev";
-  return DEVICE_TYPES[type]?.[1] ?? `(0x${type.toString(16)})`;
+  return DEVICE_TYPES.get(type)?.[1] ?? `(0x${type.toString(16)})`;
+}
+
+export function longTypeName(type: number): string {
+  return DEVICE_TYPES.get(type)?.[2] ?? `0x${type.toString(16)}`;
 }
 
 const HOST_BYTE_NAMES: { readonly [Name in keyof typeof HostByte]: string } = {
