@@ -52,10 +52,14 @@ class Passage {
   pooled = true;
   readonly task = new Task();
   command: Command | null = null;
+  /** Its place among those under way. */
+  slot = 0;
   /** What the initiator is told if a task management function ends it. */
   ending: number = HostByte.abort;
 
-  constructor(completed: (task: Task) => void) {
+  /** The tag is the record's own: nothing else under way has it. */
+  constructor(tag: number, completed: (task: Task) => void) {
+    this.task.tag = tag;
     this.task.completed = completed;
     this.task.context = this;
   }
@@ -68,8 +72,10 @@ class DirectAdapter implements HostAdapter {
   readonly #targets: readonly AttachedTarget[];
   readonly #nexuses: (Nexus | undefined)[] = [];
   readonly #passages: Pool<Passage>;
-  readonly #underWay = new Set<Passage>();
-  #tag = 0;
+  /** The first `#count` are under way; it never shrinks, so that it is never grown again. */
+  readonly #underWay: Passage[] = [];
+  #count = 0;
+  #made = 0;
   #open = true;
   #listener: AdapterListener | null = null;
   readonly #events: AdapterEvent[] = [];
@@ -79,7 +85,7 @@ class DirectAdapter implements HostAdapter {
   constructor(targets: readonly AttachedTarget[], { name = "direct", probes = nullProbes }: DirectOptions) {
     this.name = name;
     this.#targets = targets;
-    this.#passages = new Pool(() => new Passage(this.#ended));
+    this.#passages = new Pool(() => new Passage(this.#made++, this.#ended));
     for (const { channel, target, device } of targets) {
       this.#nexuses[channel * TARGETS + target] = new Nexus(device, { initiator: name, probes });
     }
@@ -108,9 +114,8 @@ class DirectAdapter implements HostAdapter {
     const { task } = passage;
     passage.command = command;
     passage.ending = HostByte.abort;
-    this.#underWay.add(passage);
-    this.#tag = (this.#tag + 1) >>> 0;
-    task.tag = this.#tag;
+    passage.slot = this.#count;
+    this.#underWay[this.#count++] = passage;
     task.lun = command.lun;
     for (let i = 0; i < command.cdbLength; i++) task.cdb[i] = command.cdb[i];
     task.cdbLength = command.cdbLength;
@@ -130,7 +135,9 @@ class DirectAdapter implements HostAdapter {
       command.residual = Math.max(0, task.residual);
     }
     passage.command = null;
-    this.#underWay.delete(passage);
+    const last = this.#underWay[--this.#count];
+    this.#underWay[passage.slot] = last;
+    last.slot = passage.slot;
     this.#passages.giveBack(passage);
     command.completed(command);
   };
@@ -150,7 +157,7 @@ class DirectAdapter implements HostAdapter {
     if (victim !== undefined && management.function === "abort") {
       return nexus.manage({ function: "abort-task", lun, tag: victim.task.tag, completed });
     }
-    for (const passage of this.#underWay) if (isAt(passage, management)) passage.ending = HostByte.reset;
+    for (const passage of this.#allUnderWay()) if (isAt(passage, management)) passage.ending = HostByte.reset;
     nexus.manage({ function: "logical-unit-reset", lun, completed });
   }
 
@@ -173,8 +180,11 @@ class DirectAdapter implements HostAdapter {
   }
 
   #passageOf(command: Command): Passage | undefined {
-    for (const passage of this.#underWay) if (passage.command === command) return passage;
-    return undefined;
+    return this.#allUnderWay().find((passage) => passage.command === command);
+  }
+
+  #allUnderWay(): Passage[] {
+    return this.#underWay.slice(0, this.#count);
   }
 
   #changed(change: "added" | "removed", { channel, target, lun }: Address): void {

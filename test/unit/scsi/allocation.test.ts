@@ -1,0 +1,54 @@
+import { Command, createDisk, directAdapter, MemoryStore, Target } from "@pvscsi/scsi";
+import { expect } from "chai";
+import { allocatedPerRecord } from "../../support/allocation.js";
+import { hex, IDENTITY, Initiator } from "./initiator.js";
+
+const BLOCKS = 2048;
+
+function target(): Target {
+  const made = new Target();
+  made.add(0, createDisk({ ...IDENTITY, store: new MemoryStore(BLOCKS * 512) }));
+  return made;
+}
+
+describe("commands over memory", () => {
+  for (const [name, opcode, data] of [
+    ["READ", "28", { room: 4096 }],
+    ["WRITE", "2a", { out: new Uint8Array(4096) }],
+  ] as const) {
+    it(`allocate nothing: ${name}(10) of 4 KiB through a nexus`, () => {
+      const initiator = new Initiator(target()).settle();
+      initiator.send("2a 00 00 00 00 00 00 08 00 00", { out: new Uint8Array(BLOCKS * 512).fill(1) }).good();
+      const { task } = initiator.send(`${opcode} 00 00 00 00 00 00 00 08 00`, data);
+      let lba = 0;
+      task.completed = () => {};
+      const bytes = allocatedPerRecord((records) => {
+        for (let i = 0; i < records; i++) {
+          lba = (lba + 8) % BLOCKS;
+          task.cdb[4] = lba >>> 8;
+          task.cdb[5] = lba;
+          initiator.nexus.submit(task);
+        }
+      });
+      expect(task.status).to.equal(0);
+      expect(bytes).to.be.below(1);
+    }).timeout(20_000);
+  }
+
+  it("allocate next to nothing: READ(10) of 4 KiB through the direct adapter, 16 at a time", () => {
+    const adapter = directAdapter(target());
+    const commands = Array.from({ length: 16 }, () => new Command());
+    for (const command of commands) {
+      command.cdb.set(hex("28 00 00 00 00 08 00 00 08 00"));
+      command.cdbLength = 10;
+      command.direction = "from-device";
+      command.data.add(adapter.allocate(1)[0], 0, 4096);
+    }
+    adapter.queue(commands[0]);
+    const bytes = allocatedPerRecord((records) => {
+      for (let i = 0; i < records; i++) adapter.queue(commands[i % 16]);
+    });
+    expect(commands[3].status).to.equal(0);
+    expect(bytes).to.be.below(1);
+  }).timeout(20_000);
+});

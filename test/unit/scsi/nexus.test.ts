@@ -1,0 +1,207 @@
+import { createDisk, MemoryStore, Nexus, SENSE, type Sense, Target } from "@pvscsi/scsi";
+import { expect } from "chai";
+import { BLOCKS, IDENTITY, Initiator, pattern, toHex, withDisk } from "./initiator.js";
+
+const READY = "00 00 00 00 00 00";
+const SENSE_FIXED = "03 00 00 00 fc 00";
+
+function disk(size = BLOCKS * 512) {
+  return createDisk({ ...IDENTITY, store: new MemoryStore(size) });
+}
+
+function luns(initiator: Initiator, lun = 0, select = "00"): number[] {
+  const { bytes } = initiator.send(`a0 00 ${select} 00 00 00 00 00 20 00 00 00`, { lun, room: 8192 });
+  expect((bytes[2] << 8) | bytes[3]).to.equal(bytes.length - 8);
+  return Array.from({ length: bytes.length / 8 - 1 }, (_, i) => ((bytes[8 + 8 * i] & 0x3f) << 8) | bytes[9 + 8 * i]);
+}
+
+/** The unit attentions pending at a LUN, each reported by a TEST UNIT READY. */
+function attentions(initiator: Initiator, lun = 0): string[] {
+  const found: string[] = [];
+  for (let sent = initiator.send(READY, { lun }); sent.status === 2; sent = initiator.send(READY, { lun })) {
+    found.push(`${toHex(sent.task.sense.subarray(12, 14))}`);
+  }
+  return found;
+}
+
+const code = ({ asc, ascq }: Sense): string => toHex(Uint8Array.of(asc, ascq));
+
+describe("a LUN without a logical unit", () => {
+  const initiator = new Initiator(new Target());
+
+  it("answers INQUIRY with qualifier 011b and device type 1Fh", () => {
+    const zeros = "00 ".repeat(28).trim();
+    expect(initiator.send("12 00 00 00 24 00", { lun: 5, room: 36 }).data).to.equal(`7f 00 06 02 1f 00 00 00 ${zeros}`);
+    initiator.send("12 01 00 00 24 00", { lun: 5, room: 36 }).checked(SENSE.invalidFieldInCdb, "c8 00 01");
+  });
+
+  it("answers REPORT LUNS for the whole target", () => {
+    const target = new Target();
+    target.add(3, disk());
+    expect(luns(new Initiator(target), 0)).to.deep.equal([3]);
+    expect(luns(initiator, 9)).to.deep.equal([]);
+  });
+
+  it("says in REQUEST SENSE that it is not supported", () => {
+    expect(initiator.send(SENSE_FIXED, { room: 18 }).data).to.equal(
+      "70 00 05 00 00 00 00 0a 00 00 00 00 25 00 00 00 00 00",
+    );
+  });
+
+  it("refuses everything else", () => {
+    for (const cdb of [READY, "28 00 00 00 00 00 00 00 01 00", "99 00 00 00 00 00", "1a 00 3f 00 ff 00"]) {
+      initiator.send(cdb, { lun: 1 }).checked(SENSE.logicalUnitNotSupported);
+    }
+  });
+});
+
+describe("REPORT LUNS", () => {
+  it("is in ascending order, peripheral addressing below 256 and flat above", () => {
+    const target = new Target();
+    for (const lun of [16383, 256, 255, 1, 0]) target.add(lun, disk());
+    const initiator = new Initiator(target);
+    const expected = [
+      "00 00 00 28 00 00 00 00",
+      "00 00 00 00 00 00 00 00",
+      "00 01 00 00 00 00 00 00",
+      "00 ff 00 00 00 00 00 00",
+      "41 00 00 00 00 00 00 00",
+      "7f ff 00 00 00 00 00 00",
+    ].join(" ");
+    expect(initiator.send("a0 00 00 00 00 00 00 00 10 00 00 00", { room: 4096 }).data).to.equal(expected);
+    expect(initiator.send("a0 00 00 00 00 00 00 00 00 10 00 00", { room: 4096 }).bytes).to.have.length(16);
+  });
+
+  it("knows the select reports 0, 1 and 2", () => {
+    const { initiator } = withDisk();
+    expect(luns(initiator, 0, "02")).to.deep.equal([0]);
+    expect(luns(initiator, 0, "01")).to.deep.equal([]);
+    initiator.send("a0 00 03 00 00 00 00 00 20 00 00 00", { room: 64 }).checked(SENSE.invalidFieldInCdb, "c0 00 02");
+  });
+});
+
+describe("unit attentions", () => {
+  it("begin with power on, once for each nexus and LUN", () => {
+    const target = new Target();
+    target.add(0, disk());
+    target.add(1, disk());
+    const first = new Initiator(target);
+    expect(attentions(first)).to.deep.equal([code(SENSE.powerOn)]);
+    expect(attentions(first, 1)).to.deep.equal([code(SENSE.powerOn)]);
+    expect(attentions(new Initiator(target))).to.deep.equal([code(SENSE.powerOn)]);
+    expect(attentions(first)).to.deep.equal([]);
+  });
+
+  it("are reported before the command is looked at, byte for byte", () => {
+    const target = new Target();
+    target.add(0, disk());
+    const sent = new Initiator(target).send("ff 00 00 00 00 00");
+    expect(sent.sense).to.equal("70 00 06 00 00 00 00 0a 00 00 00 00 29 00 00 00 00 00");
+  });
+
+  it("let INQUIRY and REPORT LUNS pass and stay", () => {
+    const target = new Target();
+    target.add(0, disk());
+    const initiator = new Initiator(target);
+    initiator.send("12 00 00 00 24 00", { room: 36 }).good();
+    expect(luns(initiator)).to.deep.equal([0]);
+    expect(attentions(initiator)).to.deep.equal([code(SENSE.powerOn)]);
+  });
+
+  it("are taken by REQUEST SENSE, with GOOD status, but not by a wrong one", () => {
+    const target = new Target();
+    target.add(0, disk());
+    const initiator = new Initiator(target);
+    initiator.send("03 80 00 00 fc 00", { room: 18 }).checked(SENSE.invalidFieldInCdb);
+    expect(initiator.send(SENSE_FIXED, { room: 18 }).data).to.equal(
+      "70 00 06 00 00 00 00 0a 00 00 00 00 29 00 00 00 00 00",
+    );
+    expect(attentions(initiator)).to.deep.equal([]);
+  });
+
+  it("tell of a new capacity, once for many changes", () => {
+    const { initiator, store } = withDisk();
+    store.resize(65 * 512);
+    store.resize(66 * 512);
+    expect(attentions(initiator)).to.deep.equal([code(SENSE.capacityChanged)]);
+    store.resize(66 * 512 + 100);
+    expect(attentions(initiator), "not a block more").to.deep.equal([]);
+    expect(initiator.send("25 00 00 00 00 00 00 00 00 00", { room: 8 }).data).to.equal("00 00 00 41 00 00 02 00");
+  });
+
+  it("tell the other LUNs when one comes or goes; REPORT LUNS at any of them clears that at all", async () => {
+    const target = new Target();
+    target.add(0, disk());
+    target.add(1, disk());
+    const initiator = new Initiator(target).settle(0).settle(1);
+    target.add(2, disk());
+    expect(attentions(initiator, 0)).to.deep.equal([code(SENSE.reportedLunsChanged)]);
+    expect(attentions(initiator, 2)).to.deep.equal([code(SENSE.powerOn)]);
+    expect(luns(initiator, 0)).to.deep.equal([0, 1, 2]);
+    expect(attentions(initiator, 1)).to.deep.equal([]);
+    await target.remove(1);
+    expect(attentions(initiator, 0)).to.deep.equal([code(SENSE.reportedLunsChanged)]);
+    expect(attentions(initiator, 2)).to.deep.equal([code(SENSE.reportedLunsChanged)]);
+    initiator.send(READY, { lun: 1 }).checked(SENSE.logicalUnitNotSupported);
+    expect(luns(initiator)).to.deep.equal([0, 2]);
+  });
+
+  it("wait in order, resets first, and power on says more than a reset", () => {
+    const { initiator, store, disk: unit, target } = withDisk();
+    store.resize(65 * 512);
+    unit.reset();
+    unit.reset();
+    expect(attentions(initiator)).to.deep.equal([code(SENSE.resetOccurred), code(SENSE.capacityChanged)]);
+    const fresh = new Initiator(target);
+    unit.reset();
+    expect(attentions(fresh)).to.deep.equal([code(SENSE.powerOn)]);
+  });
+
+  it("go to every nexus on its own", () => {
+    const { initiator, store, target } = withDisk();
+    const other = new Initiator(target).settle();
+    store.resize(65 * 512);
+    expect(attentions(initiator)).to.deep.equal([code(SENSE.capacityChanged)]);
+    expect(attentions(other)).to.deep.equal([code(SENSE.capacityChanged)]);
+  });
+});
+
+describe("a nexus", () => {
+  it("runs a long chain of commands, each submitted by the completion of the one before", () => {
+    const { initiator } = withDisk();
+    const { task } = initiator.send("28 00 00 00 00 00 00 00 01 00", { room: 512 });
+    let left = 100_000;
+    task.completed = () => {
+      left -= 1;
+      if (left > 0) initiator.nexus.submit(task);
+    };
+    initiator.nexus.submit(task);
+    expect(left).to.equal(0);
+    expect(initiator.nexus.underWay).to.equal(0);
+  });
+
+  it("refuses a task twice", () => {
+    const { initiator } = withDisk();
+    const { task } = initiator.send(READY);
+    task.completed = () => {};
+    task.begin();
+    expect(() => initiator.nexus.submit(task)).to.throw("submitted twice");
+  });
+
+  it("gives back aborted what comes after it was closed", async () => {
+    const { initiator } = withDisk();
+    await initiator.nexus.close();
+    const sent = initiator.send("2a 00 00 00 00 00 00 00 01 00", { out: pattern(512) });
+    expect(sent.ends).to.equal(1);
+    expect(sent.task.aborted).to.equal(true);
+    expect(initiator.nexus.underWay).to.equal(0);
+  });
+
+  it("is one of several, whose LUNs are the target's", () => {
+    const { target } = withDisk();
+    expect(target.nexuses).to.have.length(1);
+    expect(new Nexus(target).name).to.equal("0:0");
+    expect(() => target.add(0, disk())).to.throw("taken");
+    expect(() => target.add(16384, disk())).to.throw("16383");
+  });
+});
