@@ -5,9 +5,9 @@ import type { MachineConfig } from "@pvscsi/config";
 import { Guest } from "@pvscsi/guest";
 import type { DeviceDirectory } from "@pvscsi/scsi";
 import { Scsiback } from "@pvscsi/scsiback";
-import { Scsifront } from "@pvscsi/scsifront";
+import { type AdapterMessage, Scsifront } from "@pvscsi/scsifront";
 import { type Launcher, type PhysicalDevices, Toolstack, ToolstackError, VscsiDevices } from "@pvscsi/toolstack";
-import type { Clock, ProbeHub, Scheduler } from "@pvscsi/wire";
+import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
 import { connectInProcess, type Domain, type DomainId, Hypervisor, Xenstored, type XenstoreSession } from "@pvscsi/xen";
 
 const DOM0 = 0;
@@ -16,7 +16,7 @@ const PAGES_PER_MIB = 256;
 export interface OneProcessOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
-  readonly probes: ProbeHub;
+  readonly probes: Probes;
   readonly directory: DeviceDirectory;
   readonly devices: PhysicalDevices;
   /** Segments that scsiback offers in feature-sg-grant; null offers none. Linux' 128 when it is left out. */
@@ -94,7 +94,13 @@ export class OneProcess implements Launcher {
     const { domain, config } = built;
     const { clock, scheduler, probes } = this.#options;
     const guest = new Guest({ clock, scheduler, probes, name: config.name });
-    const driver = new Scsifront({ ...this.#options, domain, attach: (adapter) => guest.attach(adapter) });
+    const driver = new Scsifront({
+      clock,
+      scheduler,
+      probes: logging(probes, guest),
+      domain,
+      attach: (adapter) => guest.attach(adapter),
+    });
     this.guests.set(id, { domain, guest, driver });
     await driver.start();
   }
@@ -115,4 +121,19 @@ export class OneProcess implements Launcher {
     if (running === undefined) throw new ToolstackError("NOTFOUND", `domain ${id} does not run here`);
     return running;
   }
+}
+
+/** `probes`, with what a guest's driver says to people in the guest's log as well. */
+function logging(probes: Probes, guest: Guest): Probes {
+  return {
+    get listening() {
+      return probes.listening;
+    },
+    emit(name, subject) {
+      probes.emit(name, subject);
+      if (name !== "scsifront:message") return;
+      const { device, text } = subject as AdapterMessage;
+      guest.log.print(`vscsi ${device}: ${text}`);
+    },
+  };
 }

@@ -289,10 +289,10 @@ export class ScsifrontAdapter implements HostAdapter {
     await this.#switchTo(XenbusState.Closing);
   }
 
+  /** For people, and rare: told whether anybody follows the commands or not. */
   #say(text: string): void {
-    const { probes } = this.#parts;
     const device = `vscsi-${this.path.split("/").at(-1)}`;
-    if (probes.listening) probes.emit("scsifront:message", { device, text } satisfies AdapterMessage);
+    this.#parts.probes.emit("scsifront:message", { device, text } satisfies AdapterMessage);
   }
 }
 
