@@ -5,6 +5,15 @@ import { hex, IDENTITY, Initiator } from "./initiator.js";
 
 const BLOCKS = 2048;
 
+/**
+ * What one command allocates in steady state. Code that was optimised for objects of an earlier test is thrown away when
+ * those are collected, perhaps while it is measured here: that happens once, so a second look decides.
+ */
+function inSteadyState(work: (records: number) => void): number {
+  const first = allocatedPerRecord(work);
+  return first < 1 ? first : allocatedPerRecord(work);
+}
+
 function target(): Target {
   const made = new Target();
   made.add(0, createDisk({ ...IDENTITY, store: new MemoryStore(BLOCKS * 512) }));
@@ -22,7 +31,7 @@ describe("commands over memory", () => {
       const { task } = initiator.send(`${opcode} 00 00 00 00 00 00 00 08 00`, data);
       let lba = 0;
       task.completed = () => {};
-      const bytes = allocatedPerRecord((records) => {
+      const bytes = inSteadyState((records) => {
         for (let i = 0; i < records; i++) {
           lba = (lba + 8) % BLOCKS;
           task.cdb[4] = lba >>> 8;
@@ -45,7 +54,7 @@ describe("commands over memory", () => {
       command.data.add(adapter.allocate(1)[0], 0, 4096);
     }
     adapter.queue(commands[0]);
-    const bytes = allocatedPerRecord((records) => {
+    const bytes = inSteadyState((records) => {
       for (let i = 0; i < records; i++) adapter.queue(commands[i % 16]);
     });
     expect(commands[3].status).to.equal(0);
