@@ -33,9 +33,6 @@ import { Exchange } from "./exchange.js";
 import { SegmentGatherer } from "./segments.js";
 import type { TranslationTable, VirtualTarget } from "./translation.js";
 
-/** Requests taken per event before others get their turn: a front end that keeps writing cannot keep us. */
-const BATCH = 64;
-
 export interface RingServerParts {
   readonly domain: Domain;
   readonly page: MappedPage;
@@ -101,7 +98,6 @@ export class RingServer implements Runnable {
     this.#draining = false;
     this.#push();
     this.#throttle.handled(taken > 0);
-    if (taken >= BATCH) this.#parts.scheduler.soon(this);
   }
 
   /** Takes no more requests, aborts those under way, and lets go of port and page when the last has been answered. */
@@ -123,13 +119,13 @@ export class RingServer implements Runnable {
     domain.grants.unmap(page);
   }
 
-  /** Takes what is there; returns how many requests that was. */
+  /** Takes what is there, no more than the ring has slots; returns how many requests that was. */
   #drain(): number {
     let taken = 0;
     try {
       do {
-        while (taken < BATCH && this.#takeOne()) taken += 1;
-      } while (taken < BATCH && this.#ring.finalCheck(this.#ranges));
+        while (this.#takeOne()) taken += 1;
+      } while (this.#ring.finalCheck(this.#ranges));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#break(error);

@@ -215,11 +215,12 @@ export class BackRing {
 
   /**
    * Consumes a request: copies its entry, once, to the beginning of `target`. False when there is none or all slots
-   * await a response. Throws ProtocolError when the front end claims more requests than the ring has slots.
+   * await a response. Throws ProtocolError when the front end claims more requests than the ring has slots: responses
+   * it was not shown yet have freed none for it, and overwriting those would make more of them than there are slots.
    */
   take(target: Uint8Array): boolean {
     const producer = this.#shared.load(REQ_PROD);
-    if ((producer - this.#responseProducer) >>> 0 > this.entries) this.#overflow(producer);
+    if ((producer - this.#pushed) >>> 0 > this.entries) this.#overflow(producer);
     if (producer === this.#requestConsumer || this.outstanding >= this.entries) return false;
     target.set(this.#shared.slot(this.#requestConsumer));
     this.#requestConsumer = (this.#requestConsumer + 1) >>> 0;
@@ -235,8 +236,6 @@ export class BackRing {
   }
 
   #overflow(producer: number): never {
-    throw new ProtocolError(
-      `req_prod ${producer} at rsp_prod ${this.#responseProducer}: the ring has ${this.entries} entries`,
-    );
+    throw new ProtocolError(`req_prod ${producer} at rsp_prod ${this.#pushed}: the ring has ${this.entries} entries`);
   }
 }
