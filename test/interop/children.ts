@@ -22,8 +22,8 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(program: string, words: readonly string[]) {
-    this.#process = spawn(program, words, { stdio: ["pipe", "pipe", "pipe"] });
+  constructor(program: string, words: readonly string[], folder: string) {
+    this.#process = spawn(program, words, { cwd: folder, stdio: ["pipe", "pipe", "pipe"] });
     const { stdin, stdout, stderr } = this.#process;
     if (stdin === null || stdout === null || stderr === null) throw new Error(`${program} has no pipes`);
     // A program that ended does not take what is still written to it.
@@ -71,11 +71,17 @@ export class Child {
 /** All programs of one suite. */
 export class Children {
   readonly #running = new Set<Child>();
+  readonly #folder: string;
   #aborted = false;
+
+  /** `folder` is where they run, and where they leave what they do not clear away. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
 
   start(program: string, words: readonly string[]): Child {
     if (this.#aborted) throw new Error(`${program} was not started: the suite is over`);
-    const child = new Child(program, words);
+    const child = new Child(program, words, this.#folder);
     this.#running.add(child);
     void child.finished.then(() => this.#running.delete(child));
     return child;

@@ -1,8 +1,9 @@
 // Knows how to get Debian packages onto this machine, by their names.
 
+import { tmpdir } from "node:os";
 import { Children } from "./children.js";
 
-const CHILDREN = new Children();
+const CHILDREN = new Children(tmpdir());
 
 /** Installs what is missing; resolves to what it did, rejects with what a person can do about it. */
 export async function installPackages(packages: readonly string[]): Promise<string> {

@@ -37,12 +37,13 @@ export class SuiteContext {
   /** A folder of its own, removed afterwards. */
   readonly folder: string;
   readonly #suite: string;
-  readonly #children = new Children();
+  readonly #children: Children;
   readonly #report: (row: Row) => void;
 
   private constructor(suite: string, folder: string, report: (row: Row) => void) {
     this.#suite = suite;
     this.folder = folder;
+    this.#children = new Children(folder);
     this.#report = report;
   }
 

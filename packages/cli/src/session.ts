@@ -2,6 +2,7 @@
 
 import { formatAddress } from "@pvscsi/config";
 import { type Host, openHost, readHostConfig } from "@pvscsi/host";
+import type { PhysicalDevices } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
 import { OneProcess } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
@@ -11,6 +12,17 @@ export interface Session {
   readonly host: Host;
   readonly probes: ProbeHub;
   close(): Promise<void>;
+}
+
+/** How the toolstack finds the host's devices: as a p-dev goes H:C:T:L, or naa.WWN:LUN where that was asked for. */
+export function physicalDevices(host: Host): PhysicalDevices {
+  return {
+    resolve: ({ kind, text }) => {
+      const found = host.find(text);
+      if (typeof found === "string") return { reason: found };
+      return { physicalDevice: kind === "wwn" ? text : formatAddress(found.address) };
+    },
+  };
 }
 
 /** Starts dom0 with the devices of a host.yaml; relative paths in it begin at `directory`. */
@@ -23,13 +35,7 @@ export async function openSession(hostFile: string, directory: string): Promise<
     scheduler: nodeScheduler(),
     probes,
     directory: host,
-    devices: {
-      resolve: ({ kind, text }) => {
-        const found = host.find(text);
-        if (typeof found === "string") return { reason: found };
-        return { physicalDevice: kind === "wwn" ? text : formatAddress(found.address) };
-      },
-    },
+    devices: physicalDevices(host),
   });
   await system.start();
   return { system, host, probes, close: () => system.close() };

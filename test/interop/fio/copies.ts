@@ -8,6 +8,11 @@ import type { ServedDisk } from "./served-disk.js";
 
 /** Each way uses an image of its own, so that none finds what it is to bring. */
 export async function judgeCopies(context: SuiteContext, disk: ServedDisk): Promise<void> {
+  await judgeImages(context, disk);
+  await context.check("qemu-io: zeroes with and without holes, FUA, discard", () => zeroesAndHoles(context, disk));
+}
+
+export async function judgeImages(context: SuiteContext, disk: ServedDisk): Promise<void> {
   const { uri } = disk;
   await context.check("qemu-img convert: an image in and out, equal SHA-256", () =>
     roundTrip(context, 1, async (image, copy) => {
@@ -30,7 +35,6 @@ export async function judgeCopies(context: SuiteContext, disk: ServedDisk): Prom
       expect((await disk.state()).together, "connections at once").to.be.at.least(4);
     }),
   );
-  await context.check("qemu-io: zeroes with and without holes, FUA, discard", () => zeroesAndHoles(context, disk));
 }
 
 async function roundTrip(

@@ -1,9 +1,12 @@
 // Knows how the judges reach the disk: a server in a process of its own, and what it says of itself.
 
+import { mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import type { Child } from "../children.js";
 import type { SuiteContext } from "../suite.js";
+import type { Backing } from "./guest-disk.js";
 import type { ServerState } from "./server.js";
 
 const SERVER = fileURLToPath(new URL("./server.js", import.meta.url));
@@ -32,9 +35,10 @@ export class ServedDisk {
   }
 }
 
-/** Serves an empty disk on a socket in the suite's folder; `flipEvery` spoils one bit in so many writes. */
-export async function serveDisk(context: SuiteContext, socket: string, flipEvery?: number): Promise<ServedDisk> {
+/** Serves an empty disk of a guest; `flipEvery` spoils one bit in so many writes. */
+export async function serveDisk(context: SuiteContext, backing: Backing, flipEvery?: number): Promise<ServedDisk> {
   const words = flipEvery === undefined ? [] : [String(flipEvery)];
-  const server = context.start(process.execPath, SERVER, context.path(socket), ...words);
+  const folder = await mkdtemp(context.path(backing));
+  const server = context.start(process.execPath, SERVER, backing, folder, join(folder, "disk.socket"), ...words);
   return new ServedDisk(await server.readLine(), server);
 }

@@ -1,12 +1,12 @@
 // Knows how to serve the guest's disk in a process of its own, so that judge and judged share no event loop:
-// `node server.js SOCKET [FLIP_EVERY]`. Prints its URI; answers each line of input with what it holds, as JSON; ends
+// `node server.js BACKING FOLDER SOCKET [FLIP_EVERY]`. Prints its URI; answers each line of input with what it holds, as JSON; ends
 // when its input ends.
 
 import { createInterface } from "node:readline";
 import { serveNbd } from "@pvscsi/nbd";
 import { ProbeHub, platformClock, TurnScheduler } from "@pvscsi/wire";
 import { withBitFlips } from "./bit-flips.js";
-import { openGuestDisk } from "./guest-disk.js";
+import { type Backing, openGuestDisk } from "./guest-disk.js";
 
 /** What a line of input is answered with. */
 export interface ServerState {
@@ -21,8 +21,8 @@ export interface ServerState {
   readonly failures: readonly string[];
 }
 
-const [path, flipEvery] = process.argv.slice(2);
-const disk = await openGuestDisk();
+const [backing, folder, path, flipEvery] = process.argv.slice(2);
+const disk = await openGuestDisk(backing as Backing, folder);
 const store = flipEvery === undefined ? disk.store : withBitFlips(disk.store, Number(flipEvery));
 const probes = new ProbeHub();
 const failures: string[] = [];

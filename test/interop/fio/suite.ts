@@ -1,10 +1,14 @@
 // Knows the order in which a guest's disk is shown to its judges: fio, QEMU's tools and libnbd's.
 
 import type { Suite, SuiteContext } from "../suite.js";
-import { judgeCopies } from "./copies.js";
+import { judgeCopies, judgeImages } from "./copies.js";
 import { judgeInformation } from "./information.js";
 import { serveDisk } from "./served-disk.js";
-import { judgeContents } from "./verification.js";
+import { judgeContents, judgeNotice } from "./verification.js";
+
+/** Seconds that fio runs on each disk. */
+const THIN_SECONDS = 60;
+const FILE_SECONDS = 20;
 
 export const fioSuite: Suite = {
   name: "fio",
@@ -16,9 +20,24 @@ export const fioSuite: Suite = {
 };
 
 async function judge(context: SuiteContext): Promise<void> {
-  const disk = await serveDisk(context, "disk.socket");
+  await judgeThin(context);
+  await judgeFile(context);
+}
+
+/** A thin disk over memory: all that can be judged. */
+async function judgeThin(context: SuiteContext): Promise<void> {
+  const disk = await serveDisk(context, "memory");
   await judgeInformation(context, disk);
   await judgeCopies(context, disk);
-  await judgeContents(context, disk);
+  await judgeContents(context, disk, THIN_SECONDS);
+  await judgeNotice(context);
   await context.check("nothing is left behind", () => disk.finish());
+}
+
+/** The same way down to a file of dom0. */
+async function judgeFile(context: SuiteContext): Promise<void> {
+  const disk = await serveDisk(context, "file");
+  await judgeImages(context, disk);
+  await judgeContents(context, disk, FILE_SECONDS);
+  await context.check("nothing is left behind of the disk in a file", () => disk.finish());
 }
