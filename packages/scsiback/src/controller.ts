@@ -16,7 +16,7 @@ import {
 } from "@pvscsi/xen";
 import { RingServer } from "./ring-server.js";
 import { TranslationTable } from "./translation.js";
-import { parseVirtualDevice } from "./virtual-device.js";
+import { parseVirtualDevice, type VirtualDevice } from "./virtual-device.js";
 
 export interface ControllerParts {
   readonly domain: Domain;
@@ -41,6 +41,8 @@ export class Controller {
   readonly table: TranslationTable;
   readonly #parts: ControllerParts;
   readonly #work: Coalesced;
+  /** What each node below vscsi-devs has in the table: not what it says now, which may be another's place. */
+  readonly #mapped = new Map<string, VirtualDevice>();
   #frontendPath = "";
   #unwatch: (() => Promise<void>) | null = null;
   #ring: RingServer | null = null;
@@ -50,6 +52,8 @@ export class Controller {
   #broken: ProtocolError | null = null;
   #failed = false;
   #finished = false;
+  /** The nodes are gone, or another device's: nothing is written any more. */
+  #removed = false;
 
   constructor(path: string, frontend: DomainId, parts: ControllerParts) {
     this.path = path;
@@ -85,7 +89,7 @@ export class Controller {
 
   /** Lets go of everything; the toolstack has removed the device, or this backend ends. Writes no state. */
   async remove(): Promise<void> {
-    this.#finished = true;
+    this.#finished = this.#removed = true;
     await this.#stopWatching();
     await this.#work.idle();
     await this.#disconnect();
@@ -200,7 +204,8 @@ export class Controller {
   async #addAndDeleteDevices(): Promise<void> {
     await this.#eachDevice(async (path, state) => {
       if (state === XenbusState.Initialising) await this.#addDevice(path);
-      else if (state === XenbusState.Connected) await this.#addAgain(path);
+      // Connected as its nodes say, but not here: they came with the domain from another host.
+      else if (state === XenbusState.Connected && !this.#mapped.has(path)) await this.#addDevice(path);
       else if (state === XenbusState.Closing) await this.#deleteDevice(path);
     });
   }
@@ -222,20 +227,15 @@ export class Controller {
   async #addDevice(path: string): Promise<void> {
     const { store } = this.#parts.domain;
     const physical = await store.read(`${path}/p-dev`);
-    const virtual = await store.read(`${path}/v-dev`);
-    const wrong = physical === null || physical === "" ? "no p-dev" : await this.#openDevice(physical, virtual ?? "");
-    if (wrong !== null) await this.#complain(path, DriverErrno.ENODEV, wrong);
-    await this.#writeDeviceState(path, wrong === null ? XenbusState.Initialised : XenbusState.Closed);
+    const virtual = (await store.read(`${path}/v-dev`)) ?? "";
+    const opened = physical === null || physical === "" ? "no p-dev" : await this.#openDevice(physical, virtual);
+    if (typeof opened === "string") await this.#complain(path, DriverErrno.ENODEV, opened);
+    else this.#mapped.set(path, opened);
+    await this.#writeDeviceState(path, typeof opened === "string" ? XenbusState.Closed : XenbusState.Initialised);
   }
 
-  /** A device that is connected as its nodes say, but not here: they came with the domain from another host. */
-  async #addAgain(path: string): Promise<void> {
-    const device = parseVirtualDevice(await this.#parts.domain.store.read(`${path}/v-dev`));
-    if (device !== null && !this.table.has(device)) await this.#addDevice(path);
-  }
-
-  /** Null when the device is in the table, else why not. */
-  async #openDevice(physical: string, virtual: string): Promise<string | null> {
+  /** Where the device is in the table now, or in words why it is not. */
+  async #openDevice(physical: string, virtual: string): Promise<VirtualDevice | string> {
     const device = parseVirtualDevice(virtual);
     if (device === null) return `v-dev "${virtual}" is not hst:chn:tgt:lun`;
     if (device.lun >= MAX_LUNS) return `LUN ${device.lun} is above ${MAX_LUNS - 1}`;
@@ -244,7 +244,7 @@ export class Controller {
       const opened = await this.#parts.directory.open(physical, { domain: this.frontend, virtualDevice: virtual });
       if (typeof opened === "string") return opened;
       this.table.add(device, opened);
-      return null;
+      return device;
     } catch (error) {
       return `${error}`;
     }
@@ -252,19 +252,19 @@ export class Controller {
 
   /** As in Linux this does not wait for commands under way; the device is released when they have ended. */
   async #deleteDevice(path: string): Promise<void> {
-    const device = parseVirtualDevice(await this.#parts.domain.store.read(`${path}/v-dev`));
-    if (device !== null) this.table.remove(device).catch((error) => this.#say(`${path}: ${error}`));
+    const device = this.#mapped.get(path);
+    this.#mapped.delete(path);
+    if (device !== undefined) this.table.remove(device).catch((error) => this.#say(`${path}: ${error}`));
     await this.#writeDeviceState(path, XenbusState.Closed);
   }
 
   async #writeDeviceState(path: string, state: XenbusState): Promise<void> {
-    // Writing below a removed device would bring its nodes back.
-    if (this.#finished) return;
+    if (this.#removed) return;
     await this.#parts.domain.store.write(`${path}/state`, String(state));
   }
 
   async #switchTo(state: XenbusState): Promise<void> {
-    if (state === this.#state) return;
+    if (state === this.#state || this.#removed) return;
     this.#state = state;
     await writeState(this.#parts.domain.store, this.path, state);
   }
