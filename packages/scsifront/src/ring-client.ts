@@ -64,8 +64,9 @@ export class RingClient implements Runnable {
   readonly #waiting = new Queue<Command>();
   readonly #management = new Queue<AdapterManagement>();
   readonly #pushSoon: Runnable = { run: () => this.#pushQueued() };
-  /** Whether the ring holds requests that the backend was not shown. */
-  #unpushed = false;
+  /** Requests put into the ring, and how many of them the backend was shown: a response to any other is none. */
+  #put = 0;
+  #shown = 0;
   #state: "open" | "broken" | "closed" = "open";
   #draining = false;
   #pushQueuedAlready = false;
@@ -205,7 +206,7 @@ export class RingClient implements Runnable {
     const request = this.#draft.command(shadow.rqid, command);
     if (!this.granter.grant(command, request, shadow, this.#ranges)) return false;
     shadow.command = command;
-    this.#put(shadow);
+    this.#enter(shadow);
     return true;
   }
 
@@ -213,14 +214,14 @@ export class RingClient implements Runnable {
     this.#draft.management(shadow.rqid, management, this.#rqidOf(management.victim));
     shadow.management = management;
     shadow.grantCount = 0;
-    this.#put(shadow);
+    this.#enter(shadow);
   }
 
   /** Puts the finished draft into the ring. */
-  #put(shadow: Shadow): void {
+  #enter(shadow: Shadow): void {
     shadow.busy = true;
+    shadow.number = this.#put++;
     this.page.bytes.set(this.#draft.bytes, this.#ring.slot());
-    this.#unpushed = true;
     if (this.#parts.probes.listening) this.#parts.probes.emit("scsifront:request", this.#draft.request);
   }
 
@@ -253,7 +254,8 @@ export class RingClient implements Runnable {
   #answered(slot: number): void {
     const rqid = this.#response.at(slot).rqid;
     const shadow = this.#shadows[rqid];
-    if (shadow === undefined || !shadow.busy) throw new ProtocolError(`illegal rqid ${rqid} returned by backend`);
+    if (shadow === undefined || !shadow.busy || shadow.number >= this.#shown)
+      throw new ProtocolError(`illegal rqid ${rqid} returned by backend`);
     if (this.#parts.probes.listening) this.#parts.probes.emit("scsifront:response", this.#response);
     if (!this.granter.revoke(shadow)) {
       throw new ProtocolError(`grant of request ${rqid} still in use by backend`);
@@ -322,7 +324,7 @@ export class RingClient implements Runnable {
   }
 
   #pushLater(): void {
-    if (this.#draining || this.#pushQueuedAlready || !this.#unpushed) return;
+    if (this.#draining || this.#pushQueuedAlready || this.#put === this.#shown) return;
     this.#pushQueuedAlready = true;
     this.#parts.scheduler.soon(this.#pushSoon);
   }
@@ -334,9 +336,10 @@ export class RingClient implements Runnable {
 
   #push(): void {
     const { domain, probes } = this.#parts;
-    if (!this.#unpushed && this.#ranges.count === 0) return;
-    const wanted = this.#unpushed && this.#ring.push(this.#ranges);
-    this.#unpushed = false;
+    const unseen = this.#put > this.#shown;
+    if (!unseen && this.#ranges.count === 0) return;
+    const wanted = unseen && this.#ring.push(this.#ranges);
+    this.#shown = this.#put;
     if (probes.listening) probes.emit("scsifront:push", wanted);
     domain.publish(this.port, this.#ranges, wanted);
     this.#ranges.clear();

@@ -7,6 +7,8 @@ import type { GrantReference } from "@pvscsi/xen";
 export class Shadow {
   readonly rqid: number;
   busy = false;
+  /** Which of its ring's requests it is, counted from 0. */
+  number = 0;
   command: Command | null = null;
   management: AdapterManagement | null = null;
   /** Grants given for it: data first, then pages of descriptors. */
