@@ -80,6 +80,8 @@ class History implements DeviceDirectory {
   #operations = 0;
   #failures = 0;
   #plugs = 0;
+  /** A fault has kept the LUN from being unplugged, or it is being unplugged. */
+  #pluggedStill = false;
 
   constructor(seed: number, write: ((line: string) => void) | null) {
     this.#seed = seed;
@@ -133,14 +135,17 @@ class History implements DeviceDirectory {
     const idle = this.#openThings();
     const first = await this.#create("first", ["0:0:0:0,0:0:0:0", "0:0:0:1,1:0:3:2"]);
     const second = await this.#create("second", ["0:0:0:2,0:0:0:0"]);
+    const connected = this.#openThings();
     const loads: Promise<void>[] = [];
     if (first !== null)
       loads.push(this.#load(first, "sda", 0), this.#load(first, "sdb", 1), this.#plugAndUnplug(first));
     if (second !== null) loads.push(this.#load(second, "sda", 2));
     await Promise.all(loads);
+    if (!this.#pluggedStill) this.#expectOpen(connected, "after the loads");
     for (const domain of [...system.guests.keys()]) await system.toolstack.destroy(domain);
     while (system.scsiback.controllers.size > 0) await this.#pause(1);
-    this.#expectNothingLeft(idle);
+    this.#expectOpen(idle, "at the end");
+    this.#expectNothingLeft();
     await system.close();
   }
 
@@ -178,7 +183,11 @@ class History implements DeviceDirectory {
       this.#plugs += 1;
       const name = this.#nameAt(this.#system.guest(domain).guest, 7);
       if (name !== null) await this.#load(domain, name, 3);
-      await this.#unlessFault(() => this.#system.vscsi.detach(domain, words[1]));
+      this.#pluggedStill = true;
+      await this.#unlessFault(async () => {
+        await this.#system.vscsi.detach(domain, words[1]);
+        this.#pluggedStill = false;
+      });
     }
   }
 
@@ -236,9 +245,12 @@ class History implements DeviceDirectory {
     return JSON.stringify(things);
   }
 
-  #expectNothingLeft(idle: string): void {
+  #expectOpen(before: string, when: string): void {
     const now = this.#openThings();
-    if (now !== idle) throw new Error(`left over: ${now}, at first ${idle}`);
+    if (now !== before) throw new Error(`left over ${when}: ${now}, before ${before}`);
+  }
+
+  #expectNothingLeft(): void {
     if (this.#system.hypervisor.leaks().length > 0) throw new Error("mappings outlived their granter");
     if (this.#inUse.size > 0) throw new Error(`not released: ${[...this.#inUse]}`);
   }
