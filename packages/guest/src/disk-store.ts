@@ -38,6 +38,7 @@ export class DiskStore implements ByteStore {
   #writes = 0;
   #alone = false;
   readonly #waiting: StoreRequest[] = [];
+  #resized: (() => void) | null = null;
 
   constructor(disk: Disk) {
     this.#disk = disk;
@@ -59,11 +60,14 @@ export class DiskStore implements ByteStore {
   }
 
   get resized(): (() => void) | null {
-    return this.#disk.resized;
+    return this.#resized;
   }
 
   set resized(resized: (() => void) | null) {
-    this.#disk.resized = resized;
+    const { resizeListeners } = this.#disk;
+    if (this.#resized !== null) resizeListeners.delete(this.#resized);
+    if (resized !== null) resizeListeners.add(resized);
+    this.#resized = resized;
   }
 
   submit(request: StoreRequest): void {
@@ -92,6 +96,7 @@ export class DiskStore implements ByteStore {
 
   /** Ends when all is on the medium; the disk stays the guest's. */
   async close(): Promise<void> {
+    this.resized = null;
     await this.#disk.idle();
     await this.#transfer("flush", { offset: 0, length: 0 }, noPlaces, false);
   }

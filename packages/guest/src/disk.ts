@@ -1,17 +1,17 @@
 // Knows a disk's queue of block requests: how they become commands, and what a failed command means for its request.
 // Knows no adapter's inside, no file, no network.
 
-import { COMMANDS, SenseKey } from "@pvscsi/scsi";
+import { COMMANDS } from "@pvscsi/scsi";
 import { never } from "@pvscsi/wire";
 import { type BlockRequest, OPERATION_TEXT } from "./block-request.js";
 import { BLOCK_STATUS, type BlockStatus } from "./block-status.js";
 import { copyPlaces } from "./copy-places.js";
 import type { ScsiDevice } from "./device.js";
 import { DiskCommands, movesData, pieceLength } from "./disk-commands.js";
+import { firstBadByte, isUnknownCommand } from "./disk-failure.js";
 import { type DiskParameters, SECTOR, UNKNOWN_DISK } from "./disk-parameters.js";
-import { senseOf } from "./disposition.js";
 import type { FailureReport } from "./report.js";
-import type { Request, RequestOwner } from "./request.js";
+import { PAGE, type Request, type RequestOwner } from "./request.js";
 import type { RequestQueue, Waiter } from "./request-queue.js";
 
 /** Retries of a disk's commands (Linux's SD_MAX_RETRIES). */
@@ -26,7 +26,7 @@ export class Disk implements RequestOwner, Waiter {
   waiting = false;
   nextWaiter: Waiter | null = null;
   /** Called after the number of blocks has changed. */
-  resized: (() => void) | null = null;
+  readonly resizeListeners = new Set<() => void>();
   readonly #queue: RequestQueue;
   readonly #report: FailureReport;
   readonly #commands = new DiskCommands();
@@ -54,7 +54,7 @@ export class Disk implements RequestOwner, Waiter {
   set parameters(parameters: DiskParameters) {
     const before = this.size;
     this.#parameters = parameters;
-    if (before !== this.size) this.resized?.();
+    if (before !== this.size) for (const listener of [...this.resizeListeners]) listener();
   }
 
   /** Bytes. */
@@ -262,8 +262,10 @@ export class Disk implements RequestOwner, Waiter {
     else this.#failed(command, work, failure);
     work.commands -= 1;
     this.#underWay -= 1;
+    // Decided first: giving the request back may resume this disk, and that may end the rest of the same work.
+    const over = work.commands === 0 && !work.queued;
     this.#queue.giveBack(command);
-    if (work.commands === 0 && !work.queued) this.#ended(work);
+    if (over) this.#ended(work);
     this.resume();
   }
 
@@ -281,11 +283,14 @@ export class Disk implements RequestOwner, Waiter {
 
   #failed(command: Request, work: BlockRequest, failure: BlockStatus): void {
     if (this.#fallBack(command, work)) return;
-    const at = failure === BLOCK_STATUS.offline ? work.offset + command.from : this.#firstBad(command, work);
-    if (failure !== BLOCK_STATUS.offline) this.#report.command(this.name, command);
+    // Refused before it became a command.
+    const refused = failure === BLOCK_STATUS.offline;
+    const at = refused ? work.offset + command.from : firstBadByte(command, work, this.#parameters);
+    if (!refused) this.#report.command(this.name, command);
     const flush = work.stage === "flush";
     const text = OPERATION_TEXT[flush ? "flush" : work.operation];
-    this.#report.block(failure, this.name, flush ? 0 : Math.floor(at / SECTOR), text, command.command.data.count);
+    const segments = refused ? Math.ceil(command.bytes / PAGE) : command.command.data.count;
+    this.#report.block(failure, this.name, flush ? 0 : Math.floor(at / SECTOR), text, segments);
     this.#note(work, failure, at);
   }
 
@@ -295,22 +300,9 @@ export class Disk implements RequestOwner, Waiter {
     work.failedAt = at;
   }
 
-  /** Medium and hardware errors tell the first bad block in their INFORMATION field; what lies before it is good. */
-  #firstBad(command: Request, work: BlockRequest): number {
-    const start = work.offset + command.from;
-    const sense = senseOf(command.command);
-    if (sense === null || sense.information === null || !movesData(work.operation)) return start;
-    if (sense.key !== SenseKey.mediumError && sense.key !== SenseKey.hardwareError) return start;
-    const { blockSize, physicalBlockSize } = this.#parameters;
-    const bad = sense.information * blockSize;
-    if (bad < start || bad >= start + command.bytes) return start;
-    return Math.max(start, bad - (bad % physicalBlockSize));
-  }
-
   /** A disk that turns out not to know UNMAP or WRITE SAME is not asked again; zeros are then written as data. */
   #fallBack({ command }: Request, work: BlockRequest): boolean {
-    const sense = senseOf(command);
-    if (sense?.key !== SenseKey.illegalRequest || (sense.asc !== 0x20 && sense.asc !== 0x24)) return false;
+    if (!isUnknownCommand(command)) return false;
     if (work.operation === "discard") {
       this.#parameters = { ...this.#parameters, discard: "none" };
       this.#note(work, BLOCK_STATUS.notSupported, work.offset);

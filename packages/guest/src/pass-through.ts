@@ -45,6 +45,7 @@ export function passThrough(
 }
 
 class PassedCommand implements RequestOwner, Waiter {
+  readonly name = "pass-through";
   waiting = false;
   nextWaiter: Waiter | null = null;
   readonly #queue: RequestQueue;

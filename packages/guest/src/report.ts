@@ -37,8 +37,8 @@ export function printSense(device: ScsiDevice, sense: DecodedSense): void {
   device.attention?.(sense);
 }
 
-export function printTooOld({ device, tag }: Request, milliseconds: number): void {
-  device?.print(`tag#${tag} timing out command, waited ${Math.floor(milliseconds / 1000)}s`);
+export function printTooOld({ device, owner, tag }: Request, milliseconds: number): void {
+  device?.print(`[${owner?.name}] tag#${tag} timing out command, waited ${Math.floor(milliseconds / 1000)}s`);
 }
 
 /** Linux's printk_ratelimited: ten times in five seconds, and then a count of what was left out. */

@@ -53,7 +53,7 @@ export class RequestQueue {
     this.#clock = clock;
     this.#scheduler = scheduler;
     for (let tag = adapter.limits.queueDepth - 1; tag >= 0; tag--) this.#free.push(this.#newRequest(tag));
-    this.#requests.push(...this.#free);
+    this.#requests.push(...[...this.#free].reverse());
   }
 
   #newRequest(tag: number): Request {
@@ -101,8 +101,9 @@ export class RequestQueue {
   start(request: Request): void {
     request.retries = 0;
     request.begun = this.#clock.now();
+    if (this.#closed || refuses(request)) return this.#refuse(request);
     request.owner?.prepare(request);
-    this.#send(request);
+    this.#queue(request, request.begun);
   }
 
   giveBack(request: Request): void {
@@ -115,10 +116,15 @@ export class RequestQueue {
     this.#wake();
   }
 
+  /** Sends a request again. */
   #send(request: Request): void {
-    if (this.#closed || refuses(request)) return this.#refuse(request);
+    if (this.#closed || refuses(request)) this.#refuse(request);
+    else this.#queue(request, this.#clock.now());
+  }
+
+  #queue(request: Request, now: number): void {
     if (this.#held) return this.#pause(request);
-    request.deadline = this.#clock.now() + request.timeout;
+    request.deadline = now + request.timeout;
     this.#arm(request.deadline);
     request.send();
   }

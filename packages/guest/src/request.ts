@@ -7,6 +7,8 @@ import type { ScsiDevice } from "./device.js";
 
 /** Whoever wants a command done: a disk, or one that passes commands through. */
 export interface RequestOwner {
+  /** What the log calls it. */
+  readonly name: string;
   /** Fills in `command`, once per request and again after the adapter kept the last one for good. */
   prepare(request: Request): void;
   /** The end: null when the command succeeded. The request goes back with `RequestQueue.giveBack`. */

@@ -68,8 +68,15 @@ function failure(outcome: Outcome, invalidField: string): ToolResult {
   return print([...lines, `sg_inq failed: ${exitText(status)}`], status);
 }
 
+/** A page that is not in the list of pages is not asked for. */
+const NOT_LISTED = ["    inquiry: Numerical argument out of domain", "sg_inq failed: Numerical argument out of domain"];
+
 async function showPage(host: ScsiHost, device: ScsiDevice, page: number): Promise<ToolResult> {
-  const outcome = await inquire(host, device, page, PAGE_LENGTH);
+  const list = await inquire(host, device, 0x00, PAGE_LENGTH);
+  if (list.good && !list.data.subarray(PageHeader.size).includes(page)) {
+    return print(NOT_LISTED, EXIT.outOfDomain);
+  }
+  const outcome = page === 0x00 ? list : await inquire(host, device, page, PAGE_LENGTH);
   if (!outcome.good) return failure(outcome, "    inquiry: field in cdb illegal (page not supported)");
   const { data } = outcome;
   if (data.length < PageHeader.size || data[1] !== page) {

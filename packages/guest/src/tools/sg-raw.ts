@@ -111,7 +111,7 @@ function report(outcome: Outcome, { receive, showSense }: Plan): ToolResult {
     else lines.push("Sense Information:", ...senseLines(outcome), "");
   }
   if (receive > 0) lines.push(...dataLines(outcome, status));
-  return print(lines, mild(outcome) ? 0 : status);
+  return print(lines, status);
 }
 
 /** Recovered errors and no sense at all leave the data good. */

@@ -21,6 +21,8 @@ export const EXIT = {
   outOfRange: 22,
   reservationConflict: 24,
   noSuchDevice: 52,
+  /** 50 and EDOM. */
+  outOfDomain: 83,
   otherSense: 98,
   other: 99,
 } as const;
@@ -44,7 +46,7 @@ export function exitStatus({ good, hostByte, status, sense }: Outcome): number {
   if (good) return 0;
   if (hostByte !== HostByte.ok) return EXIT.other;
   if (status === Status.reservationConflict) return EXIT.reservationConflict;
-  if (sense === null) return EXIT.other;
+  if (sense === null) return status === Status.checkCondition ? EXIT.otherSense : EXIT.other;
   if (sense.key !== SenseKey.illegalRequest) return EXIT_BY_KEY.get(sense.key) ?? EXIT.otherSense;
   if (sense.asc === 0x20) return EXIT.invalidOpcode;
   return sense.asc === 0x21 ? EXIT.outOfRange : EXIT.illegalRequest;
