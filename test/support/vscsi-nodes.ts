@@ -1,7 +1,14 @@
 // Knows the nodes of a vscsi device as a toolstack writes them, and where its two halves are. Independent of the
 // toolstack under test.
 
-import type { XenWorld } from "./xen-world.js";
+import type { XenstoreClient } from "@pvscsi/xen";
+
+/** Who writes the nodes, e.g. a `XenWorld`. */
+export interface Toolstack {
+  readonly tool: XenstoreClient;
+  /** Lets the world run until `promise` is fulfilled. */
+  done<Value>(promise: Promise<Value>): Promise<Value>;
+}
 
 export interface VscsiDeviceOptions {
   readonly guest: number;
@@ -17,10 +24,10 @@ export class VscsiNodes {
   readonly back: string;
   readonly guest: number;
   readonly backend: number;
-  readonly #world: XenWorld;
+  readonly #world: Toolstack;
   #luns = 0;
 
-  private constructor(world: XenWorld, guest: number, backend: number, device: number) {
+  private constructor(world: Toolstack, guest: number, backend: number, device: number) {
     this.#world = world;
     this.guest = guest;
     this.backend = backend;
@@ -29,7 +36,7 @@ export class VscsiNodes {
   }
 
   /** Creates a device in one transaction, as libxl does. */
-  static async create(world: XenWorld, options: VscsiDeviceOptions): Promise<VscsiNodes> {
+  static async create(world: Toolstack, options: VscsiDeviceOptions): Promise<VscsiNodes> {
     const { guest, backend = 0, device = 0, luns = [] } = options;
     const nodes = new VscsiNodes(world, guest, backend, device);
     const { front, back } = nodes;
@@ -62,17 +69,17 @@ export class VscsiNodes {
   /** Writes a LUN and asks the front end to look; returns its name, dev-N. */
   async attach(physical: string, virtual: string): Promise<string> {
     const name = `dev-${this.#luns}`;
-    await this.#world.write({ ...this.#lun(physical, virtual), [`${this.back}/state`]: "7" });
+    await this.#write({ ...this.#lun(physical, virtual), [`${this.back}/state`]: "7" });
     return name;
   }
 
   async detach(name: string): Promise<void> {
-    await this.#world.write({ [`${this.back}/vscsi-devs/${name}/state`]: "5", [`${this.back}/state`]: "7" });
+    await this.#write({ [`${this.back}/vscsi-devs/${name}/state`]: "5", [`${this.back}/state`]: "7" });
   }
 
   /** Asks both halves to close. */
   async unplug(): Promise<void> {
-    await this.#world.write({ [`${this.back}/online`]: "0", [`${this.back}/state`]: "5" });
+    await this.#write({ [`${this.back}/online`]: "0", [`${this.back}/state`]: "5" });
   }
 
   async remove(): Promise<void> {
@@ -82,13 +89,22 @@ export class VscsiNodes {
 
   /** States: back end, front end, then each LUN's as the back end and the front end have it. */
   async states(): Promise<string> {
-    const read = async (path: string): Promise<string> => (await this.#world.read(path)) ?? "-";
+    const { tool } = this.#world;
+    const read = async (path: string): Promise<string> => (await this.#world.done(tool.read(path))) ?? "-";
     const parts = [await read(`${this.back}/state`), await read(`${this.front}/state`)];
     for (let i = 0; i < this.#luns; i++) {
       const lun = `vscsi-devs/dev-${i}/state`;
       parts.push(`${await read(`${this.back}/${lun}`)}${await read(`${this.front}/${lun}`)}`);
     }
     return parts.join(" ");
+  }
+
+  async #write(nodes: { readonly [path: string]: string }): Promise<void> {
+    await this.#world.done(
+      this.#world.tool.transaction(async (transaction) => {
+        for (const [path, value] of Object.entries(nodes)) await transaction.write(path, value);
+      }),
+    );
   }
 
   #lun(physical: string, virtual: string): { [path: string]: string } {

@@ -1,6 +1,6 @@
 // Knows one command at a logical unit: what was asked, and how it ended. Knows no transport and no device type.
 
-import { assert, Places } from "@pvscsi/wire";
+import { fail, Places } from "@pvscsi/wire";
 import type { Sense } from "./sense.js";
 
 /** SAM status codes (SAM-5 5.3.1). */
@@ -80,7 +80,7 @@ export class Task {
 
   /** Marks it as under way; a `Nexus` does this once per submission. */
   begin(): void {
-    assert(!this.#running, `task ${this.tag} submitted twice`);
+    if (this.#running) fail(`task ${this.tag} submitted twice`);
     this.#running = true;
     this.status = Status.good;
     this.senseLength = 0;
@@ -90,7 +90,7 @@ export class Task {
 
   /** Ends it; ending twice throws. */
   end(status: number): void {
-    assert(this.#running, `task ${this.tag} ended twice`);
+    if (!this.#running) fail(`task ${this.tag} ended twice`);
     this.#running = false;
     this.status = status;
     if (this.nexus === null) this.completed(this);
