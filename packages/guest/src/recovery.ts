@@ -25,7 +25,6 @@ export class Recovery implements ErrorHandler {
     this.#queue = queue;
     this.#adapter = queue.adapter;
     this.#clock = clock;
-    queue.handler = this;
   }
 
   timedOut(request: Request): void {

@@ -1,7 +1,7 @@
 // Knows the seam through which commands of the guest reach files: what the caller lends, and the guest's own devices.
 
-import type { ByteStore, StoreOperation } from "@pvscsi/scsi";
-import { StoreRequest } from "@pvscsi/scsi";
+import { posix } from "node:path";
+import { type ByteStore, type StoreOperation, StoreRequest } from "@pvscsi/scsi";
 import { Places } from "@pvscsi/wire";
 import type { Disk } from "../disk.js";
 import type { Guest } from "../guest.js";
@@ -36,8 +36,9 @@ export const noFiles: Files = {
 /** The guest's own devices, and for all other paths the files that were lent. Nothing else in /dev is ever opened. */
 export function guestFiles(guest: Guest, lent: Files): Files {
   return {
-    async open(path, access, truncate) {
-      if (path === null || !path.startsWith("/dev/")) return lent.open(path, access, truncate);
+    async open(name, access, truncate) {
+      const path = name === null ? null : posix.normalize(name);
+      if (path === null || !path.startsWith("/dev/")) return lent.open(name, access, truncate);
       if (path === "/dev/zero") return zeros;
       if (path === "/dev/null") return nothing;
       const disk = guest.disk(path);
