@@ -14,6 +14,8 @@ export interface VscsiDeviceOptions {
   readonly guest: number;
   readonly backend?: number;
   readonly device?: number;
+  /** Removes what is there, in the same transaction. */
+  readonly replacing?: boolean;
   /** p-dev and v-dev of dev-0, dev-1 ... */
   readonly luns?: ReadonlyArray<readonly [physical: string, virtual: string]>;
 }
@@ -37,7 +39,7 @@ export class VscsiNodes {
 
   /** Creates a device in one transaction, as libxl does. */
   static async create(world: Toolstack, options: VscsiDeviceOptions): Promise<VscsiNodes> {
-    const { guest, backend = 0, device = 0, luns = [] } = options;
+    const { guest, backend = 0, device = 0, luns = [], replacing = false } = options;
     const nodes = new VscsiNodes(world, guest, backend, device);
     const { front, back } = nodes;
     await world.done(
@@ -46,6 +48,7 @@ export class VscsiNodes {
           [front, [`n${guest}`, `r${backend}`]],
           [back, [`n${backend}`, `r${guest}`]],
         ] as const) {
+          if (replacing) await transaction.remove(path);
           await transaction.write(path, "");
           await transaction.setPermissions(path, permissions);
         }
@@ -77,9 +80,11 @@ export class VscsiNodes {
     await this.#write({ [`${this.back}/vscsi-devs/${name}/state`]: "5", [`${this.back}/state`]: "7" });
   }
 
-  /** Asks both halves to close. */
+  /** Asks both halves to close, unless they have, as libxl does. */
   async unplug(): Promise<void> {
-    await this.#write({ [`${this.back}/online`]: "0", [`${this.back}/state`]: "5" });
+    const state = `${this.back}/state`;
+    const closed = (await this.#world.done(this.#world.tool.read(state))) === "6";
+    await this.#write({ [`${this.back}/online`]: "0", ...(closed ? {} : { [state]: "5" }) });
   }
 
   async remove(): Promise<void> {
