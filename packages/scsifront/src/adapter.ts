@@ -33,6 +33,8 @@ const MOST_SEGMENTS = 128;
 /** Milliseconds: what the backend has not let go of after twice that is given up. */
 const LONGEST_RELEASE = 2048;
 
+const SETTLED: ReadonlySet<XenbusState> = new Set([XenbusState.Connected, XenbusState.Closing, XenbusState.Closed]);
+
 export interface ScsifrontParts {
   readonly domain: Domain;
   readonly clock: Clock;
@@ -63,9 +65,15 @@ export class ScsifrontAdapter implements HostAdapter {
   /** What this driver wrote last. */
   #state: XenbusState = XenbusState.Initialising;
   #written: Promise<unknown> = Promise.resolve();
+  #settle: () => void = () => {};
   #ending: Promise<void> | null = null;
   #broken: ProtocolError | null = null;
   #segments = VSCSIIF_SG_TABLESIZE;
+
+  /** Resolves when it is connected with all its devices, or has failed or ended. */
+  readonly settled = new Promise<void>((resolve) => {
+    this.#settle = resolve;
+  });
 
   constructor(path: string, parts: ScsifrontParts) {
     this.path = path;
@@ -151,6 +159,7 @@ export class ScsifrontAdapter implements HostAdapter {
   remove(): Promise<void> {
     this.#ending ??= this.#end(async () => {
       this.#state = XenbusState.Closed;
+      this.#settle();
     });
     return this.#ending;
   }
@@ -273,6 +282,7 @@ export class ScsifrontAdapter implements HostAdapter {
   async #switchTo(state: XenbusState): Promise<void> {
     if (state === this.#state || this.#state === XenbusState.Closed) return;
     this.#state = state;
+    if (SETTLED.has(state)) this.#settle();
     // `close` may come while another state is being written: the last one asked for must be the last one there.
     const before = this.#written;
     this.#written = before.catch(() => {}).then(() => writeState(this.#parts.domain.store, this.path, state));

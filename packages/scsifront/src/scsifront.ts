@@ -7,6 +7,8 @@ import { type AdapterMessage, ScsifrontAdapter, type ScsifrontParts } from "./ad
 const ROOT = "device/vscsi";
 /** Parts of `device/vscsi/0/state`. */
 const DEVICE_DEPTH = 4;
+/** Milliseconds. */
+const TURN = 5000;
 
 export interface ScsifrontOptions extends ScsifrontParts {
   /** Makes a SCSI host of a new adapter; sets its listener. */
@@ -21,6 +23,7 @@ export class Scsifront {
   readonly #leaving = new Set<Promise<void>>();
   #unwatch: (() => Promise<void>) | null = null;
   #closed = false;
+  #endTurn: () => void = () => {};
 
   constructor(options: ScsifrontOptions) {
     this.#options = options;
@@ -40,6 +43,7 @@ export class Scsifront {
   /** Ends all adapters. Not to be waited for by the listener of one of them. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#endTurn();
     await this.#unwatch?.();
     await this.#work.idle();
     const ended = [...this.adapters.values()].map((adapter) => adapter.close());
@@ -50,8 +54,8 @@ export class Scsifront {
   async #rescan(): Promise<void> {
     if (this.#closed) return;
     const { store } = this.#options.domain;
-    const present = new Set<string>();
-    for (const name of (await store.list(ROOT)) ?? []) if (/^\d+$/.test(name)) present.add(`${ROOT}/${name}`);
+    const names = ((await store.list(ROOT)) ?? []).filter((name) => /^\d+$/.test(name));
+    const present = new Set(names.sort((a, b) => Number(a) - Number(b)).map((name) => `${ROOT}/${name}`));
     for (const path of this.adapters.keys()) if (!present.has(path)) this.#remove(path);
     for (const path of present) {
       if (parseXenbusState(await store.read(`${path}/state`)) !== XenbusState.Initialising) continue;
@@ -67,9 +71,26 @@ export class Scsifront {
     this.adapters.set(path, adapter);
     try {
       await adapter.probe(this.#options.attach);
+      await this.#turnOf(adapter);
     } catch (error) {
       this.#say(path, error);
     }
+  }
+
+  /**
+   * The next adapter has its turn when this one's devices are there, as with Linux' one xenwatch thread: disks get their
+   * names in the order of their controllers. A backend that takes its time holds up the others only so long.
+   */
+  async #turnOf(adapter: ScsifrontAdapter): Promise<void> {
+    const { clock } = this.#options;
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(TURN, { run: resolve });
+      this.#endTurn = () => {
+        clock.cancel(timer);
+        resolve();
+      };
+      void adapter.settled.then(this.#endTurn);
+    });
   }
 
   /** Nobody waits for it but `close`: a backend may take its time. */
