@@ -54,6 +54,8 @@ export class ScsifrontAdapter implements HostAdapter {
   readonly name = "Xen SCSI frontend driver";
   readonly driver = "scsifront";
   readonly path: string;
+  /** Changes when the backend says what it can. */
+  limits = limitsOf(VSCSIIF_SG_TABLESIZE);
   readonly #parts: ScsifrontParts;
   readonly #work: Coalesced;
   #backendPath = "";
@@ -68,7 +70,6 @@ export class ScsifrontAdapter implements HostAdapter {
   #settle: () => void = () => {};
   #ending: Promise<void> | null = null;
   #broken: ProtocolError | null = null;
-  #segments = VSCSIIF_SG_TABLESIZE;
 
   /** Resolves when it is connected with all its devices, or has failed or ended. */
   readonly settled = new Promise<void>((resolve) => {
@@ -82,19 +83,6 @@ export class ScsifrontAdapter implements HostAdapter {
       () => this.#backendChanged(),
       (error) => this.#say(`${error}`),
     );
-  }
-
-  /** As Linux sets them: a byte range that begins inside a page needs one segment more than it has pages. */
-  get limits(): AdapterLimits {
-    return {
-      queueDepth: COMMAND_SLOTS,
-      maxTransfer: (this.#segments - 1) * PAGE_SIZE,
-      maxSegments: this.#segments,
-      maxCdb: VSCSIIF_MAX_COMMAND_SIZE,
-      channels: 1,
-      targets: 64,
-      luns: 255,
-    };
   }
 
   get state(): XenbusState {
@@ -115,16 +103,20 @@ export class ScsifrontAdapter implements HostAdapter {
       return this.#fail(DriverErrno.EINVAL, `backend "${this.#backendPath}" is not below domain ${backend ?? "?"}`);
     }
     const ring = RingClient.make({ ...this.#parts, backend, broken: (error) => this.#broke(error) });
-    if (typeof ring === "string") return this.#fail(DriverErrno.ENOMEM, ring);
+    if (typeof ring === "string") await this.#fail(DriverErrno.ENOMEM, ring);
+    else await this.#offer(ring, attach);
+    this.#unwatch = await domain.store.watch(`${this.#backendPath}/state`, () => this.#work.ask());
+    if (this.#state === XenbusState.Closed) await this.#unwatch();
+  }
+
+  async #offer(ring: RingClient, attach: (adapter: HostAdapter) => void): Promise<void> {
     this.#ring = ring;
-    await domain.store.transaction(async (transaction) => {
+    await this.#parts.domain.store.transaction(async (transaction) => {
       await transaction.write(`${this.path}/ring-ref`, String(ring.reference));
       await transaction.write(`${this.path}/event-channel`, String(ring.port));
     });
     attach(this);
     await this.#switchTo(XenbusState.Initialised);
-    this.#unwatch = await domain.store.watch(`${this.#backendPath}/state`, () => this.#work.ask());
-    if (this.#state === XenbusState.Closed) await this.#unwatch();
   }
 
   allocate(pages: number): Uint8Array[] {
@@ -137,7 +129,8 @@ export class ScsifrontAdapter implements HostAdapter {
   }
 
   queue(command: Command): void {
-    if (command.data.count > this.#segments) fail(`${command.data.count} segments of ${this.#segments}`);
+    const { maxSegments } = this.limits;
+    if (command.data.count > maxSegments) fail(`${command.data.count} segments of ${maxSegments}`);
     (this.#ring as RingClient).queue(command);
   }
 
@@ -221,8 +214,8 @@ export class ScsifrontAdapter implements HostAdapter {
 
   async #readBackendParameters(): Promise<void> {
     const offered = scanNumber(await this.#parts.domain.store.read(`${this.#backendPath}/feature-sg-grant`)) ?? 0;
-    this.#segments = Math.max(VSCSIIF_SG_TABLESIZE, Math.min(offered, MOST_SEGMENTS));
-    if (offered > 0) this.#say(`using up to ${this.#segments} SG entries`);
+    this.limits = limitsOf(Math.max(VSCSIIF_SG_TABLESIZE, Math.min(offered, MOST_SEGMENTS)));
+    if (offered > 0) this.#say(`using up to ${this.limits.maxSegments} SG entries`);
   }
 
   async #addDevices(): Promise<void> {
@@ -304,6 +297,19 @@ export class ScsifrontAdapter implements HostAdapter {
     const device = `vscsi-${this.path.split("/").at(-1)}`;
     this.#parts.probes.emit("scsifront:message", { device, text } satisfies AdapterMessage);
   }
+}
+
+/** As Linux sets them: a byte range that begins inside a page needs one segment more than it has pages. */
+function limitsOf(segments: number): AdapterLimits {
+  return {
+    queueDepth: COMMAND_SLOTS,
+    maxTransfer: (segments - 1) * PAGE_SIZE,
+    maxSegments: segments,
+    maxCdb: VSCSIIF_MAX_COMMAND_SIZE,
+    channels: 1,
+    targets: 64,
+    luns: 255,
+  };
 }
 
 /** The ring's part of a v-dev; the virtual host number says nothing to a front end. */

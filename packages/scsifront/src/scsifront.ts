@@ -40,7 +40,7 @@ export class Scsifront {
     });
   }
 
-  /** Ends all adapters. Not to be waited for by the listener of one of them. */
+  /** Ends all adapters. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#endTurn();
