@@ -50,12 +50,12 @@ export class DiskStore implements ByteStore {
   }
 
   get features(): StoreFeatures {
-    const { readOnly, writeCache, discard, discardReadsZeros, optimalTransfer, blockSize } = this.#disk.parameters;
+    const { readOnly, writeCache, discard, discardReadsZeros, physicalBlockSize } = this.#disk.parameters;
     return {
       readOnly,
       writeBack: writeCache,
       discard: discard !== "none" && discardReadsZeros,
-      optimalIo: optimalTransfer * blockSize,
+      optimalIo: physicalBlockSize,
     };
   }
 
@@ -75,10 +75,7 @@ export class DiskStore implements ByteStore {
     if (operation !== "flush" && (offset < 0 || offset + length > this.size)) {
       return request.end(new StoreError("out-of-range", `${operation} of ${offset}+${length} in ${this.size} bytes`));
     }
-    if (operation === "extents") {
-      request.extents = [{ offset, length, state: "data" } satisfies Extent];
-      return request.end(null);
-    }
+    if (operation === "extents") return void this.#findExtents(request);
     if (operation === "read" || operation === "flush") return this.#begin(request);
     if (this.#alone || this.#waiting.length > 0) this.#waiting.push(request);
     else this.#beginWrite(request);
@@ -99,6 +96,27 @@ export class DiskStore implements ByteStore {
     this.resized = null;
     await this.#disk.idle();
     await this.#transfer("flush", { offset: 0, length: 0 }, noPlaces, false);
+  }
+
+  /** Holes are what reads as zeros because nothing backs it; all is data where the disk cannot tell. */
+  async #findExtents(request: StoreRequest): Promise<void> {
+    const { offset, length } = request;
+    const runs = this.features.discard ? await this.#runsFrom(offset) : null;
+    const extents: Extent[] = [];
+    let at = offset;
+    for (const run of runs ?? []) {
+      const end = Math.min(offset + length, run.end);
+      if (end > at) extents.push({ offset: at, length: end - at, state: run.deallocated ? "hole" : "data" });
+      at = Math.max(at, end);
+    }
+    request.extents = extents.length > 0 ? extents : [{ offset, length, state: "data" }];
+    request.end(null);
+  }
+
+  async #runsFrom(offset: number): Promise<{ readonly end: number; readonly deallocated: boolean }[] | null> {
+    const { blockSize } = this.#disk.parameters;
+    const runs = await this.#disk.lbaStatus(Math.floor(offset / blockSize));
+    return runs?.map(({ block, blocks, deallocated }) => ({ end: (block + blocks) * blockSize, deallocated })) ?? null;
   }
 
   #isWhole({ offset, length }: Part): boolean {

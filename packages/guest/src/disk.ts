@@ -10,6 +10,7 @@ import type { ScsiDevice } from "./device.js";
 import { DiskCommands, movesData, pieceLength } from "./disk-commands.js";
 import { firstBadByte, isUnknownCommand } from "./disk-failure.js";
 import { type DiskParameters, SECTOR, UNKNOWN_DISK } from "./disk-parameters.js";
+import { askLbaStatus, type LbaRun } from "./lba-status.js";
 import type { FailureReport } from "./report.js";
 import { PAGE, type Request, type RequestOwner } from "./request.js";
 import type { RequestQueue, Waiter } from "./request-queue.js";
@@ -69,6 +70,11 @@ export class Disk implements RequestOwner, Waiter {
 
   free(pages: readonly Uint8Array[]): void {
     this.#queue.adapter.free(pages);
+  }
+
+  /** Which blocks are backed, from `block` on, as far as one answer reaches; null when the disk cannot tell. */
+  lbaStatus(block: number): Promise<LbaRun[] | null> {
+    return askLbaStatus(this.#queue, this.device, block);
   }
 
   /** Takes a request; its `completed` runs exactly once. */

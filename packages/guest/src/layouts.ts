@@ -38,6 +38,15 @@ export const ReadCapacity16Cdb = struct("READ CAPACITY(16)", 16, {
   control: u8(15),
 });
 
+export const LbaStatusCdb = struct("GET LBA STATUS", 16, {
+  opcode: u8(0),
+  serviceAction: u8(1),
+  logicalBlockAddress: u64be(2),
+  allocationLength: u32be(10),
+  reserved14: pad(14, 1),
+  control: u8(15),
+});
+
 export const SupportedOpcodesCdb = struct("REPORT SUPPORTED OPERATION CODES", 12, {
   opcode: u8(0),
   serviceAction: u8(1),
@@ -112,6 +121,15 @@ export const Capacity16 = struct("READ CAPACITY(16) data", 32, {
   exponents: u8(13),
   provisioning: u16be(14),
   reserved16: pad(16, 16),
+});
+
+export const LbaStatusHeader = struct("GET LBA STATUS data", 8, { length: u32be(0), reserved4: pad(4, 4) });
+
+export const LbaStatusDescriptor = struct("LBA status descriptor", 16, {
+  logicalBlockAddress: u64be(0),
+  blocks: u32be(8),
+  provisioning: u8(12), // bits 0 to 3: 0 mapped or unknown, 1 deallocated, 2 anchored
+  reserved13: pad(13, 3),
 });
 
 export const BlockLimits = struct("Block limits VPD page", 64, {

@@ -1,7 +1,7 @@
 // Block requests: which commands they become, what they do to the disk, and that it all is a store of bytes.
 
-import { BlockRequest } from "@pvscsi/guest";
-import { HostByte, MemoryStore } from "@pvscsi/scsi";
+import { BlockRequest, type Disk } from "@pvscsi/guest";
+import { HostByte, MemoryStore, StoreRequest } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { byteStoreContract, STORE_SIZE } from "../../contract/byte-store.js";
 import { allocatedPerRecord } from "../../support/allocation.js";
@@ -252,7 +252,58 @@ describe("a guest's disk as a store", () => {
     const features = protectedDisk.stand.guest.store(protectedDisk.disk).features;
     expect([features.readOnly, features.writeBack, features.discard]).to.deep.equal([true, false, false]);
   });
+
+  it("takes the physical block for the size of write that is natural to it", async () => {
+    const { stand, disk } = await diskStand(new MemoryStore(MIB));
+    expect([disk.parameters.blockSize, stand.guest.store(disk).features.optimalIo]).to.deep.equal([512, 4096]);
+  });
+
+  it("shows the holes of a thin disk, which it asks GET LBA STATUS for", async () => {
+    const { stand, disk } = await diskStand(new MemoryStore(MIB));
+    await stand.until(submit(disk, "write", { offset: 65_536, data: pattern(8192) }));
+    expect(await extentsOf(stand, disk, 60_000, 40_000)).to.deep.equal([
+      [60_000, 5536, "hole"],
+      [65_536, 8192, "data"],
+      [73_728, 26_272, "hole"],
+    ]);
+    expect(await extentsOf(stand, disk, 66_000, 1000)).to.deep.equal([[66_000, 1000, "data"]]);
+  });
+
+  it("is data all over where the disk is not thin, or does not answer", async () => {
+    const thick = await diskStand(new MemoryStore(MIB), { thin: false });
+    expect(await extentsOf(thick.stand, thick.disk, 0, MIB)).to.deep.equal([[0, MIB, "data"]]);
+    const { stand, disk, adapter } = await scripted((each) => thin(each, 0xe4));
+    adapter.script = ({ cdb }) => (cdb[0] === 0x9e ? invalid(0x20) : null);
+    expect(await extentsOf(stand, disk, 512, 4096)).to.deep.equal([[512, 4096, "data"]]);
+    expect(adapter.seen.at(-1)).to.match(/^9e 12 00 00 00 00 00 00 00 01/);
+  });
+
+  it("believes no LBA status that goes backwards or ends nowhere", async () => {
+    const { stand, disk, adapter } = await scripted((each) => thin(each, 0xe4));
+    const data = new DataView(new ArrayBuffer(40));
+    data.setUint32(12, 8); // blocks 8 and 9, deallocated; then block 0 again
+    data.setUint32(16, 2);
+    data.setUint8(20, 1);
+    data.setUint32(32, 1);
+    adapter.script = ({ cdb }) => (cdb[0] === 0x9e ? { data: new Uint8Array(data.buffer) } : null);
+    expect(await extentsOf(stand, disk, 8 * 512, 4096)).to.deep.equal([[4096, 1024, "hole"]]);
+    expect(await extentsOf(stand, disk, 0, 4096)).to.deep.equal([[0, 4096, "data"]]);
+  });
 });
+
+async function extentsOf(stand: Stand, disk: Disk, offset: number, length: number) {
+  const request = new StoreRequest();
+  request.operation = "extents";
+  request.offset = offset;
+  request.length = length;
+  const ended = new Promise<StoreRequest>((resolve) => {
+    request.completed = resolve;
+  });
+  stand.guest.store(disk).submit(request);
+  const { error, extents } = await stand.until(ended);
+  expect(error).to.equal(null);
+  return extents.map((extent) => [extent.offset, extent.length, extent.state]);
+}
 
 describe("memory", () => {
   /** Allocation per 4 KiB command, read and written, on the adapter's pages and on others by turns. */
