@@ -68,7 +68,7 @@ export class RingServer implements Runnable {
   readonly #pushSoon: Runnable = { run: () => this.#pushQueued() };
   readonly #taskEnded = (task: Task): void => this.#ended(task.context as Exchange);
   #tag = 0;
-  #state: "serving" | "broken" | "closing" | "closed" = "serving";
+  #state: "serving" | "broken" | "closing" = "serving";
   #draining = false;
   /** Whether the ring holds responses that the front end was not shown. */
   #unpushed = false;
@@ -113,8 +113,8 @@ export class RingServer implements Runnable {
         this.#idle = resolve;
       });
     }
+    // The last answers, as long as the page is ours.
     this.#push();
-    this.#state = "closed";
     domain.events.close(port);
     domain.grants.unmap(page);
   }
@@ -303,9 +303,7 @@ export class RingServer implements Runnable {
     this.#push();
   }
 
-  /** The page is not ours any more once the ring is closed. */
   #push(): void {
-    if (this.#state === "closed") return;
     const { domain, port, probes } = this.#parts;
     if (!this.#unpushed && this.#ranges.count === 0) return;
     const wanted = this.#unpushed && this.#ring.push(this.#ranges);

@@ -66,7 +66,6 @@ export class ScsifrontAdapter implements HostAdapter {
   #toldClosed = false;
   /** What this driver wrote last. */
   #state: XenbusState = XenbusState.Initialising;
-  #written: Promise<unknown> = Promise.resolve();
   #settle: () => void = () => {};
   #ending: Promise<void> | null = null;
   #broken: ProtocolError | null = null;
@@ -276,10 +275,7 @@ export class ScsifrontAdapter implements HostAdapter {
     if (state === this.#state || this.#state === XenbusState.Closed) return;
     this.#state = state;
     if (SETTLED.has(state)) this.#settle();
-    // `close` may come while another state is being written: the last one asked for must be the last one there.
-    const before = this.#written;
-    this.#written = before.catch(() => {}).then(() => writeState(this.#parts.domain.store, this.path, state));
-    await this.#written;
+    await writeState(this.#parts.domain.store, this.path, state);
   }
 
   async #fail(errno: number, reason: string): Promise<void> {

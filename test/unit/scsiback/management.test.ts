@@ -2,6 +2,7 @@
 
 import { expect } from "chai";
 import type { ScriptedFront } from "../../support/scripted-front.js";
+import { HoldingUnit } from "../../support/scsi-devices.js";
 import { LUNS, Stand } from "./stand.js";
 
 const SUCCESS = 0x2002;
@@ -90,6 +91,17 @@ describe("scsiback: task management", () => {
     expect([attention.rslt, attention.sense[2], attention.sense[12]]).to.deep.equal([2, 6, 0x29]);
   });
 
+  it("does not take the next command for one that was to be aborted", async () => {
+    await front.send({ lun: 1, rqid: 1 });
+    await front.send({ act: 2, rqid: 2, lun: 1, refRqid: 1 });
+    await front.send({ lun: 1, rqid: 3 }, { lun: 1, rqid: 4 });
+    expect(brief(await front.send({ act: 3, rqid: 5, lun: 1 }))).to.deep.equal([
+      [3, RESET],
+      [4, RESET],
+      [5, SUCCESS],
+    ]);
+  });
+
   it("resets a LUN without commands", async () => {
     expect(brief(await front.send({ act: 3, rqid: 3, lun: 1 }))).to.deep.equal([[3, SUCCESS]]);
   });
@@ -153,6 +165,35 @@ describe("scsiback: task management", () => {
     expect(stand.directory.opened).to.deep.equal(["holding"]);
     await stand.finish(front);
     expect(stand.directory.opened).to.deep.equal([]);
+  });
+
+  it("takes a target anew while commands of the one before it end", async () => {
+    const second = new HoldingUnit();
+    stand.directory.units.set("second", second);
+    stand.holding.stubborn = second.stubborn = true;
+    await front.nodes.detach("dev-0");
+    await front.nodes.attach("second", "0:0:0:2");
+    await front.write("state", "7");
+    await stand.world.settle();
+    await front.send({ lun: 1 });
+    while (second.held.length === 0) await front.send({ lun: 2 });
+    while (stand.holding.held.length === 0) await front.send({ lun: 1 });
+    await front.nodes.detach("dev-1");
+    await front.nodes.detach("dev-2");
+    await front.write("state", "4");
+    await front.write("state", "7");
+    await stand.world.settle();
+    while (stand.holding.held.length > 0) await stand.finish(front);
+    expect(stand.directory.opened).to.deep.equal(["second"]);
+    await front.nodes.attach("disk", "0:0:0:0");
+    await front.write("state", "4");
+    await front.write("state", "7");
+    await stand.world.settle();
+    second.end();
+    await stand.world.settle();
+    expect(stand.directory.opened).to.deep.equal(["disk"]);
+    front.take();
+    expect((await front.send({ lun: 0 }))[0].rslt).to.equal(2);
   });
 
   it("takes the same LUN anew while a command of the removed one is under way", async () => {

@@ -10,6 +10,7 @@ import { XenWorld } from "../../support/xen-world.js";
 
 export interface StandOptions {
   readonly grantFrames?: number;
+  readonly seed?: number;
 }
 
 /** A command with how often it has completed. */
@@ -61,8 +62,8 @@ export class Stand {
     this.front = new Scsifront({ ...parts, domain: guest, attach: (adapter) => this.#attach(adapter) });
   }
 
-  static async make({ grantFrames = 64 }: StandOptions = {}): Promise<Stand> {
-    const world = new XenWorld();
+  static async make({ grantFrames = 64, seed = 1 }: StandOptions = {}): Promise<Stand> {
+    const world = new XenWorld(seed);
     const guest = await world.createDomain(1, { memoryPages: 600, grantFrames });
     const stand = new Stand(world, await world.createDomain(0), guest);
     await world.done(stand.front.start());
