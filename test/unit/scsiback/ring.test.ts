@@ -45,6 +45,23 @@ describe("scsiback: a hostile ring", () => {
     });
   }
 
+  it("is not heard any more once it is broken", async () => {
+    const front = await stand.connected();
+    front.set("reqProd", 1000);
+    front.notify();
+    await stand.world.settle();
+    let delivered = 0;
+    const stop = stand.world.listen((name) => {
+      if (name === "event:deliver") delivered += 1;
+    });
+    for (let i = 0; i < 100; i++) {
+      front.notify();
+      await stand.world.advance(100);
+    }
+    stop();
+    expect(delivered).to.equal(0);
+  });
+
   it("closes with a command under way on a broken ring, and aborts it", async () => {
     const front = await stand.connected();
     const data = front.grant("read-write");

@@ -1,5 +1,6 @@
 // The back end's half of the handshake, step by step, and with nodes that say nonsense.
 
+import { setImmediate } from "node:timers/promises";
 import { type DeviceDirectory, MemoryStore } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { memoryDisk } from "../../support/scsi-devices.js";
@@ -105,6 +106,23 @@ describe("scsiback: states", () => {
     ]);
     expect(await front.nodes.states()).to.equal("5 5 4- 4-");
     front.leave();
+  });
+
+  it("show the last answer before the page is let go of, and write nothing into it afterwards", async () => {
+    const front = await stand.connected();
+    stand.holding.stubborn = true;
+    await front.send({ lun: 1 });
+    await front.write("state", "5");
+    await settle();
+    const producer = front.get("rspProd");
+    // A store that answers from outside of the scheduler.
+    stand.holding.end();
+    await setImmediate();
+    expect(stand.dom0.describe().mappings).to.deep.equal([]);
+    expect(front.get("rspProd")).to.equal(producer + 1);
+    const page = front.ring.page.bytes.fill(0xee);
+    await settle();
+    expect(page.every((byte) => byte === 0xee)).to.equal(true);
   });
 
   it("do not keep other front ends waiting behind a stuck command", async () => {

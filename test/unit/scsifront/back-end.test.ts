@@ -416,6 +416,21 @@ describe("scsifront: a hostile back end", () => {
     stand.guest.memory.free(stand.guest.memory.find(stand.guest.table.frame(ringReference)) ?? expect.fail());
   });
 
+  it("is not heard any more once it is broken", async () => {
+    back.answer(3);
+    await stand.world.settle();
+    let delivered = 0;
+    const stop = stand.world.listen((name) => {
+      if (name === "event:deliver") delivered += 1;
+    });
+    for (let i = 0; i < 100; i++) {
+      back.notify();
+      await stand.world.advance(100);
+    }
+    stop();
+    expect(delivered).to.equal(0);
+  });
+
   it("that sends events without work is delayed, and heard all the same", async () => {
     const command = new TestCommand();
     await stand.queue(command);
