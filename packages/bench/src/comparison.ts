@@ -1,9 +1,10 @@
 // Knows how contenders are compared: in turns, round by round, so that a machine that changes its speed changes all of
 // them. The ratio of a round is taken against the bound of the same round.
 
+import type { Random } from "@pvscsi/wire";
 import type { Contender } from "./contender.js";
 import { type Figures, type Instruments, runRound } from "./round.js";
-import type { Workload } from "./workload.js";
+import { positionsOf, type Workload } from "./workload.js";
 
 export interface ComparisonOptions {
   /** The first contender is the bound. */
@@ -13,14 +14,16 @@ export interface ComparisonOptions {
   /** Milliseconds a contender runs in a round. */
   readonly milliseconds: number;
   readonly instruments: Instruments;
-  /** Hears of each workload that is done. */
-  readonly done?: (rows: readonly Row[]) => void;
+  /** Where positions come from; all contenders get the same. */
+  readonly random: Random;
 }
 
-/** One contender under one workload: medians over the rounds. */
+/** One contender under one workload: medians over the rounds; operations of all of them. */
 export interface Row extends Figures {
   readonly workload: string;
   readonly contender: string;
+  /** Operations under way at once: the workload's, or fewer where the contender takes no more. */
+  readonly depth: number;
   /** Operations per second over those of the bound in the same round. */
   readonly ratio: { readonly least: number; readonly median: number; readonly most: number };
 }
@@ -28,41 +31,43 @@ export interface Row extends Figures {
 /** Measures all; a first round that is not counted warms up. */
 export async function compare(options: ComparisonOptions): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const workload of options.workloads) {
-    const measured = await compareUnder(workload, options);
-    options.done?.(measured);
-    rows.push(...measured);
-  }
+  for (const workload of options.workloads) rows.push(...(await compareUnder(workload, options)));
   return rows;
 }
 
 async function compareUnder(workload: Workload, options: ComparisonOptions): Promise<Row[]> {
-  const { contenders, rounds, milliseconds, instruments } = options;
-  const slots = contenders.map((contender) =>
-    contender.slots({ ...workload, depth: Math.min(workload.depth, contender.depth) }),
-  );
+  const { contenders, rounds, milliseconds, instruments, random } = options;
+  const size = Math.min(...contenders.map((contender) => contender.size));
+  const positions = positionsOf(workload, size, random);
+  const plans = contenders.map((contender) => {
+    const slots = contender.slots({ ...workload, depth: Math.min(workload.depth, contender.depth) });
+    return { name: contender.name, slots, positions, size: workload.size, milliseconds };
+  });
   const figures: Figures[][] = contenders.map(() => []);
   for (let round = 0; round <= rounds; round++) {
-    for (const [index, contender] of contenders.entries()) {
-      const result = await runRound(contender, slots[index], workload, milliseconds, instruments);
+    for (const [index, plan] of plans.entries()) {
+      const result = await runRound(plan, instruments);
       if (round > 0) figures[index].push(result);
     }
   }
-  return contenders.map((contender, index) => summarise(workload.name, contender.name, figures[index], figures[0]));
+  return plans.map(({ name, slots }, index) => ({
+    workload: workload.name,
+    contender: name,
+    depth: slots.length,
+    ...summary(figures[index], figures[0]),
+  }));
 }
 
-function summarise(workload: string, contender: string, own: readonly Figures[], bound: readonly Figures[]): Row {
-  const of = (name: keyof Figures): number => median(own.map((figures) => figures[name]));
+function summary(own: readonly Figures[], bound: readonly Figures[]): Figures & Pick<Row, "ratio"> {
+  const middle = (name: keyof Figures): number => median(own.map((figures) => figures[name]));
   const ratios = own.map((figures, round) => figures.perSecond / bound[round].perSecond);
   return {
-    workload,
-    contender,
     operations: own.reduce((sum, { operations }) => sum + operations, 0),
-    perSecond: of("perSecond"),
-    megabytesPerSecond: of("megabytesPerSecond"),
-    median: of("median"),
-    p99: of("p99"),
-    processorPerOperation: of("processorPerOperation"),
+    perSecond: middle("perSecond"),
+    megabytesPerSecond: middle("megabytesPerSecond"),
+    medianMicroseconds: middle("medianMicroseconds"),
+    p99Microseconds: middle("p99Microseconds"),
+    processorMicroseconds: middle("processorMicroseconds"),
     ratio: { least: Math.min(...ratios), median: median(ratios), most: Math.max(...ratios) },
   };
 }

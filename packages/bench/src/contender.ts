@@ -10,7 +10,9 @@ export interface Slot {
   ended: (slot: Slot) => void;
   /** Moves the blocks at byte `offset`. */
   start(offset: number): void;
-  /** When it was started, in the measurer's milliseconds. */
+  /** Why its last operation failed; null when it did not. */
+  failure: string | null;
+  /** When it was started, in the measurer's milliseconds; negative while that does not matter. */
   startedAt: number;
 }
 
@@ -29,6 +31,8 @@ export interface Contender {
 
 const PAGE = 4096;
 const BLOCK = 512;
+const READ_10 = 0x28;
+const WRITE_10 = 0x2a;
 
 /** The bound: the store itself moves the same blocks, without SCSI and without a wire. */
 export function bareStore(store: ByteStore): Contender {
@@ -43,41 +47,42 @@ export function bareStore(store: ByteStore): Contender {
 
 function storeSlot(store: ByteStore, { operation, size }: Workload): Slot {
   const request = new StoreRequest();
-  const places = new Places();
-  for (let at = 0; at < size; at += PAGE) places.add(new Uint8Array(PAGE), 0, PAGE);
   request.operation = operation;
   request.length = size;
-  request.places = places;
-  const slot: Slot = {
-    ended: () => {},
-    startedAt: 0,
-    start(offset) {
-      request.offset = offset;
-      store.submit(request);
-    },
-  };
-  request.completed = (ended) => {
-    assert(ended.error === null, `the bare store failed: ${ended.error?.message}`);
+  request.places = new Places();
+  for (let at = 0; at < size; at += PAGE) addPage(request.places, new Uint8Array(PAGE), size - at);
+  const slot = newSlot((offset) => {
+    request.offset = offset;
+    store.submit(request);
+  });
+  request.completed = ({ error }) => {
+    slot.failure = error === null ? null : error.message;
     slot.ended(slot);
   };
   return slot;
 }
 
-/** A disk at LUN 0 of an adapter's target 0, driven with READ(10) and WRITE(10). */
+/** A disk of 512-byte blocks at LUN 0 of an adapter's target 0, driven with READ(10) and WRITE(10). */
 export function adapterDisk(name: string, adapter: HostAdapter, size: number, close: () => Promise<void>): Contender {
-  const pages: Uint8Array[] = [];
+  const allocated: Uint8Array[] = [];
   return {
     name,
     size,
     depth: adapter.limits.queueDepth,
-    slots: (workload) =>
-      Array.from({ length: workload.depth }, () => {
-        const own = adapter.allocate(Math.ceil(workload.size / PAGE));
-        pages.push(...own);
-        return commandSlot(adapter, workload, own);
-      }),
-    close: async () => {
-      adapter.free(pages);
+    slots(workload) {
+      const { maxTransfer } = adapter.limits;
+      assert(
+        workload.size <= maxTransfer,
+        `${name} moves at most ${maxTransfer} bytes a command, not ${workload.size}`,
+      );
+      return Array.from({ length: workload.depth }, () => {
+        const pages = adapter.allocate(Math.ceil(workload.size / PAGE));
+        allocated.push(...pages);
+        return commandSlot(adapter, workload, pages);
+      });
+    },
+    async close() {
+      adapter.free(allocated);
       await close();
     },
   };
@@ -85,26 +90,28 @@ export function adapterDisk(name: string, adapter: HostAdapter, size: number, cl
 
 function commandSlot(adapter: HostAdapter, { operation, size }: Workload, pages: readonly Uint8Array[]): Slot {
   const command = new Command();
-  for (let i = 0; i < pages.length; i++) command.data.add(pages[i], 0, Math.min(PAGE, size - i * PAGE));
-  command.cdb[0] = operation === "read" ? 0x28 : 0x2a;
+  for (const [index, page] of pages.entries()) addPage(command.data, page, size - index * PAGE);
+  command.cdb[0] = operation === "read" ? READ_10 : WRITE_10;
   command.cdbLength = 10;
   command.direction = operation === "read" ? "from-device" : "to-device";
   const cdb = new DataView(command.cdb.buffer);
   cdb.setUint16(7, size / BLOCK);
-  const slot: Slot = {
-    ended: () => {},
-    startedAt: 0,
-    start(offset) {
-      cdb.setUint32(2, offset / BLOCK);
-      adapter.queue(command);
-    },
-  };
-  command.completed = (ended) => {
-    assert(
-      ended.hostByte === HostByte.ok && ended.status === Status.good,
-      `status ${ended.status}, host ${ended.hostByte}`,
-    );
+  const slot = newSlot((offset) => {
+    cdb.setUint32(2, offset / BLOCK);
+    adapter.queue(command);
+  });
+  command.completed = ({ hostByte, status }) => {
+    const good = hostByte === HostByte.ok && status === Status.good;
+    slot.failure = good ? null : `host byte ${hostByte}, status ${status}`;
     slot.ended(slot);
   };
   return slot;
+}
+
+function newSlot(start: (offset: number) => void): Slot {
+  return { ended: () => {}, start, failure: null, startedAt: -1 };
+}
+
+function addPage(places: Places, page: Uint8Array, left: number): void {
+  places.add(page, 0, Math.min(PAGE, left));
 }

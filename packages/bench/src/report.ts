@@ -13,9 +13,9 @@ const COLUMNS: readonly Column[] = [
   { title: "transport", align: "left", text: (row) => row.contender },
   { title: "IOPS", align: "right", text: (row) => Math.round(row.perSecond).toString() },
   { title: "MB/s", align: "right", text: (row) => Math.round(row.megabytesPerSecond).toString() },
-  { title: "p50 us", align: "right", text: (row) => row.median.toFixed(1) },
-  { title: "p99 us", align: "right", text: (row) => row.p99.toFixed(1) },
-  { title: "CPU us/IO", align: "right", text: (row) => row.processorPerOperation.toFixed(2) },
+  { title: "p50 us", align: "right", text: (row) => row.medianMicroseconds.toFixed(1) },
+  { title: "p99 us", align: "right", text: (row) => row.p99Microseconds.toFixed(1) },
+  { title: "CPU us/IO", align: "right", text: (row) => row.processorMicroseconds.toFixed(2) },
   { title: "ratio to bare copy (min..max)", align: "right", text: ratioText },
 ];
 

@@ -1,12 +1,14 @@
 // Knows what is asked of a disk in a benchmark: sizes, patterns, depths. Knows no transport.
 
+import type { Random } from "@pvscsi/wire";
+
 export interface Workload {
   readonly name: string;
   readonly operation: "read" | "write";
-  /** Bytes a command. */
+  /** Bytes an operation. */
   readonly size: number;
   readonly pattern: "random" | "sequential";
-  /** Commands under way at once. */
+  /** Operations under way at once. */
   readonly depth: number;
 }
 
@@ -26,4 +28,16 @@ export const WORKLOADS: readonly Workload[] = [
 export function selectWorkloads(words: readonly string[]): readonly Workload[] {
   if (words.length === 0) return WORKLOADS;
   return WORKLOADS.filter(({ name }) => words.some((word) => name.includes(word)));
+}
+
+/** Positions drawn before anything is measured; they are gone through again and again. */
+const DRAWN = 65536;
+
+/** Where the operations of a workload begin, in bytes, on a disk of `size` bytes. */
+export function positionsOf(workload: Workload, size: number, random: Random): Float64Array {
+  const places = Math.floor(size / workload.size);
+  if (workload.pattern === "random") {
+    return Float64Array.from({ length: DRAWN }, () => random.below(places) * workload.size);
+  }
+  return Float64Array.from({ length: Math.min(places, DRAWN) }, (_, index) => index * workload.size);
 }

@@ -1,11 +1,13 @@
 // Knows which transports are compared, and how each is brought up over a memory store.
 
+import { cpus } from "node:os";
 import {
   adapterDisk,
   bareStore,
   type Contender,
   compare,
   formatComparison,
+  type Instruments,
   type Row,
   selectWorkloads,
 } from "@pvscsi/bench";
@@ -19,35 +21,42 @@ import {
   MemoryStore,
   Target,
 } from "@pvscsi/scsi";
-import { fail, nullProbes, seededRandom } from "@pvscsi/wire";
+import { assert, fail, nullProbes, seededRandom } from "@pvscsi/wire";
 import { OneProcess } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
+import { transfer } from "./store-transfer.js";
 
 export interface BenchmarkOptions {
   /** Words that names of workloads must contain one of; all workloads when there are none. */
   readonly workloads: readonly string[];
-  /** Names of transports; all when there are none. */
+  /** Names of transports; all when they are left out. */
   readonly transports?: readonly string[];
   readonly rounds: number;
   /** Milliseconds each transport runs in a round. */
   readonly milliseconds: number;
-  /** Hears of rows as they are measured. */
-  readonly done?: (rows: readonly Row[]) => void;
 }
 
-/** Small enough for the processor's caches to play the same part for all. */
-const SIZE = 64 * 1024 * 1024;
+/** Figures, and what they were measured on. */
+export interface BenchmarkReport {
+  readonly node: string;
+  readonly processor: string;
+  readonly processors: number;
+  readonly rounds: number;
+  readonly milliseconds: number;
+  /** Bytes of the disk. */
+  readonly size: number;
+  readonly seed: number;
+  readonly rows: readonly Row[];
+}
+
+const MIB = 1024 * 1024;
+/** Above what a processor's caches hold, for all contenders alike. */
+const SIZE = 64 * MIB;
 const SEED = 1;
 
 /** Each transport by its name: a disk over the given store. */
 const TRANSPORTS: Readonly<Record<string, (store: MemoryStore) => Promise<Contender>>> = {
-  direct: async (store) => {
-    const target = new Target();
-    target.add(0, diskOver(store));
-    const adapter = directAdapter(target);
-    await absorbAttention(adapter);
-    return adapterDisk("direct", adapter, SIZE, () => adapter.close());
-  },
+  direct: withoutWire,
   pvscsi: pvscsiInProcess,
 };
 
@@ -55,54 +64,73 @@ export const TRANSPORT_NAMES: readonly string[] = Object.keys(TRANSPORTS);
 
 /** Measures and gives the table. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
-  return formatComparison(await measure(options));
+  return formatComparison((await measure(options)).rows);
 }
 
 /** Measures every transport beside a bare copy of the same blocks from the same store. */
-export async function measure(options: BenchmarkOptions): Promise<Row[]> {
-  const store = filledStore();
-  const names = options.transports?.length ? options.transports : TRANSPORT_NAMES;
+export async function measure(options: BenchmarkOptions): Promise<BenchmarkReport> {
+  const { rounds, milliseconds } = options;
+  const store = await filledStore();
   const contenders = [bareStore(store)];
-  for (const name of names) contenders.push(await (TRANSPORTS[name] ?? fail(`no transport ${name}`))(store));
   try {
-    return await compare({
+    for (const name of options.transports ?? TRANSPORT_NAMES) {
+      contenders.push(await (TRANSPORTS[name] ?? fail(`no transport ${name}`))(store));
+    }
+    const rows = await compare({
       contenders,
       workloads: selectWorkloads(options.workloads),
-      rounds: options.rounds,
-      milliseconds: options.milliseconds,
-      instruments: {
-        clock: nodeClock,
-        scheduler: nodeScheduler(),
-        random: seededRandom(SEED, "benchmark"),
-        processor: () => {
-          const { user, system } = process.cpuUsage();
-          return user + system;
-        },
-      },
-      ...(options.done === undefined ? {} : { done: options.done }),
+      rounds,
+      milliseconds,
+      instruments: instruments(),
+      random: seededRandom(SEED, "benchmark"),
     });
+    const processors = cpus();
+    const processor = processors[0]?.model ?? "unknown";
+    return {
+      node: process.version,
+      processor,
+      processors: processors.length,
+      rounds,
+      milliseconds,
+      size: SIZE,
+      seed: SEED,
+      rows,
+    };
   } finally {
     for (const contender of contenders) await contender.close();
   }
 }
 
+function instruments(): Instruments {
+  return {
+    clock: nodeClock,
+    scheduler: nodeScheduler(),
+    processor() {
+      const { user, system } = process.cpuUsage();
+      return user + system;
+    },
+  };
+}
+
 /** Every page is there: reading a hole would be cheaper than reading data. */
-function filledStore(): MemoryStore {
+async function filledStore(): Promise<MemoryStore> {
   const store = new MemoryStore(SIZE);
-  const slots = bareStore(store).slots({
-    name: "",
-    operation: "write",
-    size: 1024 * 1024,
-    pattern: "sequential",
-    depth: 1,
-  });
-  for (let at = 0; at < SIZE; at += 1024 * 1024) slots[0].start(at);
+  const piece = new Uint8Array(MIB).fill(0x5a);
+  for (let at = 0; at < SIZE; at += MIB) assert((await transfer(store, "write", at, piece)) === null, "no memory");
   return store;
 }
 
 function diskOver(store: MemoryStore): LogicalUnit {
   const identity = { vendor: "PVSCSI", product: "BENCHMARK", revision: "0001", serial: "1", wwn: "5000000000000001" };
   return createDisk({ ...identity, store, blockSize: 512 });
+}
+
+async function withoutWire(store: MemoryStore): Promise<Contender> {
+  const target = new Target();
+  target.add(0, diskOver(store));
+  const adapter = directAdapter(target);
+  await absorbAttention(adapter);
+  return adapterDisk("direct", adapter, SIZE, () => adapter.close());
 }
 
 async function pvscsiInProcess(store: MemoryStore): Promise<Contender> {
@@ -120,7 +148,7 @@ async function pvscsiInProcess(store: MemoryStore): Promise<Contender> {
   return adapterDisk("pvscsi", guest.hosts[0].adapter, SIZE, () => system.close());
 }
 
-/** A disk that nobody has scanned still owes its power-on unit attention. */
+/** A disk that nobody has scanned still owes its power-on unit attention: TEST UNIT READY takes it. */
 function absorbAttention(adapter: HostAdapter): Promise<void> {
   const command = new Command();
   command.cdbLength = 6;

@@ -1,22 +1,40 @@
 #!/usr/bin/env node
 // Knows the command line of pvscsi: which commands there are and what their words mean.
 
-import { writeFile } from "node:fs/promises";
-import { formatComparison, WORKLOADS } from "@pvscsi/bench";
-import { ConfigError } from "@pvscsi/config";
-import { ToolstackError } from "@pvscsi/toolstack";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { measure, runBenchmark, TRANSPORT_NAMES } from "./benchmark.js";
+import { formatComparison, selectWorkloads, WORKLOADS } from "@pvscsi/bench";
+import type { VscsiDialect } from "@pvscsi/config";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { measure, TRANSPORT_NAMES } from "./benchmark.js";
 import { runDemo } from "./demo.js";
-import { serveUntilSignal } from "./serve.js";
+import { DIALECTS } from "./domain-verbs.js";
+import { endWithReader, Interrupts } from "./interrupts.js";
+import { linePrinter } from "./printer.js";
+import { openReport } from "./report-file.js";
+import { serveDisks } from "./serve.js";
 import { runShell } from "./shell.js";
-import { Exit } from "./verbs.js";
+import { Exit, messageOf } from "./verb.js";
 
-const write = (text: string): void => void process.stdout.write(text);
+const interrupts = new Interrupts();
+const printer = linePrinter(
+  (text) => process.stdout.write(text),
+  (text) => process.stderr.write(text),
+);
+endWithReader(process.stdout);
 
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("expected a whole number above 0");
-  return Number(text);
+interface DemoWords {
+  readonly host?: string;
+  readonly dialect: VscsiDialect;
+  readonly shell?: true;
+  readonly serve?: true;
+}
+
+interface BenchWords {
+  readonly transports?: readonly string[];
+  readonly workloads: readonly string[];
+  readonly rounds: number;
+  readonly milliseconds: number;
+  readonly json?: true;
+  readonly out?: string;
 }
 
 const program = new Command("pvscsi")
@@ -29,77 +47,64 @@ program
   .description("a guest reaches disks of dom0 through scsifront, a granted ring and scsiback, all in this process")
   .argument("[cfg]", "the guest's domU.cfg; an embedded one when it is left out")
   .option("--host <file>", "dom0's devices (default: host.yaml beside the cfg)")
-  .option("--shell", "a prompt afterwards, with xl's verbs and commands inside the guest")
+  .addOption(new Option("--dialect <dialect>", "how vscsi is read").choices(DIALECTS).default("libxl"))
+  .addOption(
+    new Option("--shell", "a prompt afterwards, with xl's verbs and commands inside the guest").conflicts("serve"),
+  )
   .option("--serve", "stay up afterwards and serve the guest's disks over NBD")
   .addHelpText("after", "\nExample: pvscsi demo configs/domU.cfg --shell")
-  .action(async (config: string | undefined, options: { host?: string; shell?: true; serve?: true }) => {
-    process.exitCode = await runDemo({
-      ...(config === undefined ? {} : { config }),
-      ...(options.host === undefined ? {} : { host: options.host }),
-      write,
-      afterwards: async (session) => {
-        if (options.shell) return runShell(session.system, process.stdin, process.stdout);
-        return options.serve ? serveUntilSignal(session, write) : Exit.done;
-      },
-    });
+  .action(async (config: string | undefined, words: DemoWords) => {
+    const { host, dialect } = words;
+    process.exitCode = await runDemo({ config, host, dialect, printer, afterwards: afterwardsOf(words) });
   });
 
 program
   .command("bench")
   .description("compare transports: the same blocks over each, beside a bare copy of them")
-  .option("--transports <names...>", `of ${TRANSPORT_NAMES.join(", ")} (default: all)`)
-  .option(
-    "--workloads <words...>",
-    `those whose names contain a word; of ${WORKLOADS.map(({ name }) => name).join(", ")}`,
-  )
+  .addOption(new Option("--transports <names...>", "those to measure (default: all)").choices(TRANSPORT_NAMES))
+  .option("--workloads <words...>", "those whose names contain a word (default: all)", workloadWord, [])
   .option("--rounds <n>", "rounds that count", wholeNumber, 5)
   .option("--milliseconds <n>", "of each transport in a round", wholeNumber, 300)
-  .option("--json", "print figures as JSON")
-  .option("--out <file>", "also write the figures to a file, as JSON")
+  .option("--json", "print the figures as JSON")
+  .option("--out <file>", "write the figures to a file as well, as JSON")
+  .addHelpText("after", `\nWorkloads: ${WORKLOADS.map(({ name }) => name).join(", ")}`)
   .addHelpText("after", "\nExample: pvscsi bench --workloads 4k --rounds 5")
-  .action(async (options: BenchOptions) => {
-    const unknown = options.transports?.find((name) => !TRANSPORT_NAMES.includes(name));
-    if (unknown !== undefined)
-      throw new CommanderError(
-        Exit.usage,
-        "pvscsi.transport",
-        `pvscsi bench: no transport '${unknown}', expected one of ${TRANSPORT_NAMES.join(", ")}`,
-      );
-    const settings = { ...options, workloads: options.workloads ?? [] };
-    if (!options.json && options.out === undefined) return write(`${await runBenchmark(settings)}\n`);
-    const rows = await measure(settings);
-    const text = `${JSON.stringify(rows, null, 2)}\n`;
-    if (options.out !== undefined) await writeFile(options.out, text);
-    write(options.json ? text : `${formatComparison(rows)}\n`);
+  .action(async ({ json, out, ...settings }: BenchWords) => {
+    const file = out === undefined ? null : await openReport(out);
+    const report = await measure(settings);
+    const text = `${JSON.stringify(report, null, 2)}\n`;
+    await file?.finish(text);
+    printer.print(json ? text : formatComparison(report.rows));
   });
 
-interface BenchOptions {
-  readonly transports?: readonly string[];
-  readonly workloads?: readonly string[];
-  readonly rounds: number;
-  readonly milliseconds: number;
-  readonly json?: true;
-  readonly out?: string;
+function afterwardsOf({ shell, serve }: DemoWords): Parameters<typeof runDemo>[0]["afterwards"] {
+  if (serve) return (session) => serveDisks(session, printer, () => interrupts.next());
+  if (!shell) return undefined;
+  const terminal = process.stdin.isTTY ? process.stdout : null;
+  return (session) => runShell(session.system, { input: process.stdin, printer, terminal });
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Expected a whole number above 0.");
+  return Number(text);
+}
+
+function workloadWord(word: string, before: readonly string[]): readonly string[] {
+  if (selectWorkloads([word]).length === 0) throw new InvalidArgumentError("No workload's name contains it.");
+  return [...before, word];
+}
+
+/** Says what a person can do something about, and gives xl's exit code for it; everything else is our mistake. */
+function told(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.done : Exit.usage;
+  const message = messageOf(error, "pvscsi");
+  if (message === null) throw error;
+  printer.error(message);
+  return Exit.failed;
 }
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = told(error);
-}
-
-/** Says what a person can do something about, and gives xl's exit code for it; everything else is our mistake. */
-function told(error: unknown): number {
-  if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return Exit.done;
-    if (error.code === "pvscsi.transport") console.error(error.message);
-    return Exit.usage;
-  }
-  const known =
-    error instanceof ConfigError ||
-    error instanceof ToolstackError ||
-    (error as NodeJS.ErrnoException).syscall !== undefined;
-  if (!known) throw error;
-  console.error(error instanceof ConfigError ? error.message : `pvscsi: ${(error as Error).message}`);
-  return Exit.failed;
 }

@@ -43,6 +43,7 @@ export class OneProcess implements Launcher {
   readonly guests = new Map<DomainId, RunningGuest>();
   readonly #options: OneProcessOptions;
   readonly #dom0: Domain;
+  /** Domains that exist, whether they run already or not. */
   readonly #built = new Map<DomainId, { readonly config: MachineConfig; readonly domain: Domain }>();
   #nextDomain = DOM0 + 1;
 
@@ -67,7 +68,7 @@ export class OneProcess implements Launcher {
 
   /** Ends all guests, then the backend; nothing is left open. */
   async close(): Promise<void> {
-    for (const domain of [...this.guests.keys()]) await this.toolstack.destroy(domain);
+    for (const domain of [...this.#built.keys()]) await this.toolstack.destroy(domain);
     await this.scsiback.close();
     await this.#dom0.close();
     this.store.close();
@@ -107,12 +108,13 @@ export class OneProcess implements Launcher {
 
   async destroy(id: DomainId): Promise<void> {
     const running = this.guests.get(id);
-    const domain = this.#built.get(id)?.domain;
+    const built = this.#built.get(id);
+    if (built === undefined) return;
     this.guests.delete(id);
     this.#built.delete(id);
     await running?.driver.close();
-    await domain?.close();
-    await this.store.release(id).catch(() => {});
+    await built.domain.close();
+    await this.store.release(id);
   }
 
   /** The guest of a domain that runs here. */

@@ -1,42 +1,50 @@
-// Knows how a whole system is brought up from two files, host.yaml and domU.cfg, on Node's clock and loop.
+// Knows how a driver domain is brought up with the devices of a host.yaml, on Node's clock and loop.
 
 import { formatAddress } from "@pvscsi/config";
 import { type Host, openHost, readHostConfig } from "@pvscsi/host";
-import type { PhysicalDevices } from "@pvscsi/toolstack";
+import type { NotFound, PhysicalDevices } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
 import { OneProcess } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 
 export interface Session {
   readonly system: OneProcess;
-  readonly host: Host;
   readonly probes: ProbeHub;
   close(): Promise<void>;
 }
 
 /** How the toolstack finds the host's devices: as a p-dev goes H:C:T:L, or naa.WWN:LUN where that was asked for. */
 export function physicalDevices(host: Host): PhysicalDevices {
+  const find = (text: string) => {
+    const found = host.find(text);
+    return typeof found === "string" ? ({ reason: found } satisfies NotFound) : found;
+  };
   return {
-    resolve: ({ kind, text }) => {
-      const found = host.find(text);
-      if (typeof found === "string") return { reason: found };
+    resolve({ kind, text }) {
+      const found = find(text);
+      if ("reason" in found) return found;
       return { physicalDevice: kind === "wwn" ? text : formatAddress(found.address) };
+    },
+    wholeHost({ text }) {
+      const found = find(text);
+      if ("reason" in found) return found;
+      const addresses = host.list().map(({ address }) => address);
+      return addresses.filter((address) => address.host === found.address.host);
     },
   };
 }
 
-/** Starts dom0 with the devices of a host.yaml; relative paths in it begin at `directory`. */
+/** Starts dom0; relative paths in its host.yaml begin at `directory`. Throws `ConfigError`. */
 export async function openSession(hostFile: string, directory: string): Promise<Session> {
   const probes = new ProbeHub();
-  const clock = nodeClock;
-  const host = openHost(await readHostConfig(hostFile), { directory, clock });
+  const host = openHost(await readHostConfig(hostFile), { directory, clock: nodeClock });
   const system = new OneProcess({
-    clock,
+    clock: nodeClock,
     scheduler: nodeScheduler(),
     probes,
     directory: host,
     devices: physicalDevices(host),
   });
   await system.start();
-  return { system, host, probes, close: () => system.close() };
+  return { system, probes, close: () => system.close() };
 }

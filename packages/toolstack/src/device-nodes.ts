@@ -1,8 +1,9 @@
 // Knows the xenstore nodes of a vscsi device, as libxl would write them: paths, values, permissions, order.
 // Knows no waiting and no state machine.
 
-import { formatAddress, type VscsiController, type VscsiDevice } from "@pvscsi/config";
+import { formatAddress } from "@pvscsi/config";
 import { type DomainId, XenbusState, type XenstoreAccess } from "@pvscsi/xen";
+import type { PlannedController, PlannedLun } from "./plan.js";
 
 /** Where a controller's two halves and the toolstack's own copy are. */
 export interface DevicePaths {
@@ -24,17 +25,24 @@ export function counterPath(guest: DomainId, devid: number): string {
   return `/libxl/${guest}/vscsi/${devid}/next_vscsidev_id`;
 }
 
-/** A LUN as the toolstack hands it to the backend. */
-export interface NewLun {
-  readonly device: VscsiDevice;
-  /** What the p-dev node says: H:C:T:L or naa.WWN:LUN, whatever the person wrote. */
-  readonly physicalDevice: string;
+/** The directory of the LUNs below one half of a controller. */
+const LUNS = "vscsi-devs";
+
+/** The path of a LUN below one half of its controller. */
+export function lunPath(half: string, name: string): string {
+  return `${half}/${LUNS}/${name}`;
 }
 
+/** Where a driver says why a device failed: `error` in its own domain, then the device's path below that domain. */
+export function errorPath(path: string): string {
+  return path.replace(/^(\/local\/domain\/\d+)\//, "$1/error/");
+}
+
+/** Names and values in the order in which they are written. */
 type Nodes = ReadonlyArray<readonly [name: string, value: string]>;
 
-/** The nodes below `vscsi-devs/dev-N`. The state comes last: with it the others are complete. */
-export function lunNodes({ device, physicalDevice }: NewLun): Nodes {
+/** The state comes last: with it the others are complete. */
+function lunNodes({ device, physicalDevice }: PlannedLun): Nodes {
   return [
     ["p-devname", device.physical.text],
     ["p-dev", physicalDevice],
@@ -44,53 +52,49 @@ export function lunNodes({ device, physicalDevice }: NewLun): Nodes {
   ];
 }
 
+function backendNodes(frontend: string, guest: DomainId, { controller, luns }: PlannedController): Nodes {
+  return [
+    ["frontend", frontend],
+    ["frontend-id", String(guest)],
+    ["online", "1"],
+    ["feature-host", controller.featureHost ? "1" : "0"],
+    ["libxl_ctrl_index", String(controller.host)],
+    ...luns.flatMap((lun, index) =>
+      lunNodes(lun).map(([name, value]) => [`${LUNS}/dev-${index}/${name}`, value] as const),
+    ),
+    ["state", String(XenbusState.Initialising)],
+  ];
+}
+
 /** Writes a new controller with its LUNs, in a transaction of the caller's. */
 export async function writeController(
   store: XenstoreAccess,
   guest: DomainId,
   backend: DomainId,
-  controller: VscsiController,
-  luns: readonly NewLun[],
+  planned: PlannedController,
 ): Promise<void> {
-  const paths = devicePaths(guest, backend, controller.devid);
-  await writeDirectory(
-    store,
-    paths.libxl,
-    ["n0"],
-    [
-      ["frontend", paths.frontend],
-      ["backend", paths.backend],
-    ],
-  );
-  await writeDirectory(
-    store,
-    paths.frontend,
-    [`n${guest}`, `r${backend}`],
-    [
-      ["backend", paths.backend],
-      ["backend-id", String(backend)],
-      ["state", String(XenbusState.Initialising)],
-    ],
-  );
-  await writeDirectory(
-    store,
-    paths.backend,
-    [`n${backend}`, `r${guest}`],
-    [
-      ["frontend", paths.frontend],
-      ["frontend-id", String(guest)],
-      ["online", "1"],
-      ["feature-host", controller.featureHost ? "1" : "0"],
-      ["libxl_ctrl_index", String(controller.host)],
-    ],
-  );
-  for (const [index, lun] of luns.entries()) await writeLun(store, paths.backend, `dev-${index}`, lun);
-  await store.write(counterPath(guest, controller.devid), String(luns.length));
-  await store.write(`${paths.backend}/state`, String(XenbusState.Initialising));
+  const { devid } = planned.controller;
+  const paths = devicePaths(guest, backend, devid);
+  const nodes = backendNodes(paths.frontend, guest, planned);
+  const frontendNodes: Nodes = [
+    ["backend", paths.backend],
+    ["backend-id", String(backend)],
+    ["state", String(XenbusState.Initialising)],
+  ];
+  await writeDirectory(store, paths.frontend, [`n${guest}`, `r${backend}`], frontendNodes);
+  await writeDirectory(store, paths.backend, [`n${backend}`, `r${guest}`], nodes);
+  await writeDirectory(store, paths.libxl, ["n0"], [["backend", paths.backend], ...nodes]);
+  await store.write(counterPath(guest, devid), String(planned.luns.length));
 }
 
-export async function writeLun(store: XenstoreAccess, backendPath: string, name: string, lun: NewLun): Promise<void> {
-  await writeNodes(store, `${backendPath}/vscsi-devs/${name}`, lunNodes(lun));
+/** Writes a LUN of a controller that is there, in a transaction of the caller's. */
+export async function writeLun(
+  store: XenstoreAccess,
+  backendPath: string,
+  name: string,
+  lun: PlannedLun,
+): Promise<void> {
+  await writeNodes(store, lunPath(backendPath, name), lunNodes(lun));
 }
 
 async function writeDirectory(store: XenstoreAccess, path: string, permissions: string[], nodes: Nodes): Promise<void> {
@@ -103,19 +107,46 @@ async function writeNodes(store: XenstoreAccess, path: string, nodes: Nodes): Pr
   for (const [name, value] of nodes) await store.write(`${path}/${name}`, value);
 }
 
-/** Removes all that `writeController` wrote. */
+/** Removes a LUN from both halves, and what the drivers have said of it. */
+export async function removeLun(
+  store: XenstoreAccess,
+  guest: DomainId,
+  backend: DomainId,
+  devid: number,
+  name: string,
+): Promise<void> {
+  const paths = devicePaths(guest, backend, devid);
+  await store.remove(lunPath(paths.backend, name));
+  await store.remove(lunPath(paths.frontend, name));
+  await removeWithParents(store, errorPath(lunPath(paths.backend, name)), `/local/domain/${backend}`);
+}
+
+/** Removes all of a controller: what `writeController` wrote, what its drivers added, and parents that are empty then. */
 export async function removeController(
   store: XenstoreAccess,
   guest: DomainId,
   backend: DomainId,
   devid: number,
 ): Promise<void> {
-  const paths = devicePaths(guest, backend, devid);
-  for (const path of [paths.frontend, paths.backend, paths.libxl, `/libxl/${guest}/vscsi/${devid}`])
-    await store.remove(path);
-  await removeEmptyParent(store, `/local/domain/${backend}/backend/vscsi/${guest}`);
+  const { frontend, backend: backendPath, libxl } = devicePaths(guest, backend, devid);
+  await removeWithParents(store, frontend, `/local/domain/${guest}/device`);
+  await removeWithParents(store, errorPath(frontend), `/local/domain/${guest}/error`);
+  await removeWithParents(store, backendPath, `/local/domain/${backend}`);
+  await removeWithParents(store, errorPath(backendPath), `/local/domain/${backend}`);
+  await removeWithParents(store, libxl, "");
+  await removeWithParents(store, parentOf(counterPath(guest, devid)), "");
 }
 
-async function removeEmptyParent(store: XenstoreAccess, path: string): Promise<void> {
-  if ((await store.list(path))?.length === 0) await store.remove(path);
+/** As libxl__xs_path_cleanup: the node, then its parents below `root` for as long as they are empty. */
+async function removeWithParents(store: XenstoreAccess, path: string, root: string): Promise<void> {
+  await store.remove(path);
+  for (let parent = parentOf(path); parent !== root && parent !== ""; parent = parentOf(parent)) {
+    const children = await store.list(parent);
+    if (children !== null && children.length > 0) return;
+    await store.remove(parent);
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }

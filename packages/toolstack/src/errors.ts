@@ -1,24 +1,14 @@
-// Knows how a toolstack operation fails: with libxl's code and a reason for a person.
+// Knows how a toolstack operation fails: with libxl's name for it and a reason for a person.
 
-/** libxl's error codes, as far as they are used here (libxl_types.idl). */
-export const LibxlError = {
-  FAIL: -3,
-  INVAL: -6,
-  TIMEDOUT: -9,
-  NOT_READY: -11,
-  DEVICE_EXISTS: -17,
-  DOMAIN_NOTFOUND: -21,
-  NOTFOUND: -23,
-} as const;
+/** libxl's errors (libxl_types.idl), as far as they are used here. */
+export type LibxlError = "FAIL" | "INVAL" | "TIMEDOUT" | "NOT_READY" | "DEVICE_EXISTS" | "DOMAIN_NOTFOUND" | "NOTFOUND";
 
-export type LibxlErrorName = keyof typeof LibxlError;
-
-/** An operation failed and has left nothing half done. */
+/** An operation failed and has left nothing half done, unless its message says so. */
 export class ToolstackError extends Error {
   override readonly name = "ToolstackError";
-  readonly code: LibxlErrorName;
+  readonly code: LibxlError;
 
-  constructor(code: LibxlErrorName, message: string) {
+  constructor(code: LibxlError, message: string) {
     super(message);
     this.code = code;
   }

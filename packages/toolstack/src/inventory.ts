@@ -1,20 +1,24 @@
 // Knows how to read back from xenstore which vscsi controllers and LUNs a domain has. Writes nothing.
 
+import { compareAddresses, parseAddress } from "@pvscsi/config";
 import { type DomainId, parseXenbusState, readState, scanNumber, XenbusState, type XenstoreAccess } from "@pvscsi/xen";
+import { lunPath } from "./device-nodes.js";
 
 export interface LunInfo {
   /** dev-N. */
   readonly name: string;
+  /** p-dev. */
   readonly physicalDevice: string;
-  /** As the person wrote it. */
+  /** As the person wrote it: p-devname. */
   readonly physicalName: string;
-  /** vHOST:CHANNEL:TARGET:LUN. */
+  /** v-dev: vHOST:CHANNEL:TARGET:LUN. */
   readonly virtualDevice: string;
   readonly backendState: XenbusState;
   readonly frontendState: XenbusState;
 }
 
 export interface ControllerInfo {
+  readonly domain: DomainId;
   readonly devid: number;
   readonly backendDomain: DomainId;
   readonly frontendPath: string;
@@ -23,46 +27,59 @@ export interface ControllerInfo {
   readonly host: number;
   readonly featureHost: boolean;
   readonly frontendState: XenbusState;
-  /** Unknown when the backend has no state node. */
-  readonly backendState: XenbusState;
+  /** Null when the backend has no state node. */
+  readonly backendState: XenbusState | null;
+  /** As the front end wrote them; null as long as it has not. */
+  readonly ringReference: number | null;
+  readonly eventChannel: number | null;
+  /** In the order of their virtual devices. */
   readonly luns: readonly LunInfo[];
 }
 
 /** All controllers of a domain, by devid. */
-export async function readControllers(store: XenstoreAccess, guest: DomainId): Promise<ControllerInfo[]> {
-  const root = `/libxl/${guest}/device/vscsi`;
-  const devids = ((await store.list(root)) ?? []).map(Number).sort((a, b) => a - b);
+export async function readControllers(store: XenstoreAccess, domain: DomainId): Promise<ControllerInfo[]> {
+  const devids = ((await store.list(`/libxl/${domain}/device/vscsi`)) ?? []).map(Number).sort((a, b) => a - b);
   const controllers: ControllerInfo[] = [];
   for (const devid of devids) {
-    const backendPath = await store.read(`${root}/${devid}/backend`);
-    const frontendPath = await store.read(`${root}/${devid}/frontend`);
-    if (backendPath === null || frontendPath === null) continue;
-    controllers.push(await readController(store, devid, frontendPath, backendPath));
+    const controller = await readController(store, domain, devid);
+    if (controller !== null) controllers.push(controller);
   }
   return controllers;
 }
 
-async function readController(
+/** One controller, found through the toolstack's own nodes: a guest may write into its half what it likes. */
+export async function readController(
   store: XenstoreAccess,
+  domain: DomainId,
   devid: number,
-  frontendPath: string,
-  backendPath: string,
-): Promise<ControllerInfo> {
-  const luns: LunInfo[] = [];
-  const names = ((await store.list(`${backendPath}/vscsi-devs`)) ?? []).filter((name) => /^dev-\d+$/.test(name));
-  for (const name of names) luns.push(await readLun(store, name, frontendPath, backendPath));
-  luns.sort((a, b) => compareVirtual(a.virtualDevice, b.virtualDevice));
+): Promise<ControllerInfo | null> {
+  const own = `/libxl/${domain}/device/vscsi/${devid}`;
+  const backendPath = await store.read(`${own}/backend`);
+  const frontendPath = await store.read(`${own}/frontend`);
+  if (backendPath === null || frontendPath === null) return null;
+  const backendState = await store.read(`${backendPath}/state`);
   return {
+    domain,
     devid,
-    backendDomain: Number(/^\/local\/domain\/(\d+)\//.exec(backendPath)?.[1] ?? 0),
+    backendDomain: Number(/^\/local\/domain\/(\d+)\//.exec(backendPath)?.[1]),
     frontendPath,
     backendPath,
     host: scanNumber(await store.read(`${backendPath}/libxl_ctrl_index`)) ?? devid,
     featureHost: (await store.read(`${backendPath}/feature-host`)) === "1",
     frontendState: await readState(store, frontendPath),
-    backendState: await readState(store, backendPath),
-    luns,
+    backendState: backendState === null ? null : parseXenbusState(backendState),
+    ringReference: scanNumber(await store.read(`${frontendPath}/ring-ref`)),
+    eventChannel: scanNumber(await store.read(`${frontendPath}/event-channel`)),
+    luns: await readLuns(store, frontendPath, backendPath),
   };
+}
+
+async function readLuns(store: XenstoreAccess, frontendPath: string, backendPath: string): Promise<LunInfo[]> {
+  const luns: LunInfo[] = [];
+  for (const name of (await store.list(`${backendPath}/vscsi-devs`)) ?? []) {
+    if (/^dev-\d+$/.test(name)) luns.push(await readLun(store, name, frontendPath, backendPath));
+  }
+  return luns.sort((a, b) => compareVirtual(a.virtualDevice, b.virtualDevice));
 }
 
 async function readLun(
@@ -71,23 +88,22 @@ async function readLun(
   frontendPath: string,
   backendPath: string,
 ): Promise<LunInfo> {
-  const path = `${backendPath}/vscsi-devs/${name}`;
+  const path = lunPath(backendPath, name);
   return {
     name,
     physicalDevice: (await store.read(`${path}/p-dev`)) ?? "",
     physicalName: (await store.read(`${path}/p-devname`)) ?? "",
     virtualDevice: (await store.read(`${path}/v-dev`)) ?? "",
-    backendState: parseXenbusState(await store.read(`${path}/state`)),
-    frontendState: await readState(store, `${frontendPath}/vscsi-devs/${name}`),
+    backendState: await readState(store, path),
+    frontendState: await readState(store, lunPath(frontendPath, name)),
   };
 }
 
-/** By the numbers of vHOST:CHANNEL:TARGET:LUN. */
+/** What is no address comes first. */
 function compareVirtual(a: string, b: string): number {
-  const left = a.split(":").map(Number);
-  const right = b.split(":").map(Number);
-  const differs = left.findIndex((part, index) => part !== right[index]);
-  return differs < 0 ? 0 : left[differs] - (right[differs] ?? 0);
+  const [left, right] = [parseAddress(a), parseAddress(b)];
+  if (left === undefined || right === undefined) return Number(left !== undefined) - Number(right !== undefined);
+  return compareAddresses(left, right);
 }
 
 /** What a LUN looks like to its guest and to its backend when all is well. */

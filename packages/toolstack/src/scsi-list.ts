@@ -1,9 +1,12 @@
-// Knows how `xm scsi-list` showed a domain's LUNs, column for column.
+// Knows how a domain's LUNs are listed: as `xm scsi-list` did, column for column, and in full.
 
-import type { ControllerInfo } from "./inventory.js";
+import { type XenbusState, xenbusStateName } from "@pvscsi/xen";
+import type { ControllerInfo, LunInfo } from "./inventory.js";
 
 /** One LUN in the words of scsi-list; also what --json prints. */
 export interface ScsiListRow {
+  readonly domain: number;
+  /** devid. */
   readonly idx: number;
   readonly backend: number;
   /** The front end's state. */
@@ -19,6 +22,7 @@ export interface ScsiListRow {
 export function scsiListRows(controllers: readonly ControllerInfo[]): ScsiListRow[] {
   return controllers.flatMap((controller) =>
     controller.luns.map((lun) => ({
+      domain: controller.domain,
       idx: controller.devid,
       backend: controller.backendDomain,
       state: controller.frontendState,
@@ -63,4 +67,30 @@ export function formatScsiList(rows: readonly ScsiListRow[]): string {
     line(COLUMNS.map(({ title }) => title)),
     ...rows.map((row) => line(COLUMNS.map(({ text }) => text(row)))),
   ].join("\n");
+}
+
+/** Everything xenstore says of controllers and their LUNs, a paragraph for each. */
+export function formatControllers(controllers: readonly ControllerInfo[]): string {
+  return controllers.map((controller) => describeController(controller).join("\n")).join("\n\n");
+}
+
+function describeController(controller: ControllerInfo): string[] {
+  const { domain, devid, host, featureHost, frontendPath, backendPath } = controller;
+  return [
+    `domain ${domain}, controller ${devid}: vHOST ${host}, feature-host ${featureHost ? 1 : 0}`,
+    `  back end   ${backendPath}  ${stateText(controller.backendState)}`,
+    `  front end  ${frontendPath}  ${stateText(controller.frontendState)}`,
+    `  ring-ref ${controller.ringReference ?? "-"}, event-channel ${controller.eventChannel ?? "-"}`,
+    ...controller.luns.map(describeLun),
+  ];
+}
+
+function describeLun(lun: LunInfo): string {
+  const { name, virtualDevice, physicalDevice, physicalName, backendState, frontendState } = lun;
+  const states = `back end ${stateText(backendState)}, front end ${stateText(frontendState)}`;
+  return `  ${name}: v-dev ${virtualDevice}, p-dev ${physicalDevice} (${physicalName}), ${states}`;
+}
+
+function stateText(state: XenbusState | null): string {
+  return state === null ? "gone" : `${state} ${xenbusStateName(state)}`;
 }

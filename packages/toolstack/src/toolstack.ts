@@ -3,9 +3,7 @@
 
 import type { MachineConfig } from "@pvscsi/config";
 import type { DomainId, XenstoreClient } from "@pvscsi/xen";
-import { removeController } from "./device-nodes.js";
 import { ToolstackError } from "./errors.js";
-import { readControllers } from "./inventory.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
 
 /** Starts and ends what a domain runs on. */
@@ -28,6 +26,7 @@ export interface ToolstackOptions {
 export interface DomainInfo {
   readonly id: DomainId;
   readonly name: string;
+  /** MiB. */
   readonly memory: number;
   readonly vcpus: number;
 }
@@ -42,16 +41,16 @@ export class Toolstack {
   /** Makes a domain with its devices and lets it run; when anything fails, nothing of it is left. */
   async create(config: MachineConfig): Promise<DomainId> {
     const { launcher, vscsi } = this.#options;
-    if ((await this.#findByName(config.name)) !== null) {
+    if ((await this.list()).some(({ name }) => name === config.name)) {
       throw new ToolstackError("INVAL", `domain '${config.name}' exists already`);
     }
-    const plan = config.controllers.map((controller) => vscsi.plan(controller));
+    const planned = await vscsi.plan(config);
     const domain = await launcher.build(config);
     try {
       await this.#writeDomain(domain, config);
-      for (const controller of plan) await vscsi.write(domain, controller);
+      await vscsi.write(domain, planned);
       await launcher.unpause(domain);
-      for (const { devid } of config.controllers) await vscsi.waitConnected(domain, devid);
+      for (const { controller } of planned) await vscsi.waitConnected(domain, controller.devid);
     } catch (error) {
       await this.destroy(domain);
       throw error;
@@ -61,24 +60,19 @@ export class Toolstack {
 
   /** Ends a domain at once, in whatever state it is, and removes all nodes it had. */
   async destroy(domain: DomainId): Promise<void> {
-    const { store, launcher } = this.#options;
-    const controllers = await readControllers(store, domain);
+    const { store, launcher, vscsi } = this.#options;
     await launcher.destroy(domain);
-    await store.transaction(async (transaction) => {
-      for (const { devid, backendDomain } of controllers)
-        await removeController(transaction, domain, backendDomain, devid);
-      for (const path of [`/local/domain/${domain}`, `/libxl/${domain}`, `/vm/${domain}`])
-        await transaction.remove(path);
-    });
+    await vscsi.removeAll(domain);
+    await store.remove(`/local/domain/${domain}`);
   }
 
-  /** A domain's number from its name or its number as text. */
-  async find(nameOrId: string): Promise<DomainId> {
-    const byName = await this.#findByName(nameOrId);
-    if (byName !== null) return byName;
-    const id = /^\d{1,5}$/.test(nameOrId) ? Number(nameOrId) : null;
-    if (id !== null && (await this.#options.store.read(`/local/domain/${id}/name`)) !== null) return id;
-    throw new ToolstackError("DOMAIN_NOTFOUND", `${nameOrId} is an invalid domain identifier (rc=-6)`);
+  /** A domain's number from its number as text, or from its name. */
+  async find(numberOrName: string): Promise<DomainId> {
+    const domains = await this.list();
+    const found =
+      domains.find(({ id }) => String(id) === numberOrName) ?? domains.find(({ name }) => name === numberOrName);
+    if (found !== undefined) return found.id;
+    throw new ToolstackError("DOMAIN_NOTFOUND", `${numberOrName} is an invalid domain identifier (rc=-6)`);
   }
 
   /** The domains there are, by number. */
@@ -94,10 +88,6 @@ export class Toolstack {
       domains.push({ id: Number(id), name, memory, vcpus });
     }
     return domains.sort((a, b) => a.id - b.id);
-  }
-
-  async #findByName(name: string): Promise<DomainId | null> {
-    return (await this.list()).find((domain) => domain.name === name)?.id ?? null;
   }
 
   /** The nodes that every domain has, with libxl's permissions. */

@@ -1,19 +1,31 @@
 // Knows how a domain gets and loses vscsi controllers and LUNs while it lives: the toolstack's half of the Reconfiguring
 // handshake, as the libxl patches have it. Knows no domain life cycle.
 
-import { formatAddress, type VscsiController, type VscsiDevice } from "@pvscsi/config";
+import { ConfigError, formatAddress, type MachineConfig, type VscsiDevice } from "@pvscsi/config";
 import type { Clock } from "@pvscsi/wire";
-import { type DomainId, readState, XenbusState, type XenstoreClient } from "@pvscsi/xen";
-import { counterPath, devicePaths, type NewLun, removeController, writeController, writeLun } from "./device-nodes.js";
+import {
+  type DomainId,
+  readState,
+  scanNumber,
+  XenbusState,
+  type XenstoreAccess,
+  type XenstoreClient,
+} from "@pvscsi/xen";
+import {
+  counterPath,
+  devicePaths,
+  errorPath,
+  lunPath,
+  removeController,
+  removeLun,
+  writeController,
+  writeLun,
+} from "./device-nodes.js";
 import { ToolstackError } from "./errors.js";
-import { type ControllerInfo, isAttached, type LunInfo, readControllers } from "./inventory.js";
+import { type ControllerInfo, isAttached, type LunInfo, readController, readControllers } from "./inventory.js";
+import { type PhysicalDevices, type PlannedController, type PlannedLun, planControllers, planLun } from "./plan.js";
+import { type Change, changeToAttach, changeToDetach, changeToTakeBack } from "./readiness.js";
 import { DEVICE_TIMEOUT, waitFor } from "./wait.js";
-
-/** Knows the physical devices by every name a person may use. */
-export interface PhysicalDevices {
-  /** What the p-dev node is to say, H:C:T:L or naa.WWN:LUN; or the reason why there is no such device. */
-  resolve(device: VscsiDevice["physical"]): { readonly physicalDevice: string } | { readonly reason: string };
-}
 
 export interface VscsiDevicesOptions {
   /** dom0's connection: privileged. */
@@ -24,11 +36,18 @@ export interface VscsiDevicesOptions {
   readonly backend: DomainId;
 }
 
-/** A controller whose devices were found. */
-export interface PlannedController {
-  readonly controller: VscsiController;
-  readonly luns: readonly NewLun[];
+/** A LUN that was entered, and whether its drivers are going to shake hands over it. */
+interface Entered {
+  readonly devid: number;
+  readonly name: string;
+  readonly handshake: boolean;
 }
+
+/** What is left to do for a removal: nothing, to wait for the handshake, or for the end of the whole controller. */
+type Removal = "done" | "handshake" | "controller";
+
+/** What it takes to take a LUN away. */
+type TakingAway = (controller: ControllerInfo, lun: LunInfo) => Change;
 
 export class VscsiDevices {
   readonly #options: VscsiDevicesOptions;
@@ -37,233 +56,256 @@ export class VscsiDevices {
     this.#options = options;
   }
 
-  /** Finds the physical devices of a controller; throws when one is not there. Changes nothing. */
-  plan(controller: VscsiController): PlannedController {
-    return { controller, luns: controller.devices.map((device) => this.#resolve(device)) };
+  /** Finds everything that a configuration asks for; throws `ConfigError` where it is not there. Changes nothing. */
+  async plan(config: MachineConfig): Promise<PlannedController[]> {
+    const { store, backend, devices } = this.#options;
+    const name = await store.read(`/local/domain/${backend}/name`);
+    const stranger = config.vscsi.find((device) => ![undefined, String(backend), name].includes(device.backend));
+    if (stranger !== undefined) {
+      const reason = `backend domain '${stranger.backend}': scsiback runs in ${name ?? `domain ${backend}`} only`;
+      throw new ConfigError(stranger.file, stranger.at, reason);
+    }
+    return planControllers(config, devices);
   }
 
-  /** Writes a new controller in one transaction. */
-  async write(domain: DomainId, { controller, luns }: PlannedController): Promise<void> {
+  /** Writes new controllers in one transaction. */
+  async write(domain: DomainId, planned: readonly PlannedController[]): Promise<void> {
     const { store, backend } = this.#options;
-    await store.transaction((transaction) => writeController(transaction, domain, backend, controller, luns));
+    await store.transaction(async (transaction) => {
+      for (const controller of planned) await writeController(transaction, domain, backend, controller);
+    });
   }
 
   /** All controllers of a domain. */
-  async list(domain: DomainId): Promise<ControllerInfo[]> {
+  list(domain: DomainId): Promise<ControllerInfo[]> {
     return readControllers(this.#options.store, domain);
   }
 
-  /** Hot-plugs one LUN, with a new controller if its vHOST has none. Ends when the guest has it. */
+  /** Waits until both halves of a new controller are connected; throws where one of its LUNs was not attached. */
+  async waitConnected(domain: DomainId, devid: number): Promise<void> {
+    const controller = await this.#settled(domain, devid, `controller ${devid}: not connected`, (now) =>
+      now.luns.every(isSettled) ? now : null,
+    );
+    for (const lun of controller.luns) if (!isAttached(lun)) throw await this.#refusal(controller, lun);
+  }
+
+  /**
+   * Hot-plugs one LUN, with a new controller if its vHOST has none. Ends when the guest has it; if it fails, nothing of
+   * it is left. While the back end still waits for its guest, the LUN is entered and nobody is waited for.
+   */
   async attach(domain: DomainId, device: VscsiDevice): Promise<void> {
-    const controllers = await this.list(domain);
-    const name = formatAddress(device.virtual);
-    if (controllers.some(({ luns }) => luns.some((lun) => lun.virtualDevice === name))) {
-      throw new ToolstackError("DEVICE_EXISTS", `vdev '${name}' is already used`);
-    }
-    const lun = this.#resolve(device);
-    const controller = controllers.find(({ host }) => host === device.virtual.host);
-    if (controller === undefined) return this.#attachController(domain, controllers, lun);
-    if (controller.featureHost !== device.featureHost) {
-      throw new ToolstackError("INVAL", `different feature-host setting: ${describeFeature(controller.featureHost)}`);
-    }
-    await this.#attachLun(domain, controller, lun);
-  }
-
-  /** Unplugs one LUN, and its controller when it was the last one. */
-  async detach(domain: DomainId, virtualDevice: string): Promise<void> {
-    for (const controller of await this.list(domain)) {
-      const lun = controller.luns.find((other) => other.virtualDevice === virtualDevice);
-      if (lun === undefined) continue;
-      if (controller.luns.length === 1) return this.#removeController(domain, controller);
-      return this.#detachLun(controller, lun);
-    }
-    throw new ToolstackError("NOTFOUND", `vdev '${virtualDevice}' is not attached to domain ${domain}`);
-  }
-
-  #resolve(device: VscsiDevice): NewLun {
-    const found = this.#options.devices.resolve(device.physical);
-    if ("reason" in found) throw new ToolstackError("INVAL", `pdev '${device.physical.text}': ${found.reason}`);
-    return { device, physicalDevice: found.physicalDevice };
-  }
-
-  async #attachController(domain: DomainId, existing: readonly ControllerInfo[], lun: NewLun): Promise<void> {
-    const { device } = lun;
-    const devid = existing.reduce((next, { devid }) => Math.max(next, devid + 1), 0);
-    const controller = {
-      devid,
-      host: device.virtual.host,
-      featureHost: device.featureHost,
-      backend: undefined,
-      devices: [device],
-    };
-    await this.write(domain, { controller, luns: [lun] });
+    const lun = planLun(device, this.#options.devices);
+    const { devid, name, handshake } = await this.#options.store.transaction((transaction) =>
+      this.#enter(transaction, domain, lun),
+    );
+    if (!handshake) return;
     try {
-      await this.waitConnected(domain, devid);
+      await this.#attached(domain, devid, name);
     } catch (error) {
-      const made = (await this.list(domain)).find((other) => other.devid === devid);
-      if (made !== undefined) await this.#removeController(domain, made);
+      await this.#takeBack(domain, devid, name, error);
       throw error;
     }
   }
 
-  /** Waits until both halves are connected and every LUN of a controller has found its end state. */
-  async waitConnected(domain: DomainId, devid: number): Promise<void> {
-    const { store, clock, backend } = this.#options;
-    const paths = devicePaths(domain, backend, devid);
-    const settled = await waitFor(store, clock, paths.backend, async () => {
-      const state = await readState(store, paths.backend);
-      if (state === XenbusState.Closing || state === XenbusState.Closed) return this.#controller(domain, devid);
-      if (state !== XenbusState.Connected) return null;
-      const controller = await this.#controller(domain, devid);
-      return controller.luns.every((lun) => isFinal(lun.backendState)) ? controller : null;
-    });
-    if (settled === null)
-      throw new ToolstackError("TIMEDOUT", `controller ${devid}: not connected after ${DEVICE_TIMEOUT / 1000} s`);
-    if (settled.backendState !== XenbusState.Connected)
-      throw await this.#failure(settled.backendPath, `controller ${devid}`);
-    for (const lun of settled.luns) if (!isAttached(lun)) throw await this.#lunFailure(settled, lun);
-  }
-
-  async #controller(domain: DomainId, devid: number): Promise<ControllerInfo> {
-    const found = (await this.list(domain)).find((controller) => controller.devid === devid);
-    if (found === undefined) throw new ToolstackError("NOTFOUND", `controller ${devid} of domain ${domain} is gone`);
-    return found;
-  }
-
-  async #attachLun(domain: DomainId, controller: ControllerInfo, lun: NewLun): Promise<void> {
-    const { store, clock } = this.#options;
-    const handshake = checkReady(controller);
-    const name = await store.transaction(async (transaction) => {
-      const counter = counterPath(domain, controller.devid);
-      const next = Number((await transaction.read(counter)) ?? controller.luns.length);
-      await transaction.write(counter, String(next + 1));
-      await writeLun(transaction, controller.backendPath, `dev-${next}`, lun);
-      if (handshake) await transaction.write(`${controller.backendPath}/state`, String(XenbusState.Reconfiguring));
-      return `dev-${next}`;
-    });
-    if (!handshake) return;
-    const attached = await waitFor(store, clock, controller.backendPath, async () => {
-      if ((await readState(store, controller.backendPath)) !== XenbusState.Connected) return null;
-      const info = await this.#controller(domain, controller.devid);
-      const found = info.luns.find((other) => other.name === name);
-      return found !== undefined && isFinal(found.backendState) ? found : null;
-    });
-    if (attached !== null && isAttached(attached)) return;
-    const failure =
-      attached === null
-        ? new ToolstackError(
-            "TIMEDOUT",
-            `vdev '${formatAddress(lun.device.virtual)}': not attached after ${DEVICE_TIMEOUT / 1000} s`,
-          )
-        : await this.#lunFailure(controller, attached);
-    await this.#undoAttach(controller, name, attached);
-    throw failure;
-  }
-
-  /** A LUN that the backend serves but the guest refused is taken from the backend again, then its nodes go. */
-  async #undoAttach(controller: ControllerInfo, name: string, attached: LunInfo | null): Promise<void> {
-    if (attached?.backendState === XenbusState.Connected) return this.#detachLun(controller, attached);
-    await this.#removeLunNodes(controller, name);
-  }
-
-  async #detachLun(controller: ControllerInfo, lun: LunInfo): Promise<void> {
-    const { store, clock } = this.#options;
-    const handshake = checkReady(controller);
-    const path = `${controller.backendPath}/vscsi-devs/${lun.name}`;
-    await store.transaction(async (transaction) => {
-      await transaction.write(`${path}/state`, String(XenbusState.Closing));
-      if (handshake) await transaction.write(`${controller.backendPath}/state`, String(XenbusState.Reconfiguring));
-    });
-    if (handshake) {
-      const gone = await waitFor(store, clock, controller.backendPath, async () =>
-        (await readState(store, controller.backendPath)) === XenbusState.Connected &&
-        (await readState(store, path)) === XenbusState.Closed
-          ? true
-          : null,
-      );
-      if (gone === null)
-        throw new ToolstackError(
-          "TIMEDOUT",
-          `vdev '${lun.virtualDevice}': not detached after ${DEVICE_TIMEOUT / 1000} s`,
-        );
+  /** Unplugs one LUN, and its controller when it was the last one. */
+  async detach(domain: DomainId, virtualDevice: string): Promise<void> {
+    for (const { devid, luns } of await this.list(domain)) {
+      const lun = luns.find((other) => other.virtualDevice === virtualDevice);
+      if (lun !== undefined) return this.#remove(domain, devid, lun.name, changeToDetach);
     }
-    await this.#removeLunNodes(controller, lun.name);
+    throw new ToolstackError("NOTFOUND", `vdev '${virtualDevice}' is not attached to domain ${domain}`);
   }
 
-  async #removeLunNodes(controller: ControllerInfo, name: string): Promise<void> {
+  /** Removes all controllers of a domain that has been ended: its half goes first, the back end follows by itself. */
+  async removeAll(domain: DomainId): Promise<void> {
     const { store } = this.#options;
+    const controllers = await this.list(domain);
     await store.transaction(async (transaction) => {
-      await transaction.remove(`${controller.backendPath}/vscsi-devs/${name}`);
-      await transaction.remove(`${controller.frontendPath}/vscsi-devs/${name}`);
-      await transaction.remove(errorPath(`${controller.backendPath}/vscsi-devs/${name}`));
-    });
-  }
-
-  /** libxl's device removal: ask both halves to close, wait for the backend, then remove the nodes in any case. */
-  async #removeController(domain: DomainId, controller: ControllerInfo): Promise<void> {
-    const { store, clock } = this.#options;
-    await store.transaction(async (transaction) => {
-      await transaction.write(`${controller.backendPath}/online`, "0");
-      if ((await readState(transaction, controller.backendPath)) !== XenbusState.Closed) {
-        await transaction.write(`${controller.backendPath}/state`, String(XenbusState.Closing));
+      for (const controller of controllers) {
+        await transaction.remove(controller.frontendPath);
+        await askToClose(transaction, controller);
       }
     });
-    const closed = await waitFor(store, clock, `${controller.backendPath}/state`, async () =>
-      (await readState(store, controller.backendPath)) === XenbusState.Closed ? true : null,
-    );
-    await store.transaction((transaction) =>
-      removeController(transaction, domain, controller.backendDomain, controller.devid),
-    );
-    if (closed === null) {
-      throw new ToolstackError(
-        "TIMEDOUT",
-        `controller ${controller.devid}: not closed after ${DEVICE_TIMEOUT / 1000} s; removed by force`,
-      );
+    await Promise.all(controllers.map(({ devid }) => this.#closed(domain, devid)));
+  }
+
+  /** Decides and writes in one transaction, so that two who attach at the same time cannot meet. */
+  async #enter(store: XenstoreAccess, domain: DomainId, lun: PlannedLun): Promise<Entered> {
+    const { device } = lun;
+    if ((await store.read(`/local/domain/${domain}`)) === null) {
+      throw new ToolstackError("DOMAIN_NOTFOUND", `there is no domain ${domain}`);
+    }
+    const controllers = await readControllers(store, domain);
+    const virtual = formatAddress(device.virtual);
+    if (controllers.some(({ luns }) => luns.some(({ virtualDevice }) => virtualDevice === virtual))) {
+      throw new ToolstackError("DEVICE_EXISTS", `vdev '${virtual}' is already used`);
+    }
+    const controller = controllers.find(({ host }) => host === device.virtual.host);
+    if (controller === undefined) return this.#enterController(store, domain, controllers, lun);
+    if (controller.featureHost !== device.featureHost) {
+      const which = device.featureHost ? "the new device" : `controller ${controller.devid}`;
+      throw new ToolstackError("INVAL", `vdev '${virtual}': different feature-host setting, only ${which} has it`);
+    }
+    const handshake = changeToAttach(controller) === "handshake";
+    const name = await takeName(store, controller);
+    await writeLun(store, controller.backendPath, name, lun);
+    if (handshake) await writeState(store, controller.backendPath, XenbusState.Reconfiguring);
+    return { devid: controller.devid, name, handshake };
+  }
+
+  async #enterController(
+    store: XenstoreAccess,
+    domain: DomainId,
+    existing: readonly ControllerInfo[],
+    lun: PlannedLun,
+  ): Promise<Entered> {
+    const { virtual, featureHost, backend } = lun.device;
+    const devid = Math.max(-1, ...existing.map((controller) => controller.devid)) + 1;
+    const controller = { devid, host: virtual.host, featureHost, backend, devices: [lun.device] };
+    await writeController(store, domain, this.#options.backend, { controller, luns: [lun] });
+    return { devid, name: "dev-0", handshake: true };
+  }
+
+  async #attached(domain: DomainId, devid: number, name: string): Promise<void> {
+    const { controller, lun } = await this.#settled(domain, devid, `controller ${devid}: not attached`, (now) => {
+      const lun = now.luns.find((other) => other.name === name);
+      if (lun === undefined) throw new ToolstackError("NOTFOUND", `${name} of controller ${devid} is gone`);
+      return isSettled(lun) ? { controller: now, lun } : null;
+    });
+    if (!isAttached(lun)) throw await this.#refusal(controller, lun);
+  }
+
+  /** Waits until a controller is connected and `look` gives something; throws when it is gone, failed or too slow. */
+  async #settled<Result>(
+    domain: DomainId,
+    devid: number,
+    otherwise: string,
+    look: (controller: ControllerInfo) => Result | null | Promise<Result | null>,
+  ): Promise<Result> {
+    const { store, clock, backend } = this.#options;
+    const path = devicePaths(domain, backend, devid).backend;
+    const result = await waitFor(store, clock, path, async () => {
+      const controller = await readController(store, domain, devid);
+      switch (controller?.backendState) {
+        case undefined:
+        case null:
+          throw new ToolstackError("NOTFOUND", `controller ${devid} of domain ${domain} is gone`);
+        case XenbusState.Closing:
+        case XenbusState.Closed:
+          throw await this.#failure(path, `controller ${devid}`);
+        case XenbusState.Connected:
+          return look(controller as ControllerInfo);
+        default:
+          return null;
+      }
+    });
+    if (result === null) throw new ToolstackError("TIMEDOUT", `${otherwise} after ${DEVICE_TIMEOUT / 1000} s`);
+    return result;
+  }
+
+  /** Removes what could not be attached. That it could not is what the person has to hear, whatever happens here. */
+  async #takeBack(domain: DomainId, devid: number, name: string, cause: unknown): Promise<void> {
+    try {
+      await this.#remove(domain, devid, name, changeToTakeBack);
+    } catch (error) {
+      if (!(cause instanceof ToolstackError && error instanceof ToolstackError)) throw error;
+      throw new ToolstackError(cause.code, `${cause.message}; ${error.message}`);
     }
   }
 
-  async #lunFailure(controller: ControllerInfo, lun: LunInfo): Promise<ToolstackError> {
-    if (lun.backendState === XenbusState.Connected) {
-      return new ToolstackError("FAIL", `vdev '${lun.virtualDevice}': the guest could not attach it`);
+  /** Takes a LUN away; one that is gone already is no error. */
+  async #remove(domain: DomainId, devid: number, name: string, changeTo: TakingAway): Promise<void> {
+    const { store, backend } = this.#options;
+    const removal = await store.transaction((transaction) => this.#begin(transaction, domain, devid, name, changeTo));
+    if (removal === "handshake") {
+      await this.#detached(domain, devid, name);
+      await store.transaction((transaction) => removeLun(transaction, domain, backend, devid, name));
+    } else if (removal === "controller" && !(await this.#closed(domain, devid))) {
+      const late = `not closed after ${DEVICE_TIMEOUT / 1000} s, removed by force`;
+      throw new ToolstackError("TIMEDOUT", `controller ${devid}: ${late}`);
     }
-    return this.#failure(`${controller.backendPath}/vscsi-devs/${lun.name}`, `vdev '${lun.virtualDevice}'`);
   }
 
-  /** The reason that a driver has left in its error node, without the errno in front. */
+  /** Does what can be done at once, else asks the drivers: for the handshake, or to close the controller of the last LUN. */
+  async #begin(
+    store: XenstoreAccess,
+    domain: DomainId,
+    devid: number,
+    name: string,
+    changeTo: TakingAway,
+  ): Promise<Removal> {
+    const controller = await readController(store, domain, devid);
+    const lun = controller?.luns.find((other) => other.name === name);
+    if (controller === null || lun === undefined) return "done";
+    if (controller.luns.length === 1) {
+      await askToClose(store, controller);
+      return "controller";
+    }
+    if (changeTo(controller, lun) === "none") {
+      await removeLun(store, domain, this.#options.backend, devid, name);
+      return "done";
+    }
+    await writeState(store, lunPath(controller.backendPath, name), XenbusState.Closing);
+    await writeState(store, controller.backendPath, XenbusState.Reconfiguring);
+    return "handshake";
+  }
+
+  async #detached(domain: DomainId, devid: number, name: string): Promise<void> {
+    const { store } = this.#options;
+    await this.#settled(domain, devid, `controller ${devid}: ${name} not detached`, async ({ backendPath, luns }) => {
+      if (!luns.some((lun) => lun.name === name && lun.backendState !== XenbusState.Closed)) return true;
+      // A handshake that was under way has ended over our request: it is asked for again.
+      await writeState(store, backendPath, XenbusState.Reconfiguring);
+      return null;
+    });
+  }
+
+  /** Waits for a back end that was asked to close, then removes all nodes; false when it took too long. */
+  async #closed(domain: DomainId, devid: number): Promise<boolean> {
+    const { store, clock, backend } = this.#options;
+    const path = devicePaths(domain, backend, devid).backend;
+    const closed = await waitFor(store, clock, `${path}/state`, async () => {
+      const gone = (await store.read(`${path}/state`)) === null;
+      return gone || (await readState(store, path)) === XenbusState.Closed ? true : null;
+    });
+    await store.transaction((transaction) => removeController(transaction, domain, backend, devid));
+    return closed === true;
+  }
+
+  async #refusal({ backendPath }: ControllerInfo, lun: LunInfo): Promise<ToolstackError> {
+    const what = `vdev '${lun.virtualDevice}'`;
+    if (lun.backendState !== XenbusState.Connected) return this.#failure(lunPath(backendPath, lun.name), what);
+    return new ToolstackError("FAIL", `${what}: the guest could not attach it`);
+  }
+
+  /** The reason that a back end has left in its error node, without the errno in front. */
   async #failure(path: string, what: string): Promise<ToolstackError> {
     const reason = (await this.#options.store.read(`${errorPath(path)}/error`))?.replace(/^\d+ /, "");
-    return new ToolstackError("FAIL", `${what}: ${reason ?? "the backend could not attach it"}`);
+    return new ToolstackError("FAIL", `${what}: ${reason ?? "the back end could not attach it"}`);
   }
 }
 
-/** Where a driver says why: `error` in its own domain, then the device's path below that domain. */
-function errorPath(path: string): string {
-  return path.replace(/^(\/local\/domain\/\d+)\//, "$1/error/");
+/** The next dev-N of a controller. */
+async function takeName(store: XenstoreAccess, { domain, devid, luns }: ControllerInfo): Promise<string> {
+  const counter = counterPath(domain, devid);
+  const used = luns.map(({ name }) => Number(name.slice("dev-".length)));
+  const next = Math.max(scanNumber(await store.read(counter)) ?? 0, ...used.map((number) => number + 1));
+  await store.write(counter, String(next + 1));
+  return `dev-${next}`;
 }
 
-function isFinal(state: XenbusState): boolean {
-  return state === XenbusState.Connected || state === XenbusState.Closed;
+/** libxl's request to both halves. A back end that is closed, or gone, needs none. */
+async function askToClose(store: XenstoreAccess, { backendPath, backendState }: ControllerInfo): Promise<void> {
+  if (backendState === null) return;
+  await store.write(`${backendPath}/online`, "0");
+  if (backendState !== XenbusState.Closed) await writeState(store, backendPath, XenbusState.Closing);
 }
 
-/** Whether a controller needs the Reconfiguring handshake; throws when it can take no change now. */
-function checkReady({ devid, backendState }: ControllerInfo): boolean {
-  switch (backendState) {
-    case XenbusState.Connected:
-      return true;
-    case XenbusState.InitWait:
-      return false;
-    case XenbusState.Initialised:
-    case XenbusState.Reconfiguring:
-    case XenbusState.Reconfigured:
-      throw new ToolstackError(
-        "NOT_READY",
-        `controller ${devid} is being changed already (state ${backendState}), try again`,
-      );
-    default:
-      throw new ToolstackError("FAIL", `controller ${devid} is in state ${backendState}, not connected`);
-  }
+async function writeState(store: XenstoreAccess, path: string, state: XenbusState): Promise<void> {
+  await store.write(`${path}/state`, String(state));
 }
 
-function describeFeature(set: boolean): string {
-  return set ? "the controller has it, the new device has not" : "the new device has it, the controller has not";
+/** The back end has come to an end with it, for good or ill. */
+function isSettled(lun: LunInfo): boolean {
+  return lun.backendState === XenbusState.Connected || lun.backendState === XenbusState.Closed;
 }

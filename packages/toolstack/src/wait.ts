@@ -7,15 +7,14 @@ import { Coalesced, type XenstoreClient } from "@pvscsi/xen";
 export const DEVICE_TIMEOUT = 10_000;
 
 /**
- * Looks at `path` whenever it or anything below it changes, until `look` gives something other than null; null when
- * `milliseconds` have passed first.
+ * Looks at `path` whenever it or anything below it changes, until `look` gives something other than null or throws;
+ * null when `DEVICE_TIMEOUT` has passed first.
  */
 export async function waitFor<Result>(
   store: XenstoreClient,
   clock: Clock,
   path: string,
   look: () => Promise<Result | null>,
-  milliseconds = DEVICE_TIMEOUT,
 ): Promise<Result | null> {
   let finish: (result: Result | null) => void = () => {};
   let fail: (error: unknown) => void = () => {};
@@ -27,12 +26,13 @@ export async function waitFor<Result>(
     const result = await look();
     if (result !== null) finish(result);
   }, fail);
-  const timer = clock.after(milliseconds, { run: () => finish(null) });
   const unwatch = await store.watch(path, () => looking.ask());
+  const timer = clock.after(DEVICE_TIMEOUT, { run: () => finish(null) });
   try {
     return await found;
   } finally {
     clock.cancel(timer);
     await unwatch();
+    await looking.idle();
   }
 }

@@ -1,0 +1,122 @@
+// Knows the verbs of domains: xl's words, arguments and output.
+
+import { formatWarning, type VscsiDialect } from "@pvscsi/config";
+import { runGuestCommand } from "@pvscsi/guest";
+import { readMachineConfig } from "@pvscsi/host";
+import { type DomainInfo, ToolstackError } from "@pvscsi/toolstack";
+import { nodeFiles } from "./node-files.js";
+import type { OneProcess } from "./one-process.js";
+import { Exit, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
+
+/** How the third field of a vscsi entry may be read. */
+export const DIALECTS: readonly VscsiDialect[] = ["libxl", "xend"];
+
+export const DOMAIN_VERBS: readonly Verb[] = [
+  {
+    name: "create",
+    parameters: "CFG",
+    summary: "start a guest from a domU.cfg",
+    example: "create configs/domU.cfg",
+    least: 1,
+    most: 1,
+    options: [{ name: "--dialect", value: "DIALECT", summary: `how vscsi is read: ${DIALECTS.join(" or ")}` }],
+    run: create,
+  },
+  {
+    name: "destroy",
+    parameters: "DOM",
+    summary: "end a guest at once",
+    example: "destroy domU",
+    least: 1,
+    most: 1,
+    run: destroy,
+  },
+  {
+    name: "list",
+    parameters: "",
+    summary: "the domains there are",
+    example: "list",
+    least: 0,
+    most: 0,
+    options: [{ name: "--json", summary: "print JSON" }],
+    run: list,
+  },
+  {
+    name: "domid",
+    parameters: "NAME",
+    summary: "a domain's number",
+    example: "domid domU",
+    least: 1,
+    most: 1,
+    run: async (system, words) => String((await theDomain(system, words, "name")).id),
+  },
+  {
+    name: "domname",
+    parameters: "ID",
+    summary: "a domain's name",
+    example: "domname 1",
+    least: 1,
+    most: 1,
+    run: async (system, words) => (await theDomain(system, words, "id")).name,
+  },
+  {
+    name: "guest",
+    parameters: "DOM -- COMMAND [ARGUMENT...]",
+    summary: "run a command inside a guest; `guest DOM -- help` lists them",
+    example: "guest domU -- lsscsi -g",
+    least: 2,
+    most: Number.POSITIVE_INFINITY,
+    passesOn: true,
+    run: guest,
+  },
+];
+
+/** A guest by name or number; dom0 is none. */
+export async function guestId(system: OneProcess, name: string): Promise<number> {
+  const id = await system.toolstack.find(name);
+  if (id === 0) throw new ToolstackError("INVAL", "Domain-0 is no guest");
+  return id;
+}
+
+async function create(system: OneProcess, { arguments: [path], options }: VerbWords): Promise<Outcome> {
+  const wanted = options.get("--dialect") ?? "libxl";
+  const dialect = DIALECTS.find((known) => known === wanted);
+  if (dialect === undefined) throw new UsageError(`create: no dialect '${wanted}', expecting ${DIALECTS.join(" or ")}`);
+  const config = await readMachineConfig(path, dialect);
+  await system.toolstack.create(config);
+  return {
+    output: `Parsing config from ${path}`,
+    errors: config.warnings.map(formatWarning).join("\n"),
+    status: Exit.done,
+  };
+}
+
+async function destroy(system: OneProcess, { arguments: [name] }: VerbWords): Promise<string> {
+  await system.toolstack.destroy(await guestId(system, name));
+  return "";
+}
+
+async function list(system: OneProcess, { options }: VerbWords): Promise<string> {
+  const domains = await system.toolstack.list();
+  return options.has("--json") ? JSON.stringify(domains, null, 2) : formatDomains(domains);
+}
+
+/** xl's columns, as far as there is something to say in them. */
+function formatDomains(domains: readonly DomainInfo[]): string {
+  const line = (name: string, ...cells: readonly string[]): string =>
+    [name.padEnd(40), ...cells.map((cell) => cell.padStart(5))].join(" ");
+  const rows = domains.map(({ id, name, memory, vcpus }) => line(name, String(id), String(memory), String(vcpus)));
+  return [line("Name", "ID", "Mem", "VCPUs"), ...rows].join("\n");
+}
+
+async function theDomain(system: OneProcess, { arguments: [word] }: VerbWords, by: "id" | "name"): Promise<DomainInfo> {
+  const found = (await system.toolstack.list()).find((domain) => String(domain[by]) === word);
+  if (found !== undefined) return found;
+  throw new ToolstackError("DOMAIN_NOTFOUND", `there is no domain with the ${by} '${word}'`);
+}
+
+async function guest(system: OneProcess, { arguments: [name, ...command] }: VerbWords): Promise<Outcome> {
+  const running = system.guest(await guestId(system, name));
+  const { output, status } = await runGuestCommand(running.guest, command, nodeFiles);
+  return { output, errors: "", status };
+}

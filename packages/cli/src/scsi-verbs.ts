@@ -1,0 +1,75 @@
+// Knows the verbs of LUNs: scsi-attach, scsi-detach, scsi-list, in xl's words.
+
+import {
+  argumentOrigin,
+  ConfigError,
+  formatAddress,
+  formatWarning,
+  isWholeHost,
+  parseVirtualDevice,
+  parseVscsi,
+  parseVscsiWords,
+} from "@pvscsi/config";
+import { type ControllerInfo, formatControllers, formatScsiList, scsiListRows } from "@pvscsi/toolstack";
+import { guestId } from "./domain-verbs.js";
+import type { OneProcess } from "./one-process.js";
+import { Exit, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
+
+export const SCSI_VERBS: readonly Verb[] = [
+  {
+    name: "scsi-attach",
+    parameters: "DOM PDEV VDEV [OPTIONS] | DOM PDEV,VDEV[,OPTIONS]",
+    summary: "plug a LUN into a running guest",
+    example: "scsi-attach domU /dev/sdd 1:0:0:1",
+    least: 2,
+    most: 4,
+    run: attach,
+  },
+  {
+    name: "scsi-detach",
+    parameters: "DOM VDEV",
+    summary: "unplug a LUN",
+    example: "scsi-detach domU 1:0:0:1",
+    least: 2,
+    most: 2,
+    run: detach,
+  },
+  {
+    name: "scsi-list",
+    parameters: "DOM...",
+    summary: "the LUNs of guests",
+    example: "scsi-list domU",
+    least: 1,
+    most: Number.POSITIVE_INFINITY,
+    options: [
+      { name: "--json", summary: "print JSON" },
+      { name: "--long", summary: "controllers and LUNs in full" },
+    ],
+    run: list,
+  },
+];
+
+async function attach(system: OneProcess, { arguments: [name, ...words] }: VerbWords): Promise<Outcome> {
+  const domain = await guestId(system, name);
+  const { device, warnings } = words.length === 1 ? parseVscsi(words[0], argumentOrigin()) : parseVscsiWords(words);
+  if (isWholeHost(device)) throw new UsageError("scsi-attach: a whole host can only be given in a domU.cfg");
+  await system.vscsi.attach(domain, device);
+  return { output: "", errors: warnings.map(formatWarning).join("\n"), status: Exit.done };
+}
+
+async function detach(system: OneProcess, { arguments: [name, virtual] }: VerbWords): Promise<string> {
+  const domain = await guestId(system, name);
+  const device = parseVirtualDevice(virtual);
+  const { file, at } = argumentOrigin();
+  if (typeof device === "string") throw new ConfigError(file, at(0), device);
+  await system.vscsi.detach(domain, formatAddress(device));
+  return "";
+}
+
+async function list(system: OneProcess, { arguments: names, options }: VerbWords): Promise<string> {
+  const controllers: ControllerInfo[] = [];
+  for (const name of names) controllers.push(...(await system.vscsi.list(await guestId(system, name))));
+  const long = options.has("--long");
+  if (options.has("--json")) return JSON.stringify(long ? controllers : scsiListRows(controllers), null, 2);
+  return long ? formatControllers(controllers) : formatScsiList(scsiListRows(controllers));
+}
