@@ -1,132 +1,17 @@
 // In steady state a command over both drivers allocates nothing.
 
-import { setImmediate } from "node:timers/promises";
-import { Command, directAdapter, type HostAdapter, MemoryStore, Target } from "@pvscsi/scsi";
-import { Scsiback } from "@pvscsi/scsiback";
-import { Scsifront } from "@pvscsi/scsifront";
-import { nullProbes, Simulation, seededRandom, TurnScheduler } from "@pvscsi/wire";
-import { connectInProcess, Hypervisor, type InProcessDomain, Xenstored } from "@pvscsi/xen";
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect } from "chai";
-import { allocatedPerRecord } from "../../support/allocation.js";
-import { memoryDisk, TestDirectory } from "../../support/scsi-devices.js";
-import { VscsiNodes } from "../../support/vscsi-nodes.js";
 
-/** A queue that is run when asked to, on the caller's stack. */
-class Turns {
-  #next: (() => void) | null = null;
-  readonly scheduler = new TurnScheduler((callback) => {
-    this.#next = callback;
-  });
-
-  run(): void {
-    while (this.#next !== null) {
-      const next = this.#next;
-      this.#next = null;
-      next();
-    }
-  }
-
-  async done<Value>(promise: Promise<Value>): Promise<Value> {
-    let ended = false;
-    const watched = promise.finally(() => {
-      ended = true;
-    });
-    while (!ended) {
-      this.run();
-      await setImmediate();
-    }
-    return watched;
-  }
-}
-
-/** Keeps 15 READs of 4 KiB under way until `count` have completed. */
-class Reader {
-  readonly #adapter: HostAdapter;
-  readonly #run: () => void;
-  readonly #commands: Command[];
-  #left = 0;
-  failed = 0;
-
-  constructor(adapter: HostAdapter, run: () => void) {
-    this.#adapter = adapter;
-    this.#run = run;
-    this.#commands = adapter.allocate(15).map((page, index) => {
-      const command = new Command();
-      command.cdb.set([0x28, 0, 0, 0, 0, index * 8, 0, 0, 8, 0]);
-      command.cdbLength = 10;
-      command.direction = "from-device";
-      command.data.add(page, 0, 4096);
-      command.completed = this.#completed;
-      return command;
-    });
-  }
-
-  read(count: number): void {
-    this.#left = count;
-    for (const command of this.#commands) this.#queue(command);
-    this.#run();
-  }
-
-  readonly #completed = (command: Command): void => {
-    if (command.hostByte !== 0 || command.status !== 0 || command.residual !== 0) this.failed += 1;
-    this.#queue(command);
-  };
-
-  #queue(command: Command): void {
-    if (this.#left-- > 0) this.#adapter.queue(command);
-  }
-}
-
-async function connected(): Promise<{ adapter: HostAdapter; run: () => void }> {
-  const turns = new Turns();
-  const { scheduler } = turns;
-  const xenstored = new Xenstored({ scheduler, probes: nullProbes });
-  const hypervisor = new Hypervisor({ scheduler, probes: nullProbes });
-  const connect = (id: number) => connectInProcess(xenstored, { domain: id, privileged: id === 0 }, scheduler);
-  const tool = connect(0);
-  const create = async (id: number): Promise<InProcessDomain> => {
-    await turns.done(tool.mkdir(`/local/domain/${id}`));
-    await turns.done(tool.setPermissions(`/local/domain/${id}`, [`n${id}`]));
-    return hypervisor.createDomain({ id, store: connect(id) });
-  };
-  const parts = { scheduler, clock: new Simulation(seededRandom(1)), probes: nullProbes };
-  const directory = new TestDirectory({ disk: memoryDisk(new MemoryStore(1 << 20)) });
-  await turns.done(new Scsiback({ ...parts, domain: await create(0), directory }).start());
-  const found = new Promise<HostAdapter>((resolve) => {
-    const attach = (adapter: HostAdapter): void =>
-      adapter.listen(async () => {
-        resolve(adapter);
-        return true;
-      });
-    void create(1).then((domain) => new Scsifront({ ...parts, domain, attach }).start());
-  });
-  const writer = { done: <Value>(promise: Promise<Value>) => turns.done(promise), tool };
-  await VscsiNodes.create(writer, { guest: 1, luns: [["disk", "0:0:0:0"]] });
-  return { adapter: await turns.done(found), run: () => turns.run() };
-}
+const PROGRAM = fileURLToPath(new URL("steady-state.js", import.meta.url));
 
 describe("scsifront and scsiback", () => {
-  it("allocate nothing for a READ of 4 KiB in steady state", async function () {
-    this.timeout(120_000);
-    const { adapter, run } = await connected();
-    const reader = new Reader(adapter, run);
-    reader.read(15);
-    reader.failed = 0;
-    const bytes = allocatedPerRecord((records) => reader.read(records));
-    const begin = process.hrtime.bigint();
-    reader.read(200_000);
-    const each = Number(process.hrtime.bigint() - begin) / 200_000;
-    const target = new Target();
-    target.add(0, memoryDisk(new MemoryStore(1 << 20)));
-    const direct = new Reader(directAdapter(target), () => {});
-    direct.read(200_000);
-    const beginDirect = process.hrtime.bigint();
-    direct.read(200_000);
-    const eachDirect = Number(process.hrtime.bigint() - beginDirect) / 200_000;
-    if (process.env.FIGURES !== undefined) {
-      console.log(`${bytes.toFixed(3)} bytes, ${each.toFixed(0)} ns; direct ${eachDirect.toFixed(0)} ns`);
-    }
-    expect(reader.failed).to.equal(0);
-    expect(bytes).to.be.below(1);
-  });
+  it("allocate nothing for a READ of 4 KiB in steady state", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM]);
+    const { bytesEach, failed } = JSON.parse(stdout) as { bytesEach: number; failed: number };
+    expect(failed).to.equal(0);
+    expect(bytesEach).to.be.below(1);
+  }).timeout(120_000);
 });
