@@ -118,15 +118,15 @@ export class VscsiDevices {
 
   /** Removes all controllers of a domain that has been ended: its half goes first, the back end follows by itself. */
   async removeAll(domain: DomainId): Promise<void> {
-    const { store } = this.#options;
-    const controllers = await this.list(domain);
-    await store.transaction(async (transaction) => {
+    const devids = await this.#options.store.transaction(async (transaction) => {
+      const controllers = await readControllers(transaction, domain);
       for (const controller of controllers) {
         await transaction.remove(controller.frontendPath);
         await askToClose(transaction, controller);
       }
+      return controllers.map(({ devid }) => devid);
     });
-    await Promise.all(controllers.map(({ devid }) => this.#closed(domain, devid)));
+    await Promise.all(devids.map((devid) => this.#closed(domain, devid)));
   }
 
   /** Decides and writes in one transaction, so that two who attach at the same time cannot meet. */
