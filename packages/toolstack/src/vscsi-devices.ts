@@ -192,7 +192,7 @@ export class VscsiDevices {
           throw new ToolstackError("NOTFOUND", `controller ${devid} of domain ${domain} is gone`);
         case XenbusState.Closing:
         case XenbusState.Closed:
-          throw await this.#failure(path, `controller ${devid}`);
+          throw await this.#failure(path, `controller ${devid}`, "its back end has closed");
         case XenbusState.Connected:
           return look(controller as ControllerInfo);
         default:
@@ -274,14 +274,15 @@ export class VscsiDevices {
 
   async #refusal({ backendPath }: ControllerInfo, lun: LunInfo): Promise<ToolstackError> {
     const what = `vdev '${lun.virtualDevice}'`;
-    if (lun.backendState !== XenbusState.Connected) return this.#failure(lunPath(backendPath, lun.name), what);
+    if (lun.backendState !== XenbusState.Connected)
+      return this.#failure(lunPath(backendPath, lun.name), what, "the back end could not attach it");
     return new ToolstackError("FAIL", `${what}: the guest could not attach it`);
   }
 
-  /** The reason that a back end has left in its error node, without the errno in front. */
-  async #failure(path: string, what: string): Promise<ToolstackError> {
+  /** The reason that a back end has left in its error node, without the errno in front; or what there is to see. */
+  async #failure(path: string, what: string, otherwise: string): Promise<ToolstackError> {
     const reason = (await this.#options.store.read(`${errorPath(path)}/error`))?.replace(/^\d+ /, "");
-    return new ToolstackError("FAIL", `${what}: ${reason ?? "the back end could not attach it"}`);
+    return new ToolstackError("FAIL", `${what}: ${reason ?? otherwise}`);
   }
 }
 
