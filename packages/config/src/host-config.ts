@@ -11,6 +11,7 @@ import {
   type LunKey,
   type LunProperties,
   type LunSpec,
+  misfit,
   readProperty,
 } from "./lun-keys.js";
 import { lunSpec } from "./lun-word.js";
@@ -68,7 +69,7 @@ class HostReader {
   }
 
   config(tree: YamlValue): HostConfig {
-    const top = this.#table(tree, "a table with the key hosts", TOP_KEYS);
+    const top = this.#table(tree, "dom0's SCSI devices", TOP_KEYS);
     const hosts = this.#list(top, "hosts").map((value) => this.#host(value));
     const seen = new Map<string, Position>();
     for (const { host, at } of hosts) this.#once(seen, `host ${host}`, at);
@@ -86,7 +87,12 @@ class HostReader {
     return {
       host,
       driver: this.#matching(table, "driver", /^[\w-]{1,32}$/, "a driver's name such as mpt3sas"),
-      pci: this.#matching(table, "pci", /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/, "such as 0000:03:00.0"),
+      pci: this.#matching(
+        table,
+        "pci",
+        /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/,
+        "a PCI function such as 0000:03:00.0",
+      ),
       luns: this.#list(table, "luns").map((lun) => this.#lun(lun, host)),
       at: table.at,
     };
@@ -132,6 +138,7 @@ class HostReader {
     }
     const size = LUN_KEYS.size.parse(text.text);
     if (size === undefined) this.#invalid(key, text, LUN_KEYS.size.expecting);
+    this.#checkBlocks(key, text, size, properties);
     return { kind: key === "memory" ? "memory" : "null", size, at: text.at };
   }
 
@@ -143,8 +150,16 @@ class HostReader {
     if (!create && size !== undefined) {
       this.#fail(size.at, "size without create: true; a file that exists keeps the size it has");
     }
+    if (size !== undefined && properties.size !== undefined) {
+      this.#checkBlocks("size", this.#text(size.value, "size"), properties.size, properties);
+    }
     const sync = properties.sync ?? LUN_DEFAULTS.sync;
     return { kind: "file", path: path.text, createSize: properties.size, sync, at: path.at };
+  }
+
+  #checkBlocks(key: string, text: YamlText, size: number, properties: Partial<LunProperties>): void {
+    const expecting = misfit(size, properties);
+    if (expecting !== undefined) this.#invalid(key, text, expecting);
   }
 
   #faults(table: YamlTable): FaultWord[] {
@@ -160,8 +175,8 @@ class HostReader {
     if (entry === undefined) return { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
     const names = this.#table(entry.value, "names", NAME_KEYS);
     return {
-      sd: this.#matching(names, "sd", /^sd[a-z]{1,8}$/, "such as sda"),
-      sg: this.#matching(names, "sg", /^sg\d{1,8}$/, "such as sg0"),
+      sd: this.#matching(names, "sd", /^sd[a-z]{1,8}$/, "a name such as sda"),
+      sg: this.#matching(names, "sg", /^sg\d{1,8}$/, "a name such as sg0"),
       byId: this.#links(names, "by-id"),
       byPath: this.#links(names, "by-path"),
     };

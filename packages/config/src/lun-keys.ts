@@ -134,6 +134,14 @@ export function eachProperty(lun: LunSpec, visit: (row: LunKey<never>, text: str
   }
 }
 
+/** What was expected of a size that is not whole blocks of the LUN; undefined when it is. */
+export function misfit(
+  size: number,
+  { blockSize = LUN_DEFAULTS.blockSize }: Partial<LunProperties>,
+): string | undefined {
+  return size % blockSize === 0 ? undefined : `whole blocks of ${blockSize} bytes`;
+}
+
 /** What a property is when it is not given; one that is not here is then undefined. */
 export const LUN_DEFAULTS = {
   type: "disk",

@@ -11,6 +11,7 @@ import {
   type LunBacking,
   type LunProperties,
   type LunSpec,
+  misfit,
   readProperty,
 } from "./lun-keys.js";
 import { parseSize, SIZE_EXPECTED } from "./size.js";
@@ -137,10 +138,17 @@ function backingOf(
   if (size === undefined) {
     throw new ConfigError(origin.file, at, `invalid size ${quoted(sized[2])}, expected ${SIZE_EXPECTED}`);
   }
+  checkBlocks(size, properties, origin.file, at);
   return { kind: sized[1] === "mem" ? "memory" : "null", size, at };
 }
 
 function fileBacking(path: string, properties: Partial<LunProperties>, file: string, at: Position): LunBacking {
   if (path.includes("\0")) throw new ConfigError(file, at, "a NUL character in the name of a file");
+  if (properties.size !== undefined) checkBlocks(properties.size, properties, file, at);
   return { kind: "file", path, createSize: properties.size, sync: properties.sync ?? LUN_DEFAULTS.sync, at };
+}
+
+function checkBlocks(size: number, properties: Partial<LunProperties>, file: string, at: Position): void {
+  const expecting = misfit(size, properties);
+  if (expecting !== undefined) throw new ConfigError(file, at, `invalid size ${size}, expected ${expecting}`);
 }

@@ -143,7 +143,8 @@ function parseXend(text: string, origin: Origin): VscsiEntry {
     at: origin.at(0),
     physicalAt: origin.at(pdev.start),
   };
-  if (vdev.text === "host") return { device: { kind: "whole-host", ...common }, warnings: [] };
+  const warnings = third?.text === FEATURE_HOST ? [mistakenOption(third, origin)] : [];
+  if (vdev.text === "host") return { device: { kind: "whole-host", ...common }, warnings };
   const device: VscsiDevice = {
     kind: "device",
     ...common,
@@ -152,7 +153,13 @@ function parseXend(text: string, origin: Origin): VscsiEntry {
     options: [],
     virtualAt: origin.at(vdev.start),
   };
-  return { device, warnings: [] };
+  return { device, warnings };
+}
+
+/** An entry of libxl's dialect that is read in xend's. */
+function mistakenOption(field: Field, origin: Origin): ConfigWarning {
+  const reason = `the third field is the backend domain in xend's dialect, where VDEV host is what ${FEATURE_HOST} asks for`;
+  return { file: origin.file, at: origin.at(field.start), reason };
 }
 
 function physicalOf(field: Field, origin: Origin, forms: readonly PhysicalDeviceKind[]): PhysicalDevice {

@@ -125,7 +125,9 @@ function noWord(text: string, index: number): string {
   const c = String.fromCodePoint(text.codePointAt(index) ?? 0);
   if (c === "\r") return "a carriage return: xl.cfg has Unix line ends";
   if (c === "\ufeff") return "a byte order mark: xl.cfg has none";
-  if (/[A-Z]/.test(c)) return `unexpected '${c}': names are made of a-z, 0-9, '_' and '.', and strings stand in quotes`;
-  if (/[-+.():]/.test(c)) return `unexpected '${c}': strings stand in quotes, and xl.cfg is not Python`;
-  return `unexpected '${c}'`;
+  if (c === ":") return `unexpected ':': a setting is NAME = VALUE, and strings stand in quotes`;
+  if (/[A-Z]/.test(c)) {
+    return `unexpected '${c}': names are made of a-z, 0-9, '_' and '.', numbers have no unit, and strings stand in quotes`;
+  }
+  return /[!-~]/.test(c) ? `unexpected '${c}': strings stand in quotes` : `unexpected '${c}'`;
 }

@@ -54,7 +54,7 @@ describe("host.yaml", () => {
   });
 
   const wrong: ReadonlyArray<readonly [string, string]> = [
-    ["", "host.yaml:1:1: expected a table with the key hosts: a table with hosts"],
+    ["", "host.yaml:1:1: expected dom0's SCSI devices: a table with hosts"],
     ["hosts: 1", 'host.yaml:1:8: hosts is no list, expected "hosts:" and lines that begin with "- "'],
     ["hosts: []\nluns: []", "host.yaml:2:1: unknown key 'luns', expected one of hosts"],
     ["hosts: [\n", "host.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]"],
@@ -87,6 +87,11 @@ describe("host.yaml", () => {
     [
       lunWith("    memory: 1M\n    names: { by-id: [ a/b ] }"),
       "host.yaml:6:23: invalid by-id 'a/b', expected the name of a link, without its directory",
+    ],
+    [lunWith("    memory: 1000"), "host.yaml:5:13: invalid memory '1000', expected whole blocks of 512 bytes"],
+    [
+      lunWith("    file: a.img\n    create: true\n    block: 4096\n    size: 512"),
+      "host.yaml:8:11: invalid size '512', expected whole blocks of 4096 bytes",
     ],
     [
       lunWith("    memory: 1M\n  - address: 0:0:0:0\n    memory: 1M"),

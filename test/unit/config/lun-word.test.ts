@@ -67,6 +67,8 @@ describe("a --lun word", () => {
     ["iscsi://h/x,ro", "--lun:1:1: iscsi:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE"],
     ["mem:", "--lun:1:1: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
     ["null:1MB", "--lun:1:1: invalid size '1MB', expected a size in bytes or such as 64M or 1GiB"],
+    ["mem:1000", "--lun:1:1: invalid size 1000, expected whole blocks of 512 bytes"],
+    ["a.img,size=512,block=4096", "--lun:1:1: invalid size 512, expected whole blocks of 4096 bytes"],
     ["mem:1M,size=2M", "--lun:1:1: size is for files, not for mem:SIZE"],
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
@@ -124,7 +126,7 @@ describe("a --lun word", () => {
 function lunSpecs(): fc.Arbitrary<LunSpec> {
   const at = { line: 1, column: 1 };
   const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
-  const size = fc.integer({ min: 1, max: 2 ** 50 });
+  const size = fc.integer({ min: 1, max: 2 ** 38 }).map((blocks) => blocks * 4096);
   const word = (length: number) => maybe(fc.stringMatching(new RegExp(`^[!-~][ -~]{0,${length - 2}}[!-~]$`)));
   return fc.record<LunSpec>({
     backing: fc.oneof(

@@ -162,6 +162,13 @@ describe("vscsi, as xend has it", () => {
     ]);
   });
 
+  it("warns where the backend's domain looks like an option of the other dialect", () => {
+    const { warnings } = machine("vscsi = [ 'sda, 2:0:0:0, feature-host' ]", "xend");
+    expect(warnings.map(formatWarning)).to.deep.equal([
+      "g.cfg:2:26: warning: the third field is the backend domain in xend's dialect, where VDEV host is what feature-host asks for",
+    ]);
+  });
+
   it("gives a whole host under its own addresses", () => {
     const config = machine("vscsi = [ '4:0:0:0, host' ]", "xend");
     const [whole] = config.vscsi;
