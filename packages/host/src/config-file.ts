@@ -26,7 +26,7 @@ export async function readMachineConfig(path: string, dialect?: VscsiDialect): P
 }
 
 /** The text of a configuration file, which has to be UTF-8. */
-export async function readConfigText(path: string): Promise<string> {
+async function readConfigText(path: string): Promise<string> {
   const bytes = await readBytes(path);
   try {
     return decode(bytes, true);

@@ -25,6 +25,7 @@ const WORDS: { readonly [code: string]: string } = {
   ELOOP: "too many symbolic links",
   ENAMETOOLONG: "the name is too long",
   EMFILE: "too many open files",
+  EBUSY: "it is mounted, or something else uses it",
   ENXIO: "no such device",
   EIO: "input/output error",
 };

@@ -1,7 +1,7 @@
 // Knows how a file or block device becomes a store: made when it is missing, checked, claimed. Knows no request.
 
 import { constants, type Stats } from "node:fs";
-import { mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StoreError } from "@pvscsi/scsi";
 import { codeOf, reasonOf } from "./file-errors.js";
@@ -23,7 +23,7 @@ export async function openFileStore(path: string, options: FileStoreOptions): Pr
   try {
     const found = await statOrMake(path, options.createSize);
     if (!found.isFile() && !found.isBlockDevice()) throw new Error(kindOf(found));
-    return await openFound(path, options);
+    return await openFound(path, found, options);
   } catch (error) {
     throw new StoreError("hardware", `cannot open ${path}: ${reasonOf(error)}`, { cause: error });
   }
@@ -45,21 +45,35 @@ async function make(path: string, size: number): Promise<void> {
   const handle = await open(path, "wx");
   try {
     await handle.truncate(size);
+    await handle.sync();
   } catch (error) {
     await unlink(path);
     throw error;
   } finally {
     await handle.close();
   }
+  await syncFolder(dirname(path));
 }
 
-async function openFound(path: string, { access, sync, openFiles }: FileStoreOptions): Promise<FileStore> {
-  const durable = sync === "writethrough" ? constants.O_DSYNC : 0;
-  const handle = await open(path, access === "read-only" ? constants.O_RDONLY : constants.O_RDWR | durable);
+/** What is flushed into a file is only safe once its name is. */
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    const stats = await handle.stat();
-    const identity = stats.isBlockDevice() ? `device ${stats.rdev}` : `${stats.dev}:${stats.ino}`;
-    const size = await sizeOf(stats);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFound(
+  path: string,
+  stats: Stats,
+  { access, sync, openFiles }: FileStoreOptions,
+): Promise<FileStore> {
+  const handle = await open(path, access === "read-only" ? constants.O_RDONLY : flagsOf(stats, sync));
+  try {
+    const identity = await identityOf(handle);
+    const size = await sizeOf(await handle.stat());
     if (!openFiles.claim(identity, access)) throw new Error("another LUN has it open");
     return new FileStore({
       path,
@@ -74,6 +88,18 @@ async function openFound(path: string, { access, sync, openFiles }: FileStoreOpt
     await handle.close();
     throw error;
   }
+}
+
+/** With O_EXCL the kernel refuses a block device that is mounted, or that something else has claimed. */
+function flagsOf(stats: Stats, sync: FileStoreOptions["sync"]): number {
+  const exclusive = stats.isBlockDevice() ? constants.O_EXCL : 0;
+  return constants.O_RDWR | exclusive | (sync === "writethrough" ? constants.O_DSYNC : 0);
+}
+
+/** Inode numbers of some file systems have all 64 bits: as numbers two files would look like one. */
+async function identityOf(handle: FileHandle): Promise<string> {
+  const stats = await handle.stat({ bigint: true });
+  return stats.isBlockDevice() ? `device ${stats.rdev}` : `${stats.dev}:${stats.ino}`;
 }
 
 /** fstat says 0 for a block device, and Node has neither lseek nor ioctl: sysfs counts its sectors of 512 bytes. */

@@ -6,7 +6,7 @@ import { fdatasync, read, readv, write, writev } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { type ByteStore, StoreError, type StoreFeatures, type StoreRequest } from "@pvscsi/scsi";
 import { Places, Pool } from "@pvscsi/wire";
-import { storeError } from "./file-errors.js";
+import { codeOf, storeError } from "./file-errors.js";
 import { ZeroRange } from "./zero-range.js";
 
 export interface OpenFile {
@@ -101,11 +101,15 @@ export class FileStore implements ByteStore {
     try {
       if (this.#dirty) await this.#file.handle.datasync();
     } catch (error) {
-      this.#lost = storeError(error, `flush of ${this.#file.path}`);
-    } finally {
-      await this.#file.handle.close();
-      this.#file.closed();
+      this.#lost ??= storeError(error, `flush of ${this.#file.path}`);
     }
+    try {
+      await this.#file.handle.close();
+    } catch (error) {
+      // Network file systems tell only now what they could not write.
+      this.#lost ??= storeError(error, `close of ${this.#file.path}`);
+    }
+    this.#file.closed();
     if (this.#lost !== null) throw this.#lost;
   }
 
@@ -164,6 +168,8 @@ export class FileStore implements ByteStore {
     const writes = request.operation === "write";
     if (writes) this.#dirty = this.features.writeBack;
     const at = request.offset + operation.done;
+    // libuv repeats every call that a signal interrupts, but not reads.
+    if (codeOf(error) === "EINTR" && !operation.cancelled) return this.#transfer(operation);
     if (error !== null) return this.#end(operation, storeError(error, this.#what(request, at), at));
     if (count === 0) return this.#ended(operation, at);
     operation.done += count;

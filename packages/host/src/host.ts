@@ -133,8 +133,9 @@ export class Host implements DeviceDirectory {
   }
 
   async #check(): Promise<void> {
-    await this.refresh();
+    // Forgotten first: whoever opens or releases a device meanwhile finds no timer that has fired already.
     this.#timer = null;
+    await this.refresh();
     this.#watch();
   }
 }

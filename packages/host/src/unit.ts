@@ -80,6 +80,11 @@ export class HostUnit {
     await this.#closing;
     const { lun, wwn } = this.named;
     const bytes = await this.#backing.open();
+    if (bytes.size < lun.blockSize) {
+      await bytes.close();
+      const reason = `it has ${bytes.size} bytes, expected a block of ${lun.blockSize} at least`;
+      throw new StoreError("hardware", `cannot use what backs ${this.title}: ${reason}`);
+    }
     const digits = wwn.slice("naa.".length);
     const logicalUnit = createDisk({
       store: this.#faults.length === 0 ? bytes : faulty(bytes, this.#faults, this.#clock),

@@ -189,6 +189,29 @@ describe("the host's devices", () => {
     expect(clock.armed.size).to.equal(0);
   });
 
+  it("are looked at by one timer, whoever comes and goes while sizes are read", async () => {
+    const device = await opened("sdc");
+    clock.fire();
+    await device.release();
+    const again = await opened("sdc");
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(clock.armed.size).to.equal(1);
+    await again.release();
+    expect(clock.armed.size).to.equal(0);
+  });
+
+  it("are refused, and the file let go, when it has not even one block", async () => {
+    const path = join(folder(), "missing.img");
+    writeFileSync(path, "x".repeat(511));
+    for (let tries = 0; tries < 2; tries++) {
+      expect(refused(await host.open("sdd", GUEST))).to.equal(
+        "cannot use what backs 3:0:0:6 (/dev/sdd): it has 511 bytes, expected a block of 512 at least",
+      );
+    }
+    writeFileSync(path, "x".repeat(512));
+    await (await opened("sdd")).release();
+  });
+
   const wrong: ReadonlyArray<readonly [string, string]> = [
     [
       "{ address: '0:0:0:0', memory: 1M, names: { sg: sg1 } }, { address: '0:0:0:1', memory: 1M, names: { sg: sg1 } }",
