@@ -38,9 +38,9 @@ export class Nexus implements TaskNexus {
   readonly #tasks: (Task | null)[] = [];
   #count = 0;
   #executing = false;
-  readonly #waiting: (Task | null)[] = [];
-  #waitingHead = 0;
-  #waitingEnd = 0;
+  /** Tasks that wait for it are linked from the first to the last. */
+  #firstWaiting: Task | null = null;
+  #lastWaiting: Task | null = null;
 
   constructor(target: Target, { initiator = "", probes = nullProbes }: NexusOptions = {}) {
     this.initiator = initiator;
@@ -70,24 +70,29 @@ export class Nexus implements TaskNexus {
     task.slot = this.#count;
     this.#tasks[this.#count++] = task;
     if (this.#probes.listening) this.#probes.emit("task:begin", task);
-    if (this.#executing) {
-      this.#waiting[this.#waitingEnd++] = task;
-      return;
-    }
+    if (this.#executing) return this.#wait(task);
     this.#executing = true;
     try {
       this.#execute(task);
-      while (this.#waitingHead < this.#waitingEnd) this.#execute(this.#takeWaiting());
+      while (this.#firstWaiting !== null) this.#execute(this.#takeWaiting(this.#firstWaiting));
     } finally {
       this.#executing = false;
     }
   }
 
-  #takeWaiting(): Task {
-    const task = this.#waiting[this.#waitingHead] as Task;
-    this.#waiting[this.#waitingHead++] = null;
-    if (this.#waitingHead === this.#waitingEnd) this.#waitingHead = this.#waitingEnd = 0;
-    return task;
+  #wait(task: Task): void {
+    task.waiting = true;
+    if (this.#lastWaiting === null) this.#firstWaiting = task;
+    else this.#lastWaiting.next = task;
+    this.#lastWaiting = task;
+  }
+
+  #takeWaiting(first: Task): Task {
+    this.#firstWaiting = first.next;
+    if (first.next === null) this.#lastWaiting = null;
+    first.next = null;
+    first.waiting = false;
+    return first;
   }
 
   #execute(task: Task): void {
@@ -189,7 +194,7 @@ export class Nexus implements TaskNexus {
   abort(task: Task, unit = this.#places.get(task.lun)?.unit): void {
     if (task.aborted) return;
     task.aborted = true;
-    if (!this.#isWaiting(task)) unit?.abort(task);
+    if (!task.waiting) unit?.abort(task);
   }
 
   /** A unit attention at a LUN that is none of the unit's own events. */
@@ -198,7 +203,8 @@ export class Nexus implements TaskNexus {
   }
 
   #heard(lun: number, attentions: Attentions, event: UnitEvent, cause: Task | null): void {
-    if (event === "mode-parameters-changed" && cause?.nexus === this) return;
+    // Who brought it about has its status to know it by (SPC-4 5.14 excepts it for mode parameters; so does tgt for LOAD).
+    if (cause?.nexus === this) return;
     attentions.add(attentionFor(event));
     // Somebody else may have reset it, through another target: what is under way here ends as well.
     if (event === "reset") for (const task of this.tasksAt(lun)) this.abort(task);
@@ -206,10 +212,6 @@ export class Nexus implements TaskNexus {
 
   #all(): Task[] {
     return this.#tasks.slice(0, this.#count) as Task[];
-  }
-
-  #isWaiting(task: Task): boolean {
-    return this.#waitingEnd > 0 && this.#waiting.indexOf(task, this.#waitingHead) >= 0;
   }
 
   #find({ lun, tag }: ManagementRequest): Task | null {

@@ -69,6 +69,10 @@ export class Task {
   nexus: TaskNexus | null = null;
   /** The nexus's place for it in its table of tasks under way. */
   slot = 0;
+  /** Set by the nexus while the task waits to be executed. */
+  waiting = false;
+  /** The one that waits behind it. */
+  next: Task | null = null;
   /** The device server's own record for it while it executes. */
   work: unknown = null;
   #running = false;
