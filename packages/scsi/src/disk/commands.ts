@@ -22,7 +22,10 @@ const LONG = 600;
 const LOOKS = { needs: "medium", timeout: LONG } as const;
 const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
 
-/** RDPROTECT, WRPROTECT, VRPROTECT, group numbers and NACA are not supported: their bits are zero in every map. */
+/**
+ * RDPROTECT, WRPROTECT, VRPROTECT and NACA are not supported: their bits are zero in every map. Group numbers are taken
+ * and nothing is collected by them, as GROUP_SUP of VPD page 86h says; SYNC_NV of SBC-2 is taken, as every cache is volatile.
+ */
 export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
   return [
     ...primaryRows(),
@@ -53,8 +56,8 @@ function mediumRows(removable: boolean): CommandRow<Disk>[] {
     row(COMMANDS.startStopUnit, removable ? "01 00 00 f7 00" : "01 00 00 f5 00", startStopUnit, { timeout: LONG }),
     row(COMMANDS.readCapacity10, "00 00 00 00 00 00 00 00 00", readCapacity10, READS),
     row(COMMANDS.readCapacity16, "00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00", readCapacity16, READS),
-    row(COMMANDS.synchronizeCache10, "02 ff ff ff ff 00 ff ff 00", synchronizeCache, LOOKS),
-    row(COMMANDS.synchronizeCache16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", synchronizeCache, LOOKS),
+    row(COMMANDS.synchronizeCache10, "06 ff ff ff ff 1f ff ff 00", synchronizeCache, LOOKS),
+    row(COMMANDS.synchronizeCache16, "06 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", synchronizeCache, LOOKS),
   ];
   if (removable) rows.push(row(COMMANDS.preventAllow, "00 00 00 01 00", preventAllow));
   return rows;
@@ -63,38 +66,38 @@ function mediumRows(removable: boolean): CommandRow<Disk>[] {
 function transferRows(): CommandRow<Disk>[] {
   return [
     row(COMMANDS.read6, "1f ff ff ff 00", read, READS),
-    row(COMMANDS.read10, "18 ff ff ff ff 00 ff ff 00", read, READS),
-    row(COMMANDS.read12, "18 ff ff ff ff ff ff ff ff 00 00", read, READS),
-    row(COMMANDS.read16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", read, READS),
+    row(COMMANDS.read10, "18 ff ff ff ff 1f ff ff 00", read, READS),
+    row(COMMANDS.read12, "18 ff ff ff ff ff ff ff ff 1f 00", read, READS),
+    row(COMMANDS.read16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", read, READS),
     row(COMMANDS.write6, "1f ff ff ff 00", write, WRITES),
-    row(COMMANDS.write10, "18 ff ff ff ff 00 ff ff 00", write, WRITES),
-    row(COMMANDS.write12, "18 ff ff ff ff ff ff ff ff 00 00", write, WRITES),
-    row(COMMANDS.write16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", write, WRITES),
-    row(COMMANDS.preFetch10, "02 ff ff ff ff 00 ff ff 00", preFetch, LOOKS),
-    row(COMMANDS.preFetch16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", preFetch, LOOKS),
+    row(COMMANDS.write10, "18 ff ff ff ff 1f ff ff 00", write, WRITES),
+    row(COMMANDS.write12, "18 ff ff ff ff ff ff ff ff 1f 00", write, WRITES),
+    row(COMMANDS.write16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", write, WRITES),
+    row(COMMANDS.preFetch10, "02 ff ff ff ff 1f ff ff 00", preFetch, LOOKS),
+    row(COMMANDS.preFetch16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", preFetch, LOOKS),
   ];
 }
 
 /** DPO and BYTCHK; whether there is data depends on BYTCHK. */
 function verifyRows(): CommandRow<Disk>[] {
   return [
-    row(COMMANDS.verify10, "16 ff ff ff ff 00 ff ff 00", verify, LOOKS),
-    row(COMMANDS.verify12, "16 ff ff ff ff ff ff ff ff 00 00", verify, LOOKS),
-    row(COMMANDS.verify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", verify, LOOKS),
-    row(COMMANDS.writeAndVerify10, "16 ff ff ff ff 00 ff ff 00", writeAndVerify, WRITES),
-    row(COMMANDS.writeAndVerify12, "16 ff ff ff ff ff ff ff ff 00 00", writeAndVerify, WRITES),
-    row(COMMANDS.writeAndVerify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", writeAndVerify, WRITES),
-    row(COMMANDS.compareAndWrite, "18 ff ff ff ff ff ff ff ff 00 00 00 ff 00 00", compareAndWrite, WRITES),
+    row(COMMANDS.verify10, "16 ff ff ff ff 1f ff ff 00", verify, LOOKS),
+    row(COMMANDS.verify12, "16 ff ff ff ff ff ff ff ff 1f 00", verify, LOOKS),
+    row(COMMANDS.verify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", verify, LOOKS),
+    row(COMMANDS.writeAndVerify10, "16 ff ff ff ff 1f ff ff 00", writeAndVerify, WRITES),
+    row(COMMANDS.writeAndVerify12, "16 ff ff ff ff ff ff ff ff 1f 00", writeAndVerify, WRITES),
+    row(COMMANDS.writeAndVerify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", writeAndVerify, WRITES),
+    row(COMMANDS.compareAndWrite, "18 ff ff ff ff ff ff ff ff 00 00 00 ff 1f 00", compareAndWrite, WRITES),
   ];
 }
 
 /** ANCHOR is not supported; UNMAP is where the disk is thinly provisioned. */
 function provisioningRows(thin: boolean): CommandRow<Disk>[] {
   const rows: CommandRow<Disk>[] = [
-    row(COMMANDS.writeSame10, `${thin ? "08" : "00"} ff ff ff ff 00 ff ff 00`, writeSame, FILLS),
-    row(COMMANDS.writeSame16, `${thin ? "09" : "01"} ff ff ff ff ff ff ff ff ff ff ff ff 00 00`, writeSame, FILLS),
+    row(COMMANDS.writeSame10, `${thin ? "08" : "00"} ff ff ff ff 1f ff ff 00`, writeSame, FILLS),
+    row(COMMANDS.writeSame16, `${thin ? "09" : "01"} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, writeSame, FILLS),
     row(COMMANDS.getLbaStatus, "00 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", getLbaStatus, READS),
   ];
-  if (thin) rows.push(row(COMMANDS.unmap, "00 00 00 00 00 00 ff ff 00", unmap, FILLS));
+  if (thin) rows.push(row(COMMANDS.unmap, "00 00 00 00 00 1f ff ff 00", unmap, FILLS));
   return rows;
 }
