@@ -69,7 +69,7 @@ describe("INQUIRY of a disk", () => {
 
   it("gives the block limits (B0h) the commands keep to", () => {
     const expected = [
-      "00 b0 00 3c 00 80 00 08 00 01 00 00 00 00 04 00 00 00 00 00 00 20 00 00 00 00 01 00 00 00 00 08",
+      "00 b0 00 3c 00 80 00 08 00 01 00 00 00 00 04 00 00 00 00 00 00 10 00 00 00 00 01 00 00 00 00 08",
       "80 00 00 00 00 00 00 00 00 00 ff ff",
       "00 ".repeat(20).trim(),
     ].join(" ");

@@ -17,7 +17,8 @@ export interface DiskLimits {
 
 const MAX_TRANSFER = 32 << 20;
 const OPTIMAL_TRANSFER = 512 << 10;
-const MAX_UNMAP = 1 << 30;
+/** Blocks; libiscsi calls more than this insanely big. */
+const MAX_UNMAP = 1 << 20;
 
 export function diskLimits(blockSize: number, { optimalIo }: StoreFeatures): DiskLimits {
   const natural = Math.min(4096, Math.max(blockSize, optimalIo));
@@ -27,7 +28,7 @@ export function diskLimits(blockSize: number, { optimalIo }: StoreFeatures): Dis
     optimalTransfer: OPTIMAL_TRANSFER / blockSize,
     compareAndWrite: Math.min(255, CHUNK / blockSize),
     writeSame: 0xffff,
-    unmap: MAX_UNMAP / blockSize,
+    unmap: MAX_UNMAP,
     unmapDescriptors: 256,
   };
 }
