@@ -43,13 +43,25 @@ describe("VERIFY", () => {
     miscompared(initiator.send("2f 06 00 00 00 00 00 00 40 00", { out: block }), 0);
   });
 
-  it("refuses the reserved BYTCHK, and to compare with less data than it needs", () => {
+  it("refuses the reserved BYTCHK, and to compare with less or more data than it needs", () => {
     const { initiator } = written();
     initiator.send("2f 04 00 00 00 08 00 00 04 00").checked(SENSE.invalidFieldInCdb, "ca 00 01");
     initiator
       .send("2f 02 00 00 00 08 00 00 04 00", { out: pattern(2047) })
       .checked(SENSE.invalidFieldInInformationUnit);
     initiator.send("2f 02 00 00 00 08 00 00 04 00", { room: 2048 }).checked(SENSE.invalidFieldInInformationUnit);
+    initiator
+      .send("2f 02 00 00 00 08 00 00 04 00", { out: pattern(2049) })
+      .checked(SENSE.invalidFieldInInformationUnit);
+  });
+
+  it("keeps to the longest transfer without data too, so that a store that never waits is not read for minutes", () => {
+    const { initiator, store } = withDisk();
+    store.resize(2 ** 40);
+    initiator.settle();
+    initiator.send("8f 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00").good();
+    const sent = initiator.send("8f 00 00 00 00 00 00 00 00 00 00 01 00 01 00 00");
+    sent.checked(SENSE.invalidFieldInCdb, "c0 00 0a");
   });
 
   it("goes through a large range in pieces", () => {
@@ -105,6 +117,7 @@ describe("COMPARE AND WRITE", () => {
   it("keeps to its limits", () => {
     const { initiator } = withDisk();
     initiator.send(CAW, { out: new Uint8Array(1023) }).checked(SENSE.invalidFieldInInformationUnit);
+    initiator.send(CAW, { out: new Uint8Array(2048) }).checked(SENSE.invalidFieldInInformationUnit);
     initiator.send("89 00 00 00 00 00 00 00 00 08 00 00 00 00 00 00").good();
     initiator.send("89 00 00 00 00 00 00 00 00 40 00 00 00 01 00 00").checked(SENSE.lbaOutOfRange);
     const { initiator: large, store } = withDisk();

@@ -39,15 +39,15 @@ function verifiable(disk: Disk, task: Task, lba: number, blocks: number): boolea
     invalidField(disk, task, 1, 2);
     return false;
   }
-  // Without data there is nothing to limit: the medium is read piece by piece.
-  if (byteCheck(cdb) === Check.none || blocks <= disk.limits.transfer) return true;
+  // Also without data: a store that answers at once would be read for as long as the initiator likes, in one go.
+  if (blocks <= disk.limits.transfer) return true;
   invalidField(disk, task, blocksByte(cdb), null);
   return false;
 }
 
-/** What compares needs all of its data; with less there is nothing that could be right. */
+/** What compares needs just its data: with less, or more, the initiator and its CDB do not mean the same. */
 function hasData(disk: Disk, task: Task, length: number): boolean {
-  if (moves(task, "to-device") && task.data.length >= length) return true;
+  if (moves(task, "to-device") && task.data.length === length) return true;
   check(disk, task, SENSE.invalidFieldInInformationUnit);
   return false;
 }
