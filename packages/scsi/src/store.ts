@@ -46,7 +46,7 @@ export class StoreRequest {
   places: Places = noPlaces;
   /** For "write", "write-zeroes" and "discard": completed means durable. */
   fua = false;
-  /** The answer to "extents": in order, without gaps, from `offset` on; at least one. */
+  /** The answer to "extents": in order, without gaps, from `offset` on; at least one. It may stop before the end. */
   extents: readonly Extent[] = [];
   /** Null when it succeeded. */
   error: StoreError | null = null;

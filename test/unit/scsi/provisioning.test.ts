@@ -134,12 +134,15 @@ describe("WRITE SAME", () => {
     }
   });
 
-  it("refuses ANCHOR, more blocks than its limit, and less data than a block", () => {
+  it("refuses ANCHOR, more blocks than its limit, and less or more data than a block", () => {
     const { initiator, store } = withDisk();
     initiator
       .send("93 10 00 00 00 00 00 00 00 08 00 00 00 08 00 00", { out: pattern(512) })
       .checked(SENSE.invalidFieldInCdb, "cc 00 01");
     initiator.send("41 00 00 00 00 08 00 00 08 00", { out: pattern(511) }).checked(SENSE.invalidFieldInInformationUnit);
+    initiator
+      .send("41 00 00 00 00 08 00 00 08 00", { out: pattern(1024) })
+      .checked(SENSE.invalidFieldInInformationUnit);
     store.resize(2 ** 30);
     initiator.settle();
     const long = initiator.send("93 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00", { out: pattern(512) });
@@ -168,6 +171,55 @@ describe("GET LBA STATUS", () => {
     withDisk()
       .initiator.send("9e 12 00 00 00 00 00 00 00 40 00 00 00 ff 00 00", { room: 255 })
       .checked(SENSE.lbaOutOfRange);
+  });
+
+  it("says that all is mapped without thin provisioning, holes or not", () => {
+    const { initiator, store } = withDisk({ thin: false });
+    expect(status(initiator, 3)).to.deep.equal(["3+61 0"]);
+    store.resize(2 ** 50);
+    initiator.settle();
+    const { data } = initiator.send("9e 12 00 00 00 00 00 00 00 01 00 00 00 ff 00 00", { room: 255 });
+    expect(data.slice(24)).to.equal("00 00 00 00 00 00 00 01 ff ff ff ff 00 00 00 00");
+  });
+
+  it("looks at no more of a medium in pieces than it can tell, and ends where it has looked", () => {
+    const { initiator, store } = withDisk();
+    store.resize(8 << 20);
+    initiator.settle();
+    for (let block = 0; block < 16384; block += 16) {
+      const cdb = Uint8Array.of(0x2a, 0, 0, 0, block >> 8, block & 255, 0, 0, 8, 0);
+      initiator.send(cdb, { out: pattern(4096) }).good();
+    }
+    const told: number[] = [];
+    const submit = store.submit.bind(store);
+    store.submit = (request) => {
+      const { completed } = request;
+      request.completed = (ended) => {
+        request.completed = completed;
+        told.push(ended.extents.length);
+        completed(ended);
+      };
+      submit(request);
+    };
+    const { bytes } = initiator.send("9e 12 00 00 00 00 00 00 00 00 00 00 10 00 00 00", { room: 4096 });
+    expect(told).to.deep.equal([256]);
+    expect(bytes).to.have.length(8 + 128 * 16);
+    expect(toHex(bytes.subarray(-16))).to.equal("00 00 00 00 00 00 03 f8 00 00 00 08 01 00 00 00");
+  });
+
+  it("ends where the store's answer does, and never before the block that was asked for", () => {
+    const { initiator, store } = withDisk();
+    for (const [length, blocks] of [
+      [2048, 4],
+      [2047, 3],
+      [100, 1],
+    ]) {
+      store.submit = (request) => {
+        request.extents = [{ offset: request.offset, length, state: "data" }];
+        request.end(null);
+      };
+      expect(status(initiator, 5)).to.deep.equal([`5+${blocks} 0`]);
+    }
   });
 
   it("says that all is mapped where the store cannot tell", () => {

@@ -4,7 +4,7 @@ import { get16, get32, get64, put32, put64 } from "../big-endian.js";
 import { blocksByte, blocksOf, COMMANDS, lbaOf } from "../cdb.js";
 import { check, invalidField, invalidParameter, reply, takeParameters } from "../device-server.js";
 import { SENSE } from "../sense.js";
-import type { Extent } from "../store.js";
+import type { StoreRequest } from "../store.js";
 import { Status, type Task } from "../task.js";
 import { type Disk, succeed } from "./disk.js";
 import { onMedium } from "./transfer.js";
@@ -76,7 +76,8 @@ export function writeSame(disk: Disk, task: Task): void {
   const blocks = blocksOf(cdb) || disk.blocks - lba;
   if (blocks > disk.limits.writeSame) return invalidField(disk, task, blocksByte(cdb), null);
   const withData = cdb[0] === COMMANDS.writeSame10.opcode || (cdb[1] & NDOB) === 0;
-  if (withData && task.data.length < disk.blockSize) return check(disk, task, SENSE.invalidFieldInInformationUnit);
+  // With more data than the one block, the initiator and its CDB do not mean the same.
+  if (withData && task.data.length !== disk.blockSize) return check(disk, task, SENSE.invalidFieldInInformationUnit);
   task.transferLength = withData ? disk.blockSize : 0;
   if (blocks === 0) return task.end(Status.good);
   const work = disk.take(task, "writes");
@@ -123,10 +124,13 @@ const MAX_STATUS = 128;
 /** Blocks one answer looks at, so that a store that must search does not search for ever. */
 const STATUS_WINDOW = 1 << 30;
 
-/** GET LBA STATUS (SBC-3 5.6). */
+/** GET LBA STATUS (SBC-3 5.6). Fully provisioned, every block is mapped (4.7.2), whatever the store keeps. */
 export function getLbaStatus(disk: Disk, task: Task): void {
   const lba = get64(task.cdb, 2);
   if (lba >= disk.blocks) return check(disk, task, SENSE.lbaOutOfRange);
+  if (!disk.thin) {
+    return replyStatus(disk, task, [{ lba, blocks: Math.min(disk.blocks - lba, 0xffff_ffff), mapped: true }]);
+  }
   const work = disk.take(task, "reads");
   const bytes = Math.min((disk.blocks - lba) * disk.blockSize, STATUS_WINDOW);
   work.prepare("extents", lba * disk.blockSize, bytes, reportStatus);
@@ -134,14 +138,16 @@ export function getLbaStatus(disk: Disk, task: Task): void {
 }
 
 function reportStatus(disk: Disk, work: Work): void {
-  const { offset, length, extents } = work.request;
-  const task = disk.release(work) as Task;
+  const runs = statusRuns(work.request, disk.blockSize);
   work.request.extents = [];
+  replyStatus(disk, disk.release(work), runs.slice(0, MAX_STATUS));
+}
+
+function replyStatus(disk: Disk, task: Task, runs: readonly StatusRun[]): void {
   const bytes = disk.scratch;
   bytes.fill(0, 0, LIST_HEADER);
   let at = LIST_HEADER;
-  for (const { lba, blocks, mapped } of statusRuns(extents, offset, length, disk.blockSize)) {
-    if (at === LIST_HEADER + MAX_STATUS * STATUS_DESCRIPTOR) break;
+  for (const { lba, blocks, mapped } of runs) {
     bytes.fill(0, at, at + STATUS_DESCRIPTOR);
     put64(bytes, at, lba);
     put32(bytes, at + 8, blocks);
@@ -158,11 +164,12 @@ interface StatusRun {
   readonly mapped: boolean;
 }
 
-/** Runs of blocks: one that is data in part is mapped, so holes shrink to whole blocks. */
-function statusRuns(extents: readonly Extent[], offset: number, length: number, blockSize: number): StatusRun[] {
+/** Runs of blocks: one that is data in part is mapped, so holes shrink to whole blocks. They end where the extents do. */
+function statusRuns({ offset, length, extents }: StoreRequest, blockSize: number): StatusRun[] {
   const runs: StatusRun[] = [];
-  const end = (offset + length) / blockSize;
   let lba = offset / blockSize;
+  const told = extents.reduce((sum, extent) => sum + extent.length, 0);
+  const end = lba + Math.max(1, Math.floor(Math.min(told, length) / blockSize));
   const extend = (to: number, mapped: boolean): void => {
     if (to <= lba) return;
     const last = runs.at(-1);

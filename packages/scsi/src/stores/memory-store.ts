@@ -1,4 +1,4 @@
-// Knows how to keep bytes in memory, sparsely: pages of 4096 bytes, and nothing where only zeros were written.
+// Knows how to keep bytes in memory, sparsely: pages of 4096 bytes, and nothing where nothing was written.
 
 import { assert, copyBytes, type Places } from "@pvscsi/wire";
 import type { ByteStore, Extent, StoreFeatures, StoreRequest } from "../store.js";
@@ -7,6 +7,8 @@ import { StoreError } from "../store.js";
 const PAGE = 4096;
 /** Pages a chunk of the table has. */
 const CHUNK = 1024;
+/** Extents of one answer: who wants more asks again, and a store in many pieces makes no long list. */
+const MAX_EXTENTS = 256;
 
 export interface MemoryStoreOptions {
   /** Default: write-through, so that a completed write is durable as far as memory is. */
@@ -132,7 +134,7 @@ export class MemoryStore implements ByteStore {
   #extents(offset: number, length: number): Extent[] {
     const extents: Extent[] = [];
     const end = offset + length;
-    for (let at = offset; at < end; ) {
+    for (let at = offset; at < end && extents.length < MAX_EXTENTS; ) {
       const state = this.#stateAt(at);
       let next = at;
       while (next < end && this.#stateAt(next) === state) next = this.#nextEdge(next);
