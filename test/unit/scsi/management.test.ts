@@ -255,9 +255,9 @@ describe("what ends with tasks under way", () => {
     expectAborted(sent);
   });
 
-  it("a disk that closes waits for the flush that IMMED left behind", async () => {
+  it("a disk that closes waits for a flush under way", async () => {
     const { initiator, store, target } = held();
-    initiator.send("35 02 00 00 00 00 00 00 00 00").good();
+    const sent = initiator.send("35 00 00 00 00 00 00 00 00 00");
     let closed = false;
     const closing = target
       .get(0)
@@ -270,5 +270,6 @@ describe("what ends with tasks under way", () => {
     store.release();
     await closing;
     expect(closed).to.equal(true);
+    sent.good();
   });
 });

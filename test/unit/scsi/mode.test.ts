@@ -1,5 +1,6 @@
-import { createDisk, MemoryStore, SENSE, Target } from "@pvscsi/scsi";
+import { createDisk, MemoryStore, SENSE, StoreError, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
+import { HeldStore } from "./held-store.js";
 import { IDENTITY, Initiator, withDisk } from "./initiator.js";
 
 const RECOVERY = "01 0a c0 00 00 00 00 00 00 00 00 00";
@@ -135,6 +136,26 @@ describe("MODE SELECT", () => {
     const { initiator } = withDisk();
     initiator.send("15 11 00 00 10 00", { out: control("04 10 00") }).checked(SENSE.invalidFieldInCdb, "c8 00 01");
     initiator.send("15 00 00 00 10 00", { out: control("04 10 00") }).checked(SENSE.invalidFieldInCdb, "cc 00 01");
+  });
+
+  it("flushes when it switches the cache off, behind the writes under way, and tells when that fails", () => {
+    const off = `00 00 00 00 ${CACHING_OFF}`;
+    const store = new HeldStore(64 * 512, { writeBack: true });
+    const target = new Target();
+    target.add(0, createDisk({ ...IDENTITY, store }));
+    const initiator = new Initiator(target).settle();
+    const write = "2a 00 00 00 00 00 00 00 01 00";
+    const cached = initiator.send(write, { out: new Uint8Array(512) });
+    const selected = initiator.send("15 10 00 00 18 00", { out: off });
+    expect(store.seen).to.deep.equal(["write"]);
+    store.release();
+    cached.good();
+    expect(store.seen).to.deep.equal(["write", "flush"]);
+    expect(selected.ends).to.equal(0);
+    store.release(new StoreError("medium", "gone"));
+    selected.checked(SENSE.writeError);
+    initiator.send(write, { out: new Uint8Array(512) });
+    expect(store.seen).to.deep.equal(["write", "flush", "write+fua"]);
   });
 
   it("is undone by a reset", () => {

@@ -150,7 +150,7 @@ describe("durability over a store with a cache", () => {
     initiator
       .send("42 00 00 00 00 00 00 00 18 00", { out: `0016 0010 00000000 0000000000000000 00000001 00000000` })
       .good();
-    expect(store.seen).to.deep.equal(["write", "write+fua", "discard+fua", "discard+fua"]);
+    expect(store.seen).to.deep.equal(["write", "flush", "write+fua", "discard+fua", "discard+fua"]);
   });
 
   it("SYNCHRONIZE CACHE ends when the flush has ended", () => {
@@ -164,11 +164,12 @@ describe("durability over a store with a cache", () => {
     }
   });
 
-  it("SYNCHRONIZE CACHE with IMMED ends at once and flushes all the same", () => {
+  it("SYNCHRONIZE CACHE with IMMED waits as well, so that a failure is told", () => {
     const { initiator, store } = heldDisk({ writeBack: true });
-    initiator.send("35 02 00 00 00 00 00 00 00 00").good();
-    expect(store.seen).to.deep.equal(["flush"]);
-    store.release();
+    const sent = initiator.send("35 02 00 00 00 00 00 00 00 00");
+    expect(sent.ends).to.equal(0);
+    store.release(new StoreError("medium", "gone"));
+    sent.checked(SENSE.writeError);
   });
 
   it("SYNCHRONIZE CACHE checks its range", () => {

@@ -114,8 +114,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     const work = task.work as Work | null;
     if (work === null) return;
     if (work.sharing !== "reads" && this.#gate.withdraw(work, this.#start)) {
-      this.#giveBack(work);
-      task.end(Status.taskAborted);
+      this.#giveBack(work).end(Status.taskAborted);
     } else if (work.atStore) this.store.cancel(work.request);
   }
 
@@ -179,7 +178,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     while (work.again) {
       work.again = false;
       if (work.task?.aborted) {
-        this.#leave(work, Status.taskAborted);
+        this.release(work).end(Status.taskAborted);
         continue;
       }
       work.atStore = true;
@@ -191,47 +190,36 @@ export class Disk implements LogicalUnit, DeviceServer {
   #served(work: Work): void {
     work.atStore = false;
     const { error } = work.request;
-    if (work.task?.aborted) this.#leave(work, Status.taskAborted);
+    if (work.task?.aborted) this.release(work).end(Status.taskAborted);
     else if (error !== null) this.#storeFailed(work, error);
     else work.next(this, work);
   }
 
   /** Ends a work and its task with GOOD. */
   succeed(work: Work): void {
-    this.#leave(work, Status.good);
+    this.release(work).end(Status.good);
   }
 
   /** Ends a work and its task with CHECK CONDITION. */
   fail(work: Work, sense: Sense, information?: number): void {
-    const { task } = work;
-    this.#release(work);
-    if (task !== null) check(this, task, sense, information);
+    check(this, this.release(work), sense, information);
   }
 
-  /** Ends a work whose answer the caller has to give: returns the task that waits for it. */
-  release(work: Work): Task | null {
-    const { task } = work;
-    this.#release(work);
+  /** Ends a work and lets in those that waited for it; its task is the caller's to end. */
+  release(work: Work): Task {
+    const { sharing } = work;
+    const task = this.#giveBack(work);
+    if (sharing !== "reads") this.#gate.leave(sharing, this.#start);
     return task;
   }
 
-  #leave(work: Work, status: number): void {
-    const { task } = work;
-    this.#release(work);
-    task?.end(status);
-  }
-
-  #release(work: Work): void {
-    const { sharing } = work;
-    this.#giveBack(work);
-    if (sharing !== "reads") this.#gate.leave(work, this.#start);
-  }
-
-  #giveBack(work: Work): void {
-    if (work.task !== null) work.task.work = null;
+  #giveBack(work: Work): Task {
+    const task = work.task as Task;
+    task.work = null;
     work.task = null;
     this.#works.giveBack(work);
     if (this.#idle !== null && this.#works.taken === 0) this.#idle();
+    return task;
   }
 
   #storeFailed(work: Work, { failure, offset }: StoreError): void {

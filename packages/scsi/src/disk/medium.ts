@@ -4,6 +4,7 @@ import { check } from "../device-server.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import type { Disk } from "./disk.js";
+import { flush } from "./transfer.js";
 import type { Work } from "./work.js";
 
 /** Its row needs the medium; what is left to say is GOOD. */
@@ -24,9 +25,7 @@ export function startStopUnit(disk: Disk, task: Task): void {
   if (start) return startUnit(disk, task, loadOrEject);
   if (loadOrEject && removalPrevented(disk)) return check(disk, task, SENSE.mediumRemovalPrevented);
   if ((control & NO_FLUSH) !== 0 || disk.medium !== "ready") return stopUnit(disk, task, loadOrEject);
-  const work = disk.take(task, "reads");
-  work.prepare("flush", 0, 0, loadOrEject ? ejectFlushed : stopFlushed);
-  disk.begin(work);
+  flush(disk, task, "reads", loadOrEject ? ejectFlushed : stopFlushed);
 }
 
 function startUnit(disk: Disk, task: Task, load: boolean): void {
@@ -37,8 +36,8 @@ function startUnit(disk: Disk, task: Task, load: boolean): void {
   task.end(Status.good);
 }
 
-const stopFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work) as Task, false);
-const ejectFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work) as Task, true);
+const stopFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work), false);
+const ejectFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work), true);
 
 function stopUnit(disk: Disk, task: Task, eject: boolean): void {
   if (eject) disk.medium = "ejected";
@@ -46,13 +45,18 @@ function stopUnit(disk: Disk, task: Task, eject: boolean): void {
   task.end(Status.good);
 }
 
-/** Nexuses that were lost since do not count (SPC-4 6.18). */
-function removalPrevented({ preventing }: Disk): boolean {
+function removalPrevented(disk: Disk): boolean {
+  forgetLost(disk);
+  return disk.preventing.size > 0;
+}
+
+/** Nexuses that were lost since do not count (SPC-4 6.18), nor are they kept for one that comes and goes. */
+function forgetLost({ preventing }: Disk): void {
   for (const nexus of preventing) if (!nexus.open) preventing.delete(nexus);
-  return preventing.size > 0;
 }
 
 export function preventAllow(disk: Disk, task: Task): void {
+  forgetLost(disk);
   if (task.nexus !== null && (task.cdb[4] & 0x01) !== 0) disk.preventing.add(task.nexus);
   else if (task.nexus !== null) disk.preventing.delete(task.nexus);
   task.end(Status.good);

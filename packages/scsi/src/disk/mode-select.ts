@@ -4,8 +4,9 @@ import { get16, get24, get32, get64 } from "../big-endian.js";
 import { check, invalidField, invalidParameter, takeParameters } from "../device-server.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
-import type { Disk } from "./disk.js";
+import { type Disk, succeed } from "./disk.js";
 import { MODE_PAGES, type ModePage, type ModeSettings, writePage } from "./mode-pages.js";
+import { flush } from "./transfer.js";
 
 export function modeSelect6(disk: Disk, task: Task): void {
   select(disk, task, 4, task.cdb[4]);
@@ -29,9 +30,11 @@ function select(disk: Disk, task: Task, header: 4 | 8, length: number): void {
   const settings = selectPages(disk, task, pages, length);
   if (settings === null) return;
   task.transferLength = length;
-  const changed = differ(settings, disk.settings);
+  const before = disk.settings;
   disk.settings = settings;
-  if (changed) disk.notify("mode-parameters-changed", task);
+  if (differ(settings, before)) disk.notify("mode-parameters-changed", task);
+  // Nobody flushes any more what was written while there was a cache; QEMU's disk flushes here too.
+  if (before.writeCache && !settings.writeCache) return flush(disk, task, "excludes", succeed);
   task.end(Status.good);
 }
 

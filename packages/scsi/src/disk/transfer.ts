@@ -6,10 +6,9 @@ import { check, invalidField } from "../device-server.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import { type Disk, succeed } from "./disk.js";
-import type { Work } from "./work.js";
+import type { Sharing, Step, Work } from "./work.js";
 
 const FUA = 0x08;
-const IMMED = 0x02;
 
 /** Whether a range is on the medium; the task is ended when it is not. Beginning right behind the end is no error. */
 export function onMedium(disk: Disk, task: Task, lba: number, blocks: number): boolean {
@@ -89,15 +88,17 @@ export function preFetch(disk: Disk, task: Task): void {
   if (onMedium(disk, task, lbaOf(task.cdb), blocksOf(task.cdb))) task.end(Status.good);
 }
 
-/** SYNCHRONIZE CACHE: everything is flushed, whatever the range. IMMED asks for the status before that. */
+/**
+ * SYNCHRONIZE CACHE: everything is flushed, whatever the range. Status waits for that with IMMED too, as QEMU's does: a
+ * store may tell a failed flush only once, and after GOOD nobody would hear of it, while the next flush succeeds.
+ */
 export function synchronizeCache(disk: Disk, task: Task): void {
-  const { cdb } = task;
-  if (!onMedium(disk, task, lbaOf(cdb), blocksOf(cdb))) return;
-  const work = disk.take(task, "reads");
-  work.prepare("flush", 0, 0, succeed);
-  if ((cdb[1] & IMMED) === 0) return disk.begin(work);
-  task.work = null;
-  work.task = null;
+  if (onMedium(disk, task, lbaOf(task.cdb), blocksOf(task.cdb))) flush(disk, task, "reads", succeed);
+}
+
+/** Flushes the store and then does `next`; "excludes" covers the writes under way as well. */
+export function flush(disk: Disk, task: Task, sharing: Sharing, next: Step): void {
+  const work = disk.take(task, sharing);
+  work.prepare("flush", 0, 0, next);
   disk.begin(work);
-  task.end(Status.good);
 }

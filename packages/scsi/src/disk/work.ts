@@ -18,7 +18,7 @@ export type Sharing = "reads" | "writes" | "excludes";
 /** A command's work on the store: one request at a time, then the next step. */
 export class Work {
   pooled = true;
-  /** Null once status was returned before the work was done (IMMED). */
+  /** Null while the record is in its pool. */
   task: Task | null = null;
   sharing: Sharing = "reads";
   next: Step;
@@ -93,7 +93,7 @@ export class Gate {
     return true;
   }
 
-  leave({ sharing }: Work, start: (work: Work) => void): void {
+  leave(sharing: Sharing, start: (work: Work) => void): void {
     if (sharing === "excludes") this.#excluding = false;
     else this.#writers -= 1;
     if (this.#queue.length > 0) this.#wake(start);
