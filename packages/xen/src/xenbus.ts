@@ -9,7 +9,7 @@ import type { XenstoreAccess, XenstoreClient } from "./xenstore/client.js";
  * Null when the node is missing, has no digits first, or is above `limit`.
  */
 export function scanNumber(text: string | null, limit = 0xffff_ffff): number | null {
-  const digits = /^\s*(\d{1,10})/.exec(text ?? "")?.[1];
+  const digits = /^\s*(\d+)/.exec(text ?? "")?.[1];
   if (digits === undefined) return null;
   const value = Number(digits);
   return value <= limit ? value : null;
@@ -56,7 +56,9 @@ export class Coalesced {
   readonly #body: () => Promise<void>;
   readonly #failed: (error: unknown) => void;
   #asked = false;
-  #running: Promise<void> | null = null;
+  /** Set apart from `#run`'s promise, which is not there yet when the body asks before its first wait. */
+  #active = false;
+  #running: Promise<void> = Promise.resolve();
 
   /** `failed` hears what `body` throws. */
   constructor(body: () => Promise<void>, failed: (error: unknown) => void) {
@@ -67,12 +69,14 @@ export class Coalesced {
   /** Asks for a run. */
   ask(): void {
     this.#asked = true;
-    this.#running ??= this.#run();
+    if (this.#active) return;
+    this.#active = true;
+    this.#running = this.#run();
   }
 
   /** Ends when no run is under way and none is asked for. */
   async idle(): Promise<void> {
-    while (this.#running !== null) await this.#running;
+    while (this.#active) await this.#running;
   }
 
   async #run(): Promise<void> {
@@ -84,6 +88,6 @@ export class Coalesced {
         this.#failed(error);
       }
     }
-    this.#running = null;
+    this.#active = false;
   }
 }
