@@ -126,7 +126,7 @@ async function failOneBlock(stage: Stage): Promise<string> {
 }
 
 async function compare(stage: Stage): Promise<string> {
-  stage.print(await runBenchmark({ workloads: ["4k randread", "256k seqread d8"], rounds: 3, milliseconds: 150 }));
+  stage.print(await runBenchmark({ workloads: ["4k randread", "256k seqread d8"], rounds: 3, milliseconds: 80 }));
   return "direct: a SCSI target without a wire; pvscsi: the same target behind scsifront, ring and scsiback";
 }
 

@@ -1,0 +1,56 @@
+// Knows how the real command line is run in a test: as a process of its own, with what it is given to read.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { repositoryRoot } from "../../support/repository.js";
+
+const MAIN = join(repositoryRoot, "packages", "cli", "dist", "main.js");
+
+export interface Result {
+  readonly status: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+export interface CommandOptions {
+  readonly input?: string;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/** A command that runs. */
+export class RunningCommand {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Result>;
+  output = "";
+  errors = "";
+
+  constructor(words: readonly string[], { input = "", environment = {} }: CommandOptions = {}) {
+    this.child = spawn(process.execPath, [MAIN, ...words], { env: { ...process.env, ...environment } });
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.output += text;
+    });
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.errors += text;
+    });
+    this.child.stdin?.on("error", () => {});
+    this.child.stdin?.end(input);
+    this.ended = new Promise((resolve) => {
+      this.child.on("close", (status) => resolve({ status, output: this.output, errors: this.errors }));
+    });
+  }
+
+  /** Waits until its output has something in it. */
+  async printed(wanted: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = wanted.exec(this.output);
+      if (found !== null) return found;
+      if (this.child.exitCode !== null) throw new Error(`it has ended before ${wanted}: ${this.output}${this.errors}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+/** Runs `pvscsi` with words, to its end. */
+export function pvscsi(words: readonly string[], options: CommandOptions = {}): Promise<Result> {
+  return new RunningCommand(words, options).ended;
+}
