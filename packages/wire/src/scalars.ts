@@ -2,83 +2,132 @@
 
 import type { ScalarField } from "./struct.js";
 
-type Read = ScalarField["read"];
-type Write = ScalarField["write"];
+// Names without an ending are little endian, those in `be` big endian; the number is the width in bits. Each has
+// functions of its own: over one pair for all that is given a `read`, a field costs a call (150 ns for the 29 accesses
+// of a request and its response, against 58), as engines fold in only what they always find the same.
 
-function scalar(kind: string, size: number, read: Read, write: Write): (offset: number) => ScalarField {
-  return (offset) => ({ kind, offset, size, read, write });
-}
+export const u8 = (offset: number): ScalarField => ({
+  kind: "u8",
+  offset,
+  size: 1,
+  get() {
+    return this.view.getUint8(this.base + offset);
+  },
+  set(value) {
+    this.view.setUint8(this.base + offset, value);
+  },
+});
 
-/** Names without an ending are little endian, those in `be` big endian; the number is the width in bits. */
-export const u8 = scalar(
-  "u8",
-  1,
-  (v, a) => v.getUint8(a),
-  (v, a, x) => v.setUint8(a, x),
-);
-export const u16 = scalar(
-  "u16",
-  2,
-  (v, a) => v.getUint16(a, true),
-  (v, a, x) => v.setUint16(a, x, true),
-);
-export const u32 = scalar(
-  "u32",
-  4,
-  (v, a) => v.getUint32(a, true),
-  (v, a, x) => v.setUint32(a, x, true),
-);
-export const i16 = scalar(
-  "i16",
-  2,
-  (v, a) => v.getInt16(a, true),
-  (v, a, x) => v.setInt16(a, x, true),
-);
-export const i32 = scalar(
-  "i32",
-  4,
-  (v, a) => v.getInt32(a, true),
-  (v, a, x) => v.setInt32(a, x, true),
-);
-export const u64 = scalar(
-  "u64",
-  8,
-  (v, a) => wide(v.getUint32(a + 4, true), v.getUint32(a, true)),
-  (v, a, x) => {
-    v.setUint32(a + 4, high(x), true);
-    v.setUint32(a, x >>> 0, true);
+export const u16 = (offset: number): ScalarField => ({
+  kind: "u16",
+  offset,
+  size: 2,
+  get() {
+    return this.view.getUint16(this.base + offset, true);
   },
-);
-export const u16be = scalar(
-  "u16be",
-  2,
-  (v, a) => v.getUint16(a),
-  (v, a, x) => v.setUint16(a, x),
-);
-export const u24be = scalar(
-  "u24be",
-  3,
-  (v, a) => (v.getUint8(a) << 16) | v.getUint16(a + 1),
-  (v, a, x) => {
-    v.setUint8(a, x >>> 16);
-    v.setUint16(a + 1, x & 0xffff);
+  set(value) {
+    this.view.setUint16(this.base + offset, value, true);
   },
-);
-export const u32be = scalar(
-  "u32be",
-  4,
-  (v, a) => v.getUint32(a),
-  (v, a, x) => v.setUint32(a, x),
-);
-export const u64be = scalar(
-  "u64be",
-  8,
-  (v, a) => wide(v.getUint32(a), v.getUint32(a + 4)),
-  (v, a, x) => {
-    v.setUint32(a, high(x));
-    v.setUint32(a + 4, x >>> 0);
+});
+
+export const u32 = (offset: number): ScalarField => ({
+  kind: "u32",
+  offset,
+  size: 4,
+  get() {
+    return this.view.getUint32(this.base + offset, true);
   },
-);
+  set(value) {
+    this.view.setUint32(this.base + offset, value, true);
+  },
+});
+
+export const i16 = (offset: number): ScalarField => ({
+  kind: "i16",
+  offset,
+  size: 2,
+  get() {
+    return this.view.getInt16(this.base + offset, true);
+  },
+  set(value) {
+    this.view.setInt16(this.base + offset, value, true);
+  },
+});
+
+export const i32 = (offset: number): ScalarField => ({
+  kind: "i32",
+  offset,
+  size: 4,
+  get() {
+    return this.view.getInt32(this.base + offset, true);
+  },
+  set(value) {
+    this.view.setInt32(this.base + offset, value, true);
+  },
+});
+
+export const u64 = (offset: number): ScalarField => ({
+  kind: "u64",
+  offset,
+  size: 8,
+  get() {
+    return wide(this.view.getUint32(this.base + offset + 4, true), this.view.getUint32(this.base + offset, true));
+  },
+  set(value) {
+    this.view.setUint32(this.base + offset + 4, high(value), true);
+    this.view.setUint32(this.base + offset, value >>> 0, true);
+  },
+});
+
+export const u16be = (offset: number): ScalarField => ({
+  kind: "u16be",
+  offset,
+  size: 2,
+  get() {
+    return this.view.getUint16(this.base + offset);
+  },
+  set(value) {
+    this.view.setUint16(this.base + offset, value);
+  },
+});
+
+export const u24be = (offset: number): ScalarField => ({
+  kind: "u24be",
+  offset,
+  size: 3,
+  get() {
+    return (this.view.getUint8(this.base + offset) << 16) | this.view.getUint16(this.base + offset + 1);
+  },
+  set(value) {
+    this.view.setUint8(this.base + offset, value >>> 16);
+    this.view.setUint16(this.base + offset + 1, value & 0xffff);
+  },
+});
+
+export const u32be = (offset: number): ScalarField => ({
+  kind: "u32be",
+  offset,
+  size: 4,
+  get() {
+    return this.view.getUint32(this.base + offset);
+  },
+  set(value) {
+    this.view.setUint32(this.base + offset, value);
+  },
+});
+
+export const u64be = (offset: number): ScalarField => ({
+  kind: "u64be",
+  offset,
+  size: 8,
+  get() {
+    return wide(this.view.getUint32(this.base + offset), this.view.getUint32(this.base + offset + 4));
+  },
+  set(value) {
+    this.view.setUint32(this.base + offset, high(value));
+    this.view.setUint32(this.base + offset + 4, value >>> 0);
+  },
+});
 
 /** 64-bit values are numbers up to 2^53 - 1; a larger one throws a RangeError. Opaque 64-bit ids are `bytes`. */
 function wide(upper: number, lower: number): number {

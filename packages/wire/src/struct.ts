@@ -10,9 +10,10 @@ export interface Field {
   readonly size: number;
 }
 
+/** A number: its two functions are the accessors of the property. */
 export interface ScalarField extends Field {
-  readonly read: (view: DataView, at: number) => number;
-  readonly write: (view: DataView, at: number, value: number) => void;
+  readonly get: (this: Cursor) => number;
+  readonly set: (this: Cursor, value: number) => void;
 }
 
 export interface BytesField extends Field {
@@ -125,7 +126,8 @@ export function struct<const Table extends FieldTable>(
     }
   };
   for (const [name, field] of Object.entries(fields)) {
-    if (isScalar(field)) Object.defineProperty(made.prototype, name, scalarProperty(field));
+    if (isScalar(field))
+      Object.defineProperty(made.prototype, name, { get: field.get, set: field.set, enumerable: true });
     else if (field.kind === "bytes") Object.defineProperty(made.prototype, name, bytesProperty(field));
   }
   return made as unknown as StructClass<Cursor & PropertiesOf<Table>, Table>;
@@ -147,23 +149,11 @@ function checkLayout(structName: string, size: number, fields: FieldTable): void
 }
 
 export function isScalar(field: Field): field is ScalarField {
-  return "read" in field;
+  return "get" in field;
 }
 
 export function isArray(field: Field): field is ArrayField<Cursor> {
   return field.kind === "array";
-}
-
-function scalarProperty({ offset, read, write }: ScalarField): PropertyDescriptor & ThisType<Cursor> {
-  return {
-    enumerable: true,
-    get() {
-      return read(this.view, this.base + offset);
-    },
-    set(value: number) {
-      write(this.view, this.base + offset, value);
-    },
-  };
 }
 
 /** Reading makes a view; writing copies in and zeroes the rest. Beyond the end both throw a RangeError, as scalars do. */
