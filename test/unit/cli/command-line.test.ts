@@ -15,7 +15,8 @@ const HOST = `hosts:
 `;
 const CFG = "name = 'small'\nvscsi = [ '0:0:0:0,0:0:0:0', '0:0:1:0,1:0:0:0' ]\n";
 
-describe("pvscsi demo with files of one's own", () => {
+describe("pvscsi demo with files of one's own", function () {
+  this.timeout(20_000);
   const folder = temporaryFolder();
   /** Where it puts what it needs for a while. */
   let temporary: string;
@@ -225,7 +226,8 @@ describe("pvscsi demo with files of one's own", () => {
   });
 });
 
-describe("pvscsi", () => {
+describe("pvscsi", function () {
+  this.timeout(20_000);
   const folder = temporaryFolder();
 
   it("has help for itself and each command, with an example", async () => {
@@ -261,7 +263,7 @@ describe("pvscsi", () => {
       expect(output, words.join(" ")).to.equal("");
       expect(status, words.join(" ")).to.equal(2);
     }
-  }).timeout(20_000);
+  });
 
   it("bench measures what it is asked for, as a table, as JSON and into a file", async () => {
     const quick = ["--rounds", "2", "--milliseconds", "20"];
@@ -299,7 +301,7 @@ describe("pvscsi", () => {
       expect(row.ratio.least).to.be.at.most(row.ratio.median).and.at.most(row.ratio.most);
     }
     expect(readFileSync(out, "utf8")).to.equal(json.output);
-  }).timeout(20_000);
+  });
 
   it("bench says at once that it cannot write its file: 1", async () => {
     const began = performance.now();

@@ -4,7 +4,8 @@ import { failure, lun, machine, transfer, World } from "./world.js";
 
 const DISK = "0:0:0:0,0:0:0:0";
 
-describe("a whole system in one process", () => {
+describe("a whole system in one process", function () {
+  this.timeout(20_000);
   let world: World;
   let empty: string;
 
@@ -182,7 +183,7 @@ describe("a whole system in one process", () => {
     expect(world.system.hypervisor.leaks()).to.deep.equal([]);
     expect(world.system.guests.size).to.equal(0);
     expect(world.system.scsiback.controllers.size).to.equal(0);
-  }).timeout(20_000);
+  });
 
   it("ends with guests still running, and with guests that were built only", async () => {
     await world.create([DISK]);

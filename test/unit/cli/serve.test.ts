@@ -62,7 +62,8 @@ function u32(value: number): string {
   return value.toString(16).padStart(8, "0");
 }
 
-describe("pvscsi demo --serve", () => {
+describe("pvscsi demo --serve", function () {
+  this.timeout(20_000);
   const folder = temporaryFolder();
 
   beforeEach(() => {
@@ -92,7 +93,7 @@ describe("pvscsi demo --serve", () => {
       expect(status).to.equal(0);
       expect(existsSync(dirname(path))).to.equal(false);
       expect(readdirSync(folder.path("tmp"))).to.deep.equal([".keep"]);
-    }).timeout(20_000);
+    });
   }
 
   it("says that there is nothing to serve: 1", async () => {
@@ -100,5 +101,5 @@ describe("pvscsi demo --serve", () => {
     const { status, errors } = await pvscsi(["demo", "--serve", folder.path("domU.cfg")]);
     expect(errors).to.equal("pvscsi: no guest has a disk to serve\n");
     expect(status).to.equal(1);
-  }).timeout(20_000);
+  });
 });

@@ -9,7 +9,8 @@ memory = 64
 vscsi = [ '0:0:0:0,0:0:0:0', '/dev/sdb,0:0:0:1' ]
 `;
 
-describe("verbs", () => {
+describe("verbs", function () {
+  this.timeout(20_000);
   const folder = temporaryFolder();
   let world: World;
 
