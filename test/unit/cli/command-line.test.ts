@@ -15,8 +15,7 @@ const HOST = `hosts:
 `;
 const CFG = "name = 'small'\nvscsi = [ '0:0:0:0,0:0:0:0', '0:0:1:0,1:0:0:0' ]\n";
 
-describe("pvscsi demo with files of one's own", function () {
-  this.timeout(20_000);
+describe("pvscsi demo with files of one's own", () => {
   const folder = temporaryFolder();
   /** Where it puts what it needs for a while. */
   let temporary: string;
@@ -226,8 +225,7 @@ describe("pvscsi demo with files of one's own", function () {
   });
 });
 
-describe("pvscsi", function () {
-  this.timeout(20_000);
+describe("pvscsi", () => {
   const folder = temporaryFolder();
 
   it("has help for itself and each command, with an example", async () => {

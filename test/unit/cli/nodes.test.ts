@@ -25,8 +25,7 @@ function masked(line: string): string {
 const BACK = "/local/domain/0/backend/vscsi/1/0";
 const FRONT = "/local/domain/1/device/vscsi/0";
 
-describe("the nodes of a vscsi device", function () {
-  this.timeout(20_000);
+describe("the nodes of a vscsi device", () => {
   let world: World;
 
   beforeEach(async () => {

@@ -4,8 +4,7 @@ import { failure, lun, machine, transfer, World } from "./world.js";
 
 const DISK = "0:0:0:0,0:0:0:0";
 
-describe("a whole system in one process", function () {
-  this.timeout(20_000);
+describe("a whole system in one process", () => {
   let world: World;
   let empty: string;
 

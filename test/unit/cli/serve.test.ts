@@ -62,8 +62,7 @@ function u32(value: number): string {
   return value.toString(16).padStart(8, "0");
 }
 
-describe("pvscsi demo --serve", function () {
-  this.timeout(20_000);
+describe("pvscsi demo --serve", () => {
   const folder = temporaryFolder();
 
   beforeEach(() => {

@@ -9,8 +9,7 @@ memory = 64
 vscsi = [ '0:0:0:0,0:0:0:0', '/dev/sdb,0:0:0:1' ]
 `;
 
-describe("verbs", function () {
-  this.timeout(20_000);
+describe("verbs", () => {
   const folder = temporaryFolder();
   let world: World;
 
