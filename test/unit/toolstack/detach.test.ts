@@ -42,6 +42,13 @@ describe("VscsiDevices.detach", () => {
     expect(stand.dump()).to.equal(empty);
   });
 
+  it("asks nobody for what the back end has let go of already", async () => {
+    stand.drivers.asleep = true;
+    await stand.world.write({ [`${BACK}/0/vscsi-devs/dev-1/state`]: "6" });
+    expect(await stand.time(() => stand.detach("0:0:0:1"))).to.equal(0);
+    expect(await stand.states()).to.equal("44 dev-0:44");
+  });
+
   it("says that there is no such v-dev", async () => {
     expect(await refusal(stand.detach("0:0:0:9"), "NOTFOUND")).to.equal("vdev '0:0:0:9' is not attached to domain 1");
   });
