@@ -41,7 +41,12 @@ async function createGuest(stage: Stage): Promise<string> {
   const controllers = await stage.controllers();
   const luns = controllers.flatMap((controller) => controller.luns);
   assert(luns.every(isAttached), "a LUN is not attached");
-  return `${luns.length} LUNs on ${controllers.length} virtual SCSI hosts, all Connected at both ends of their rings`;
+  const shown = `${counted(luns.length, "LUN")} on ${counted(controllers.length, "virtual SCSI host")}`;
+  return `${shown}, all Connected at both ends of their rings`;
+}
+
+function counted(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
 async function copyImage(stage: Stage): Promise<string> {

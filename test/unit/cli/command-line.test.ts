@@ -57,7 +57,7 @@ describe("pvscsi demo with files of one's own", () => {
     const words = ["demo", folder.path("domU.cfg"), "--host", folder.path("elsewhere", "devices.yaml")];
     const { status, output } = await run(words);
     expect(status).to.equal(0);
-    expect(output).to.include("=> 1 LUNs on 1 virtual SCSI hosts");
+    expect(output).to.include("=> 1 LUN on 1 virtual SCSI host,");
   });
 
   it("runs without a disk to read from", async () => {
@@ -74,7 +74,7 @@ describe("pvscsi demo with files of one's own", () => {
     });
     const { status, output } = await run(["demo", "--dialect", "xend", folder.path("domU.cfg")]);
     expect(status).to.equal(0);
-    expect(output).to.include("=> 4 LUNs on 1 virtual SCSI hosts");
+    expect(output).to.include("=> 4 LUNs on 1 virtual SCSI host,");
     expect(output).to.include("--dialect xend");
   });
 
@@ -200,7 +200,7 @@ describe("pvscsi demo with files of one's own", () => {
       /domU.cfg:2:28: warning: unknown option 'fast', expecting feature-host: left to the backend\n$/,
     );
     expect(errors.split("\n")).to.have.length(2);
-    expect(output).to.include("=> 1 LUNs on 1 virtual SCSI hosts");
+    expect(output).to.include("=> 1 LUN on 1 virtual SCSI host,");
     expect(status).to.equal(0);
   });
 
