@@ -40,6 +40,8 @@ export class BlockRequest {
   commands = 0;
   /** For the disk: a "flush" has no data; another request may need one after its data, to be durable. */
   stage: "data" | "flush" = "data";
+  /** For the disk: what makes it durable where that was asked for: the FUA bit, or a flush behind its data. */
+  forceUnitAccess = false;
   flushAfter = false;
 }
 

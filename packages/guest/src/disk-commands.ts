@@ -1,24 +1,34 @@
 // Knows which command does a piece of a block request on a given disk, and how much one command can do.
 
-import { COMMANDS, type Command, type DataDirection } from "@pvscsi/scsi";
+import { type AdapterLimits, COMMANDS, type Command, type DataDirection } from "@pvscsi/scsi";
 import { assert, never } from "@pvscsi/wire";
 import type { BlockOperation, BlockRequest } from "./block-request.js";
 import type { DiskParameters } from "./disk-parameters.js";
 import { RangeCdb10, RangeCdb16, UnmapCdb, UnmapParameters } from "./layouts.js";
 import { PAGE } from "./request.js";
 
-/** What an adapter and the block layer allow one command. */
+/** What one READ or WRITE may move: bytes, and pieces of the submitter's pages. */
 export interface TransferLimits {
-  readonly maxTransfer: number;
-  readonly maxSegments: number;
+  readonly bytes: number;
+  readonly segments: number;
 }
 
-/** Linux's BLK_DEF_MAX_SECTORS: bytes one request may move however much the adapter could. */
+/** Linux's BLK_DEF_MAX_SECTORS: bytes one request may move where the disk has no optimal size. */
 const DEFAULT_LIMIT = 1280 * 1024;
 const BLOCKS_10 = 0xffff;
 const LBA_10 = 0xffff_ffff;
 const FUA = 0x08;
 const UNMAP = 0x08;
+
+/** What an adapter, the block layer and the disk together allow; worked out once, not for each command. */
+export function transferLimits(
+  { maximumTransfer, optimalTransfer, blockSize }: DiskParameters,
+  { maxTransfer, maxSegments }: AdapterLimits,
+): TransferLimits {
+  let bytes = Math.min(maxTransfer, maxSegments * PAGE, optimalTransfer * blockSize || DEFAULT_LIMIT);
+  if (maximumTransfer > 0) bytes = Math.min(bytes, maximumTransfer * blockSize);
+  return { bytes: bytes - (bytes % blockSize), segments: maxSegments };
+}
 
 /** Bytes the next command of `request` can do; a multiple of the block size. */
 export function pieceLength(request: BlockRequest, disk: DiskParameters, limits: TransferLimits): number {
@@ -30,7 +40,7 @@ export function pieceLength(request: BlockRequest, disk: DiskParameters, limits:
     case "discard":
       return Math.min(left, disk.maximumDiscard * disk.blockSize);
     case "write-zeroes":
-      return Math.min(left, disk.maximumWriteSame * disk.blockSize || transferLimit(disk, limits));
+      return Math.min(left, disk.maximumWriteSame * disk.blockSize || limits.bytes);
     case "read":
     case "write":
       return Math.min(left, transferPiece(request, disk, limits));
@@ -39,34 +49,33 @@ export function pieceLength(request: BlockRequest, disk: DiskParameters, limits:
   }
 }
 
-function transferLimit(
-  { maximumTransfer, blockSize }: DiskParameters,
-  { maxTransfer, maxSegments }: TransferLimits,
-): number {
-  let limit = Math.min(maxTransfer, maxSegments * PAGE, DEFAULT_LIMIT);
-  if (maximumTransfer > 0) limit = Math.min(limit, maximumTransfer * blockSize);
-  return limit - (limit % blockSize);
-}
-
 /** Data in foreign memory goes through whole pages; pieces of adapter pages may be short, and their number counts. */
 function transferPiece(
   { places, issued, adapterPages }: BlockRequest,
   disk: DiskParameters,
   limits: TransferLimits,
 ): number {
-  const limit = transferLimit(disk, limits);
-  if (!adapterPages) return limit;
+  if (!adapterPages) return limits.bytes;
   let skip = issued;
   let index = 0;
   while (skip >= places.size(index)) skip -= places.size(index++);
   let length = -skip;
-  for (let segments = 0; segments < limits.maxSegments && index < places.count && length < limit; segments++) {
+  for (let segments = 0; segments < limits.segments && index < places.count && length < limits.bytes; segments++) {
     length += places.size(index++);
   }
-  length = Math.min(length, limit);
+  length = Math.min(length, limits.bytes);
   const whole = length - (length % disk.blockSize);
-  assert(whole > 0, `${limits.maxSegments} pieces are less than a block`);
+  assert(whole > 0, `${limits.segments} pieces are less than a block`);
   return whole;
+}
+
+/** How many times a READ's time a command has: SD_FLUSH_TIMEOUT_MULTIPLIER, and SD_WRITE_SAME_TIMEOUT by SD_TIMEOUT. */
+export const FLUSH_PATIENCE = 2;
+const WRITE_SAME_PATIENCE = 4;
+
+export function patience({ operation, stage }: BlockRequest, { zeroing }: DiskParameters): number {
+  if (stage === "flush") return FLUSH_PATIENCE;
+  return operation === "write-zeroes" && zeroing === "write-same" ? WRITE_SAME_PATIENCE : 1;
 }
 
 /** Fills in CDBs; one for each disk, as it keeps scratch records. */
@@ -78,7 +87,7 @@ export class DiskCommands {
 
   /** READ or WRITE: 16 bytes long where the disk has more than 2^32 blocks. */
   transfer(command: Command, disk: DiskParameters, write: boolean, lba: number, blocks: number, fua: boolean): void {
-    const flags = fua && disk.forceUnitAccess ? FUA : 0;
+    const flags = fua ? FUA : 0;
     if (disk.blocks > LBA_10 || blocks > BLOCKS_10) {
       this.#range16(command, write ? COMMANDS.write16.opcode : COMMANDS.read16.opcode, flags, lba, blocks);
     } else {

@@ -9,7 +9,7 @@ import type { Request } from "./request.js";
 
 /**
  * The first byte on the disk that failed: medium and hardware errors tell the bad block in their INFORMATION field, and
- * what lies before its physical block is good. Without it, all is bad.
+ * what lies before it is good (sd_completed_bytes). Without it, all is bad.
  */
 export function firstBadByte(request: Request, work: BlockRequest, disk: DiskParameters): number {
   const start = work.offset + request.from;
@@ -17,8 +17,7 @@ export function firstBadByte(request: Request, work: BlockRequest, disk: DiskPar
   if (sense === null || sense.information === null || !movesData(work.operation)) return start;
   if (sense.key !== SenseKey.mediumError && sense.key !== SenseKey.hardwareError) return start;
   const bad = sense.information * disk.blockSize;
-  if (bad < start || bad >= start + request.bytes) return start;
-  return Math.max(start, bad - (bad % disk.physicalBlockSize));
+  return bad < start || bad >= start + request.bytes ? start : bad;
 }
 
 /** The target does not know the command, or not with these fields. */

@@ -19,6 +19,7 @@ export interface DiskParameters {
   readonly forceUnitAccess: boolean;
   /** 0 where there is no limit. */
   readonly maximumTransfer: number;
+  /** 0 where there is none; else Linux makes no command longer. */
   readonly optimalTransfer: number;
   readonly rotational: boolean;
   readonly discard: DiscardMode;
@@ -71,7 +72,7 @@ const WRITE_SAME_10 = 0xffff;
 const WRITE_SAME_16 = 0x7f_ffff;
 
 /** The smaller of two, where 0 means no limit. */
-export function smallerLimit(a: number, b: number): number {
+function smallerLimit(a: number, b: number): number {
   if (a === 0 || b === 0) return a || b;
   return Math.min(a, b);
 }

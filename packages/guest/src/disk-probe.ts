@@ -28,6 +28,7 @@ import { probeModes } from "./mode-probe.js";
 import type { Outcome } from "./pass-through.js";
 import type { RequestQueue } from "./request-queue.js";
 import { sizeText } from "./size-text.js";
+import { optimalTransfer, type TransferSizes } from "./transfer-sizes.js";
 
 /** The disk that is looked at, for everything that asks it something. */
 export interface DiskSite {
@@ -60,13 +61,25 @@ export async function probeDisk(site: DiskSite, before: DiskParameters | null): 
   const pages = await readBlockPages(site, thin);
   if (before === null || before.blocks !== blocks) printCapacity(site, blocks, blockSize, physicalBlockSize);
   const modes = await probeModes(site, before);
+  const say = (line: string): void => {
+    if (before === null) printDisk(site, line);
+  };
+  const optimal = optimalTransfer(pages.sizes, { blockSize, physicalBlockSize }, say);
   const facts: ProvisioningFacts = { ...pages.facts, thin, readsZeros, writeSame: await probeWriteSame(site) };
   if (before !== null && before.blocks !== blocks) {
     const sectors = blockSize / SECTOR;
     const was = before.blocks * (before.blockSize / SECTOR);
     site.log.print(`${site.name}: detected capacity change from ${was} to ${blocks * sectors}`);
   }
-  return { blocks, blockSize, physicalBlockSize, ...modes, ...pages.limits, ...chooseProvisioning(facts) };
+  return {
+    blocks,
+    blockSize,
+    physicalBlockSize,
+    optimalTransfer: optimal,
+    ...modes,
+    ...pages.limits,
+    ...chooseProvisioning(facts),
+  };
 }
 
 export function printDisk({ device, name }: DiskSite, text: string): void {
@@ -79,7 +92,7 @@ export function printFailure(site: DiskSite, what: string, { hostByte, sense }: 
   if (sense !== null) printSenseHeader(site, sense);
 }
 
-export function printSenseHeader(site: DiskSite, sense: DecodedSense): void {
+function printSenseHeader(site: DiskSite, sense: DecodedSense): void {
   printDisk(site, senseKeyLine(sense));
   printDisk(site, additionalSenseLine(sense));
 }
@@ -166,7 +179,8 @@ function printCapacity(site: DiskSite, blocks: number, blockSize: number, physic
 }
 
 interface BlockPages {
-  readonly limits: Pick<DiskParameters, "maximumTransfer" | "optimalTransfer" | "rotational" | "discardGranularity">;
+  readonly sizes: TransferSizes;
+  readonly limits: Pick<DiskParameters, "maximumTransfer" | "rotational" | "discardGranularity">;
   readonly facts: Pick<ProvisioningFacts, "supported" | "maximumUnmap" | "maximumWriteSame">;
 }
 
@@ -185,9 +199,13 @@ async function readBlockPages(site: DiskSite, thin: boolean): Promise<BlockPages
     writeSame10: (flags & 0x20) !== 0,
   };
   return {
+    sizes: {
+      granularity: limits.optimalGranularity,
+      optimal: limits.optimalTransfer,
+      maximum: limits.maximumTransfer,
+    },
     limits: {
       maximumTransfer: limits.maximumTransfer,
-      optimalTransfer: limits.optimalTransfer,
       rotational: rotationRate !== 1,
       discardGranularity: limits.unmapGranularity,
     },

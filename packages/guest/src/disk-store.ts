@@ -11,7 +11,9 @@ import {
 } from "@pvscsi/scsi";
 import { Places, Pool } from "@pvscsi/wire";
 import { type BlockOperation, BlockRequest } from "./block-request.js";
+import { BLOCK_STATUS } from "./block-status.js";
 import type { Disk } from "./disk.js";
+import type { DiskParameters } from "./disk-parameters.js";
 
 const BLOCK_OPERATIONS: { readonly [Operation in Exclude<StoreOperation, "extents">]: BlockOperation } = {
   read: "read",
@@ -38,11 +40,20 @@ export class DiskStore implements ByteStore {
   #writes = 0;
   #alone = false;
   readonly #waiting: StoreRequest[] = [];
+  /** Requests that have not ended. */
+  #underWay = 0;
+  #closing = false;
+  #idle: (() => void) | null = null;
   #resized: (() => void) | null = null;
+  /** Made once for the parameters they were made from: they are asked for with every request. */
+  #features: StoreFeatures;
+  #described: DiskParameters;
 
   constructor(disk: Disk) {
     this.#disk = disk;
     this.#requests = new Pool(() => new BlockRequest());
+    this.#described = disk.parameters;
+    this.#features = featuresOf(disk.parameters);
   }
 
   get size(): number {
@@ -50,13 +61,12 @@ export class DiskStore implements ByteStore {
   }
 
   get features(): StoreFeatures {
-    const { readOnly, writeCache, discard, discardReadsZeros, physicalBlockSize } = this.#disk.parameters;
-    return {
-      readOnly,
-      writeBack: writeCache,
-      discard: discard !== "none" && discardReadsZeros,
-      optimalIo: physicalBlockSize,
-    };
+    const { parameters } = this.#disk;
+    if (parameters !== this.#described) {
+      this.#described = parameters;
+      this.#features = featuresOf(parameters);
+    }
+    return this.#features;
   }
 
   get resized(): (() => void) | null {
@@ -71,31 +81,45 @@ export class DiskStore implements ByteStore {
   }
 
   submit(request: StoreRequest): void {
-    const { operation, offset, length } = request;
-    if (operation !== "flush" && (offset < 0 || offset + length > this.size)) {
-      return request.end(new StoreError("out-of-range", `${operation} of ${offset}+${length} in ${this.size} bytes`));
-    }
+    const { operation } = request;
+    const refusal = this.#refusal(request);
+    if (refusal !== null) return request.end(refusal);
+    this.#underWay += 1;
     if (operation === "extents") return void this.#findExtents(request);
     if (operation === "read" || operation === "flush") return this.#begin(request);
     if (this.#alone || this.#waiting.length > 0) this.#waiting.push(request);
     else this.#beginWrite(request);
   }
 
+  #refusal({ operation, offset, length }: StoreRequest): StoreError | null {
+    if (this.#closing) return new StoreError("hardware", `${operation} after close of ${this.#disk.name}`);
+    if (operation === "flush" || (offset >= 0 && offset + length <= this.size)) return null;
+    return new StoreError("out-of-range", `${operation} of ${offset}+${length} in ${this.size} bytes`);
+  }
+
+  #end(request: StoreRequest, error: StoreError | null): void {
+    this.#underWay -= 1;
+    request.end(error);
+    if (this.#underWay === 0) this.#idle?.();
+  }
+
   cancel(request: StoreRequest): void {
     const index = this.#waiting.indexOf(request);
     if (index >= 0) {
       this.#waiting.splice(index, 1);
-      return request.end(new StoreError("cancelled", "cancelled before it began"));
+      return this.#end(request, new StoreError("cancelled", "cancelled before it began"));
     }
     const waiting = this.#disk.findWaiting(request);
     if (waiting !== null) this.#disk.cancel(waiting);
   }
 
-  /** Ends when all is on the medium; the disk stays the guest's. */
+  /** Ends when all is on the medium, and throws `StoreError` when it is not; the disk stays the guest's. */
   async close(): Promise<void> {
+    this.#closing = true;
     this.resized = null;
-    await this.#disk.idle();
-    await this.#transfer("flush", { offset: 0, length: 0 }, noPlaces, false);
+    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    const error = await this.#transfer("flush", { offset: 0, length: 0 }, noPlaces, false);
+    if (error !== null) throw error;
   }
 
   /** Holes are what reads as zeros because nothing backs it; all is data where the disk cannot tell. */
@@ -110,7 +134,7 @@ export class DiskStore implements ByteStore {
       at = Math.max(at, end);
     }
     request.extents = extents.length > 0 ? extents : [{ offset, length, state: "data" }];
-    request.end(null);
+    this.#end(request, null);
   }
 
   async #runsFrom(offset: number): Promise<{ readonly end: number; readonly deallocated: boolean }[] | null> {
@@ -165,13 +189,16 @@ export class DiskStore implements ByteStore {
 
   readonly #passed = (block: BlockRequest): void => {
     const request = block.context as StoreRequest;
+    const { operation, failure } = block;
     const error = errorOf(block);
-    const write = block.operation !== "read" && block.operation !== "flush";
+    const write = operation !== "read" && operation !== "flush";
     block.places = noPlaces;
     block.context = null;
     this.#requests.giveBack(block);
+    // The disk has just been found not to give blocks back after all.
+    if (operation === "discard" && failure === BLOCK_STATUS.notSupported) return this.#pass(request);
     if (write) this.#writes -= 1;
-    request.end(error);
+    this.#end(request, error);
     if (write) this.#continue();
   };
 
@@ -192,14 +219,14 @@ export class DiskStore implements ByteStore {
     const error = await this.#transfer("read", cover, placesOf(bytes), false);
     const from = request.offset - cover.offset;
     if (error === null) request.places.write(bytes.subarray(from, from + request.length));
-    request.end(error);
+    this.#end(request, error);
   }
 
   async #writeParts(request: StoreRequest): Promise<void> {
     let error: StoreError | null = null;
     for (const part of this.#split(request)) error ??= await this.#writePart(request, part);
     this.#alone = false;
-    request.end(error);
+    this.#end(request, error);
     this.#continue();
   }
 
@@ -258,6 +285,16 @@ export class DiskStore implements ByteStore {
       this.#disk.submit(block);
     });
   }
+}
+
+function featuresOf(parameters: DiskParameters): StoreFeatures {
+  const { readOnly, writeCache, discard, discardReadsZeros, physicalBlockSize } = parameters;
+  return {
+    readOnly,
+    writeBack: writeCache,
+    discard: discard !== "none" && discardReadsZeros,
+    optimalIo: physicalBlockSize,
+  };
 }
 
 function placesOf(bytes: Uint8Array): Places {

@@ -7,7 +7,14 @@ import { type BlockRequest, OPERATION_TEXT } from "./block-request.js";
 import { BLOCK_STATUS, type BlockStatus } from "./block-status.js";
 import { copyPlaces } from "./copy-places.js";
 import type { ScsiDevice } from "./device.js";
-import { DiskCommands, movesData, pieceLength } from "./disk-commands.js";
+import {
+  DiskCommands,
+  movesData,
+  patience,
+  pieceLength,
+  type TransferLimits,
+  transferLimits,
+} from "./disk-commands.js";
 import { firstBadByte, isUnknownCommand } from "./disk-failure.js";
 import { type DiskParameters, SECTOR, UNKNOWN_DISK } from "./disk-parameters.js";
 import { askLbaStatus, type LbaRun } from "./lba-status.js";
@@ -32,6 +39,7 @@ export class Disk implements RequestOwner, Waiter {
   readonly #report: FailureReport;
   readonly #commands = new DiskCommands();
   #parameters: DiskParameters = UNKNOWN_DISK;
+  #limits: TransferLimits;
   #first: BlockRequest | null = null;
   #last: BlockRequest | null = null;
   #pumping = false;
@@ -45,6 +53,7 @@ export class Disk implements RequestOwner, Waiter {
     this.device = device;
     this.timeout = timeout;
     this.#queue = queue;
+    this.#limits = transferLimits(UNKNOWN_DISK, queue.adapter.limits);
     this.#report = report;
   }
 
@@ -55,6 +64,7 @@ export class Disk implements RequestOwner, Waiter {
   set parameters(parameters: DiskParameters) {
     const before = this.size;
     this.#parameters = parameters;
+    this.#limits = transferLimits(parameters, this.#queue.adapter.limits);
     if (before !== this.size) for (const listener of [...this.resizeListeners]) listener();
   }
 
@@ -83,9 +93,9 @@ export class Disk implements RequestOwner, Waiter {
     request.issued = 0;
     request.commands = 0;
     const { writeCache, forceUnitAccess } = this.#parameters;
-    const bitDoesIt = forceUnitAccess && request.operation === "write";
+    request.forceUnitAccess = request.fua && forceUnitAccess && request.operation === "write";
     request.stage = request.operation === "flush" ? "flush" : "data";
-    request.flushAfter = request.fua && writeCache && !bitDoesIt;
+    request.flushAfter = request.fua && writeCache && !request.forceUnitAccess;
     const refusal = this.#refusal(request);
     if (refusal !== null) return this.#fail(request, refusal);
     // Nothing to write back, or nothing to do: no command, as Linux's block layer has it.
@@ -173,14 +183,16 @@ export class Disk implements RequestOwner, Waiter {
 
   #issue(request: BlockRequest, command: Request): void {
     const flush = request.stage === "flush";
-    const bytes = flush ? 0 : pieceLength(request, this.#parameters, this.#queue.adapter.limits);
+    const bytes = flush ? 0 : pieceLength(request, this.#parameters, this.#limits);
     command.work = request;
     command.from = request.issued;
     command.bytes = bytes;
     command.owner = this;
     command.device = this.device;
     command.passThrough = false;
-    command.timeout = this.timeout;
+    const times = patience(request, this.#parameters);
+    // A product may be boxed, and this runs for every command.
+    command.timeout = times === 1 ? this.timeout : this.timeout * times;
     command.allowed = RETRIES;
     request.issued += bytes;
     request.commands += 1;
@@ -210,7 +222,7 @@ export class Disk implements RequestOwner, Waiter {
         return this.#commands.synchronize(command);
       case "read":
       case "write":
-        this.#commands.transfer(command, this.#parameters, operation === "write", lba, blocks, work.fua);
+        this.#commands.transfer(command, this.#parameters, operation === "write", lba, blocks, work.forceUnitAccess);
         return this.#placeData(request, work);
       case "discard":
         return this.#prepareDiscard(request, lba, blocks);

@@ -11,6 +11,7 @@ import {
 import { type Clock, never, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
 import type { ScsiDevice } from "./device.js";
 import { Disk } from "./disk.js";
+import { FLUSH_PATIENCE } from "./disk-commands.js";
 import { type DiskSite, printDisk, printFailure, probeDisk } from "./disk-probe.js";
 import { DiskStore } from "./disk-store.js";
 import { type ScanRange, ScsiHost } from "./host.js";
@@ -157,16 +158,21 @@ export class Guest {
     disk.parameters = await probeDisk(site, null);
     this.#diskNumberOf.set(disk, number);
     host.disks.set(device, disk);
-    device.attention = (sense) => this.#attention(host, site, disk, sense);
+    device.attention = this.#attention(host, site, disk);
     printDisk(site, `Attached SCSI ${device.inquiry?.removable ? "removable " : ""}disk`);
   }
 
-  /** As udev's rule does when the capacity has changed: the disk is looked at again. */
-  #attention(host: ScsiHost, site: DiskSite, disk: Disk, { asc, ascq }: DecodedSense): void {
-    if (((asc << 8) | ascq) !== CAPACITY_CHANGED) return;
-    void host.inTurn(async () => {
-      if (disk.device.state === "running") disk.parameters = await probeDisk(site, disk.parameters);
-    });
+  /** As udev's rule does when the capacity has changed: the disk is looked at again, once for all that wait for it. */
+  #attention(host: ScsiHost, site: DiskSite, disk: Disk): (sense: DecodedSense) => void {
+    let waiting = false;
+    return ({ asc, ascq }) => {
+      if (((asc << 8) | ascq) !== CAPACITY_CHANGED || waiting) return;
+      waiting = true;
+      void host.inTurn(async () => {
+        waiting = false;
+        if (disk.device.state === "running") disk.parameters = await probeDisk(site, disk.parameters);
+      });
+    };
   }
 
   async #removeAll(host: ScsiHost): Promise<void> {
@@ -186,7 +192,8 @@ export class Guest {
     await disk.stop();
     device.attention = null;
     if (disk.parameters.writeCache) {
-      await synchronize({ queue: host.queue, device, log: this.log, name: disk.name });
+      const site = { queue: host.queue, device, log: this.log, name: disk.name };
+      await synchronize(site, disk.timeout * FLUSH_PATIENCE);
     }
     host.disks.delete(device);
     this.#diskNumbers.giveBack(this.#diskNumberOf.get(disk) ?? 0);
@@ -195,11 +202,11 @@ export class Guest {
 }
 
 /** Writes a disk's cache back before it goes. */
-async function synchronize(site: DiskSite): Promise<void> {
+async function synchronize(site: DiskSite, timeout: number): Promise<void> {
   printDisk(site, "Synchronizing SCSI cache");
   const cdb = new Uint8Array(COMMANDS.synchronizeCache10.length);
   cdb[0] = COMMANDS.synchronizeCache10.opcode;
-  const outcome = await ask(site.queue, site.device, cdb);
+  const outcome = await ask(site.queue, site.device, cdb, { timeout });
   if (!outcome.good && outcome.sense?.key !== SenseKey.recoveredError) {
     printFailure(site, "Synchronize Cache(10)", outcome);
   }

@@ -1,7 +1,6 @@
 // Knows Linux's lines about unit attentions, failed commands and failed block requests. Decides nothing.
 
-import type { DecodedSense } from "@pvscsi/scsi";
-import { SenseKey } from "@pvscsi/scsi";
+import { type Command, type DecodedSense, HostByte, SenseKey, Status } from "@pvscsi/scsi";
 import type { Clock } from "@pvscsi/wire";
 import type { BlockStatus } from "./block-status.js";
 import type { ScsiDevice } from "./device.js";
@@ -29,9 +28,13 @@ const ATTENTIONS = new Map<number, string>([
   [0x2a, "Parameters changed"],
 ]);
 
-/** Says what a unit attention was about, and tells the device. */
-export function printSense(device: ScsiDevice, sense: DecodedSense): void {
-  if (sense.key !== SenseKey.unitAttention) return;
+/** Says what a unit attention or a reservation conflict was about; tells the device of attentions. Mostly nothing. */
+export function printAnswer(device: ScsiDevice, command: Command): void {
+  if (command.hostByte !== HostByte.ok || command.status === Status.good) return;
+  if (command.status === Status.reservationConflict) device.print("reservation conflict");
+  const sense = senseOf(command);
+  // What is deferred is about an earlier command: Linux tries again before it looks further.
+  if (sense === null || sense.deferred || sense.key !== SenseKey.unitAttention) return;
   const text = ATTENTIONS.get((sense.asc << 8) | sense.ascq) ?? ATTENTIONS.get(sense.asc);
   if (text !== undefined) device.print(text);
   device.attention?.(sense);
@@ -42,7 +45,7 @@ export function printTooOld({ device, owner, tag }: Request, milliseconds: numbe
 }
 
 /** Linux's printk_ratelimited: ten times in five seconds, and then a count of what was left out. */
-export class RateLimit {
+class RateLimit {
   readonly #log: KernelLog;
   readonly #clock: Clock;
   readonly #caller: string;

@@ -4,8 +4,8 @@
 import { type Command, type HostAdapter, HostByte, Status } from "@pvscsi/scsi";
 import { assert, type Clock, never, type Runnable, type Scheduler, type Timer } from "@pvscsi/wire";
 import { BLOCK_STATUS, type BlockStatus } from "./block-status.js";
-import { decide, decidePassThrough, senseOf } from "./disposition.js";
-import { printSense, printTooOld } from "./report.js";
+import { decide, decidePassThrough } from "./disposition.js";
+import { printAnswer, printTooOld } from "./report.js";
 import { Request } from "./request.js";
 
 /** Somebody who waits for a request to become free; a record of a queue, so waiting allocates nothing. */
@@ -100,6 +100,7 @@ export class RequestQueue {
   /** Begins a request that its taker has filled in: owner, device, timeout, allowed, passThrough. */
   start(request: Request): void {
     request.retries = 0;
+    request.uncounted = 0;
     request.begun = this.#clock.now();
     if (this.#closed || refuses(request)) return this.#refuse(request);
     request.owner?.prepare(request);
@@ -162,8 +163,7 @@ export class RequestQueue {
   /** Decides about a command that came back. */
   settle(request: Request): void {
     const { command } = request;
-    const sense = senseOf(command);
-    if (sense !== null && request.device !== null) printSense(request.device, sense);
+    if (request.device !== null) printAnswer(request.device, command);
     const { action, status } = request.passThrough ? decidePassThrough(command) : decide(command);
     switch (action) {
       case "good":
@@ -175,7 +175,7 @@ export class RequestQueue {
       case "again":
       case "later":
         if (this.#tooOld(request)) request.owner?.finished(request, status);
-        else if (action === "again" && request.retries++ < AT_ONCE) this.#soon(request);
+        else if (action === "again" && request.uncounted++ < AT_ONCE) this.#soon(request);
         else this.#pause(request);
         break;
       case "recover":
@@ -211,7 +211,8 @@ export class RequestQueue {
     if (command.hostByte === HostByte.abort || (command.hostByte === HostByte.ok && command.status === Status.good)) {
       command.hostByte = HostByte.timeOut;
     }
-    if (verdict === "retry") this.retryOrFail(request, BLOCK_STATUS.io);
+    // Whoever passed a command through decides about another try (scsi_noretry_cmd).
+    if (verdict === "retry" && !request.passThrough) this.retryOrFail(request, BLOCK_STATUS.io);
     else request.owner?.finished(request, BLOCK_STATUS.io);
   }
 

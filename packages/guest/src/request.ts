@@ -39,6 +39,8 @@ export class Request implements Runnable {
   /** Retries that were counted, and how many may be. */
   retries = 0;
   allowed = 0;
+  /** Tries at once that were not counted. */
+  uncounted = 0;
   /** Milliseconds: per try, when the first began, when the present one is too late. */
   timeout = 0;
   begun = 0;

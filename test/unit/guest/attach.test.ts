@@ -3,7 +3,7 @@
 import { createDisk, directAdapter, HostByte, MemoryStore, SENSE, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { capacityData, inquiryData, invalid, ScriptedAdapter } from "./scripted-adapter.js";
-import { diskOptions, MIB, oneDisk, Stand } from "./stand.js";
+import { diskOptions, MIB, oneDisk, Stand, submit } from "./stand.js";
 
 const GIB = 1024 * MIB;
 
@@ -12,8 +12,9 @@ describe("attaching a disk", () => {
     const stand = new Stand();
     const target = oneDisk(new MemoryStore(14 * GIB, { writeBack: true }));
     await stand.attach(directAdapter([{ channel: 0, target: 1, device: target }], { name: "Virtio SCSI HBA" }));
-    // Our disk says that it was just switched on and that its physical blocks are of 4096 bytes; LIO does not.
-    const lines = stand.log().filter((line) => !/Power-on or device reset|physical blocks/.test(line));
+    // Our disk says that it was just switched on, what its physical blocks are and what it prefers; LIO did not.
+    const own = /Power-on or device reset|physical blocks|Preferred minimum|Optimal transfer/;
+    const lines = stand.log().filter((line) => !own.test(line));
     expect(lines).to.deep.equal([
       "scsi host0: Virtio SCSI HBA",
       "scsi 0:0:1:0: Direct-Access     LIO-ORG  disk0            4.0  PQ: 0 ANSI: 6",
@@ -50,6 +51,59 @@ describe("attaching a disk", () => {
       "sd 0:0:0:0: [sda] Assuming drive cache: write through",
       "sd 0:0:0:0: [sda] Attached SCSI disk",
     ]);
+  });
+
+  for (const [granularity, maximum, optimal, said, longest] of [
+    [8, 0, 1024, ["Preferred minimum I/O size 4096 bytes", "Optimal transfer size 524288 bytes"], 1024],
+    [8, 0, 256, ["Preferred minimum I/O size 4096 bytes", "Optimal transfer size 131072 bytes"], 256],
+    [0, 0, 0, [], 1024],
+    [1, 0, 0, ["Preferred minimum I/O size 512 bytes not a multiple of physical block size (4096 bytes)"], 1024],
+    [0, 512, 1024, ["Optimal transfer size 1024 logical blocks > dev_max (512 logical blocks)"], 512],
+    [0, 0, 70_000, ["Optimal transfer size 70000 logical blocks > sd driver limit (65535 logical blocks)"], 1024],
+    [0, 0, 4, ["Optimal transfer size 2048 bytes < PAGE_SIZE (4096 bytes)"], 1024],
+    [0, 0, 100, ["Optimal transfer size 51200 bytes not a multiple of physical block size (4096 bytes)"], 1024],
+    [
+      16,
+      0,
+      24,
+      [
+        "Preferred minimum I/O size 8192 bytes",
+        "Optimal transfer size 12288 bytes not a multiple of preferred minimum block size (8192 bytes)",
+      ],
+      1024,
+    ],
+  ] as [number, number, number, string[], number][]) {
+    it(`believes page B0h with ${granularity}, ${maximum}, ${optimal} as far as Linux does`, async () => {
+      const stand = new Stand();
+      const adapter = new ScriptedAdapter();
+      const page = new DataView(new ArrayBuffer(64));
+      page.setUint32(0, 0x00b0003c);
+      page.setUint16(6, granularity);
+      page.setUint32(8, maximum);
+      page.setUint32(12, optimal);
+      adapter.capacity16 = capacityData(2048, 512, 3);
+      adapter.pages.set(0x00, Uint8Array.of(0, 0, 0, 2, 0x00, 0xb0));
+      adapter.pages.set(0xb0, new Uint8Array(page.buffer));
+      await stand.attach(adapter);
+      const lines = stand.log().filter((line) => /Preferred minimum|Optimal transfer/.test(line));
+      expect(lines).to.deep.equal(said.map((line) => `sd 0:0:0:0: [sda] ${line}`));
+      adapter.seen.length = 0;
+      await stand.until(submit(stand.disk(), "read", { data: new Uint8Array(MIB) }));
+      expect(adapter.seen[0]).to.equal(
+        `28 00 00 00 00 00 00 ${longest.toString(16).padStart(4, "0").replace(/../, "$& ")} 00`,
+      );
+    });
+  }
+
+  it("asks a device that hangs once: whoever passes a command through decides about another try", async () => {
+    const stand = new Stand();
+    const adapter = new ScriptedAdapter();
+    adapter.script = ({ cdb }) => (cdb[0] === 0x12 ? "never" : null);
+    const begun = stand.time.now();
+    await stand.attach(adapter);
+    // One INQUIRY of 20 seconds for each of the two targets.
+    expect(adapter.seen).to.have.length(2);
+    expect(stand.time.now() - begun).to.be.within(40_000, 40_100);
   });
 
   it("asks in Linux's order", async () => {

@@ -1,7 +1,15 @@
 // Block requests: which commands they become, what they do to the disk, and that it all is a store of bytes.
 
 import { BlockRequest, type Disk } from "@pvscsi/guest";
-import { HostByte, MemoryStore, StoreRequest } from "@pvscsi/scsi";
+import {
+  type ByteStore,
+  HostByte,
+  MemoryStore,
+  SENSE,
+  type StoreError,
+  type StoreOperation,
+  StoreRequest,
+} from "@pvscsi/scsi";
 import { expect } from "chai";
 import { byteStoreContract, STORE_SIZE } from "../../contract/byte-store.js";
 import { allocatedPerRecord } from "../../support/allocation.js";
@@ -244,6 +252,31 @@ describe("a guest's disk as a store", () => {
     return { store: stand.guest.store(disk), pump: () => void stand.time.step() };
   });
 
+  it("zeroes by writing what it is asked to discard when the disk does not know UNMAP after all", async () => {
+    const { stand, adapter, disk } = await scripted((each) => thin(each, 0xe4));
+    adapter.script = ({ cdb }) => (cdb[0] === 0x42 || cdb[0] === 0x93 ? invalid(0x20) : null);
+    adapter.memory.fill(1);
+    const { error } = await stand.until(asked(stand.guest.store(disk), "discard", 0, 4096));
+    expect(error).to.equal(null);
+    expect([adapter.memory[0], adapter.memory[4095], adapter.memory[4096]]).to.deep.equal([0, 0, 1]);
+  });
+
+  it("flushes when it is closed, after all that is under way, and says so when it cannot", async () => {
+    const { stand, adapter, disk } = await scripted();
+    const store = stand.guest.store(disk);
+    const opcodes = (): string => adapter.seen.map((cdb) => cdb.slice(0, 2)).join(" ");
+    // Part of a block: read, then written. The close comes between the two.
+    const write = asked(store, "write", 100, 100, pattern(100));
+    await stand.until(store.close());
+    expect((await write).error).to.equal(null);
+    expect(opcodes()).to.equal("28 2a 35");
+    expect((await asked(store, "read", 0, 512, new Uint8Array(512))).error?.failure).to.equal("hardware");
+    const other = stand.guest.store(disk);
+    adapter.script = ({ cdb }) => (cdb[0] === 0x35 ? { sense: SENSE.internalTargetFailure } : null);
+    const failure = await stand.until(other.close().catch((error: StoreError) => error.failure));
+    expect(failure).to.equal("hardware");
+  });
+
   it("has the disk's features", async () => {
     const { stand, disk } = await diskStand(new MemoryStore(MIB, { writeBack: true }));
     const { readOnly, writeBack, discard } = stand.guest.store(disk).features;
@@ -290,6 +323,20 @@ describe("a guest's disk as a store", () => {
     expect(await extentsOf(stand, disk, 0, 4096)).to.deep.equal([[0, 4096, "data"]]);
   });
 });
+
+function asked(
+  store: ByteStore,
+  operation: StoreOperation,
+  offset: number,
+  length: number,
+  data: Uint8Array = new Uint8Array(0),
+): Promise<StoreRequest> {
+  const request = Object.assign(new StoreRequest(), { operation, offset, length, places: placesOf(data) });
+  return new Promise((resolve) => {
+    request.completed = resolve;
+    store.submit(request);
+  });
+}
 
 async function extentsOf(stand: Stand, disk: Disk, offset: number, length: number) {
   const request = new StoreRequest();

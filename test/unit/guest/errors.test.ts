@@ -35,14 +35,14 @@ describe("a medium error at one block", () => {
     ]);
   });
 
-  it("is that of the physical block, and leaves other blocks readable", async () => {
+  it("is not widened to the physical block, and leaves other blocks readable", async () => {
     const time = new Stand().time;
     const store = new MemoryStore(MIB);
     const fault = parseFault("read@1003:medium-error", 512) as Fault;
     const { stand, disk } = await diskStand(faulty(store, [fault], time));
     const failed = await stand.until(read(disk, 992 * 512, 8192));
     expect(failed.failure?.words).to.equal("critical medium");
-    expect(failed.failedAt).to.equal(1000 * 512);
+    expect(failed.failedAt).to.equal(1003 * 512);
     expect((await stand.until(read(disk, 1008 * 512))).failure).to.equal(null);
     const around = await stand.until(read(disk, 1003 * 512, 512));
     expect(around.failedAt).to.equal(1003 * 512);
@@ -86,6 +86,13 @@ describe("what becomes of a command", () => {
     ["bad target", many({ hostByte: HostByte.badTarget }), 1, "I/O", 0],
     ["bus busy", many({ hostByte: HostByte.busBusy }), 6, "I/O", 0],
     ["an error of the adapter", many({ hostByte: HostByte.error }), 6, "I/O", 0],
+    [
+      "unit attentions, then errors: only these are counted",
+      [...many({ sense: SENSE.resetOccurred }, 5), ...many({ hostByte: HostByte.error }, 5)],
+      11,
+      null,
+      0,
+    ],
     ["a bus reset", many({ hostByte: HostByte.reset }, 3), 4, null, 0],
     ["requeue", many({ hostByte: HostByte.requeue }, 10), 11, null, 30],
     ["immediate retry", many({ hostByte: HostByte.immediateRetry }, 3), 4, null, 0],
@@ -139,6 +146,18 @@ describe("lines about failures", () => {
     ]);
   });
 
+  it("tell of a reservation conflict", async () => {
+    const { stand, adapter, disk } = await scripted();
+    adapter.script = () => ({ status: Status.reservationConflict });
+    const lines = await stand.logged(() => read(disk, 0, 512));
+    expect(lines).to.deep.equal([
+      "sd 0:0:0:0: reservation conflict",
+      `${SD} tag#0 FAILED Result: hostbyte=DID_OK driverbyte=DRIVER_OK cmd_age=0s`,
+      `${SD} tag#0 CDB: Read(10) 28 00 00 00 00 00 00 00 01 00`,
+      "critical nexus error, dev sda, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
+    ]);
+  });
+
   it("tell of a failed flush as of an empty write", async () => {
     const { stand, adapter, disk } = await scripted();
     adapter.script = () => ({ sense: SENSE.writeError });
@@ -177,6 +196,10 @@ describe("lines about failures", () => {
       "LUN assignments on this target have changed. The Linux SCSI layer does not automatically remap LUN assignments.",
     ]);
     expect(await said(0x2f, 0x00)).to.deep.equal([]);
+    let left = 1;
+    const deferred = Uint8Array.of(0x71, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0, 0, 0, 0, 0);
+    adapter.script = () => (left-- > 0 ? { senseData: deferred } : null);
+    expect(await stand.logged(() => read(disk))).to.deep.equal([]);
   });
 });
 
@@ -202,5 +225,18 @@ describe("a changed capacity", () => {
     expect([told, view.size]).to.deep.equal([1, 64 * MIB]);
     const last = await stand.until(submit(disk, "write", { offset: 64 * MIB - 512, data: new Uint8Array(512) }));
     expect(last.failure).to.equal(null);
+  });
+
+  it("is looked at once more, however often it is told meanwhile", async () => {
+    const { stand, adapter, disk } = await scripted();
+    let left = 200;
+    adapter.script = () => (left-- > 0 ? { sense: SENSE.capacityChanged } : null);
+    const lines = await stand.logged(() => read(disk));
+    await stand.pass(100);
+    expect(lines.length).to.be.greaterThan(5);
+    // Each look asks for the capacity once; the last one is for all that was told during the one before.
+    const looks = adapter.seen.filter((cdb) => cdb.startsWith("00")).length;
+    expect(left).to.be.lessThan(0);
+    expect(looks).to.be.lessThan(30);
   });
 });

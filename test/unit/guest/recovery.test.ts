@@ -54,6 +54,27 @@ describe("a command that does not come back", () => {
     expect(stand.time.now() - begun).to.be.within(1010, 1011);
   });
 
+  it("has twice the time when it is a flush, and four times when it is WRITE SAME", async () => {
+    const { stand, adapter, disk } = await scripted();
+    disk.timeout = 1000;
+    disk.parameters = { ...disk.parameters, zeroing: "write-same", maximumWriteSame: 0xffff };
+    for (const [operation, opcode, time] of [
+      ["flush", 0x35, 2010],
+      ["write-zeroes", 0x41, 4010],
+    ] as const) {
+      let kept = false;
+      adapter.script = ({ cdb }) => {
+        if (cdb[0] !== opcode) return null;
+        const answer = kept ? {} : "never";
+        kept = true;
+        return answer;
+      };
+      const begun = stand.time.now();
+      expect((await stand.until(submit(disk, operation, { length: 512 }))).failure).to.equal(null);
+      expect(stand.time.now() - begun, operation).to.be.within(time, time + 1);
+    }
+  });
+
   it("may still come back by itself, and then that holds", async () => {
     const { stand, adapter, disk } = await scripted();
     const kept = keepReads(adapter, 1);

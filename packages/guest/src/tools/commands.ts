@@ -48,7 +48,7 @@ function helpLine(name: string, { usage, summary }: Tool): string {
 }
 
 /** All commands, by name. */
-export const GUEST_COMMANDS: { readonly [name: string]: Tool } = {
+const GUEST_COMMANDS: { readonly [name: string]: Tool } = {
   dd,
   dmesg,
   help,

@@ -115,7 +115,7 @@ const QUALIFIERS = [
 const VERSIONS = ["no conformance claimed", "SCSI-1", "SCSI-2", "SPC", "SPC-2", "SPC-3", "SPC-4", "SPC-5"];
 
 /** Standard INQUIRY data (SPC-4 6.6.2), at least 36 bytes, of which the device has `length`. */
-export function standardLines(data: Uint8Array, length: number): string[] {
+function standardLines(data: Uint8Array, length: number): string[] {
   const bit = (byte: number, mask: number): number => (data[byte] & mask) / (mask & -mask);
   const { qualifier, type, vendor, product, revision } = readInquiry(data);
   const version = `version=0x${data[2].toString(16).padStart(2, "0")}  [${VERSIONS[data[2] & 0x07]}]`;
