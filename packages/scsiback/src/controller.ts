@@ -183,17 +183,18 @@ export class Controller {
   /** An online device waits for its front end to come again, with its table as it is; an offline one is done with. */
   async #frontendClosed(): Promise<void> {
     await this.#disconnect();
+    if ((await this.#parts.domain.store.read(`${this.path}/online`)) !== "1") return this.#finish();
     await this.#switchTo(XenbusState.Closed);
-    if ((await this.#parts.domain.store.read(`${this.path}/online`)) !== "1") await this.#finish();
   }
 
   /** The end of this device, whatever its front end does from now on. */
   async #finish(): Promise<void> {
     this.#finished = true;
     await this.#disconnect();
+    // Who sees Closed may give the devices to another guest at once.
+    await this.table.close();
     await this.#switchTo(XenbusState.Closed);
     await this.#stopWatching();
-    await this.table.close();
   }
 
   async #stopWatching(): Promise<void> {

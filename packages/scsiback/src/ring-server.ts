@@ -305,10 +305,11 @@ export class RingServer implements Runnable {
 
   #push(): void {
     const { domain, port, probes } = this.#parts;
-    if (!this.#unpushed && this.#ranges.count === 0) return;
-    const wanted = this.#unpushed && this.#ring.push(this.#ranges);
+    const unseen = this.#unpushed;
+    if (!unseen && this.#ranges.count === 0) return;
+    const wanted = unseen && this.#ring.push(this.#ranges);
     this.#unpushed = false;
-    if (probes.listening) probes.emit("scsiback:push", wanted);
+    if (unseen && probes.listening) probes.emit("scsiback:push", wanted);
     domain.publish(port, this.#ranges, wanted);
     this.#ranges.clear();
   }

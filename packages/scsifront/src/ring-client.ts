@@ -340,7 +340,7 @@ export class RingClient implements Runnable {
     if (!unseen && this.#ranges.count === 0) return;
     const wanted = unseen && this.#ring.push(this.#ranges);
     this.#shown = this.#put;
-    if (probes.listening) probes.emit("scsifront:push", wanted);
+    if (unseen && probes.listening) probes.emit("scsifront:push", wanted);
     domain.publish(this.port, this.#ranges, wanted);
     this.#ranges.clear();
   }
