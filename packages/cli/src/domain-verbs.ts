@@ -4,6 +4,7 @@ import { formatWarning, type VscsiDialect } from "@pvscsi/config";
 import { runGuestCommand } from "@pvscsi/guest";
 import { readMachineConfig } from "@pvscsi/host";
 import { type DomainInfo, ToolstackError } from "@pvscsi/toolstack";
+import { NBD_USAGE, serveDisk } from "./nbd-command.js";
 import { nodeFiles } from "./node-files.js";
 import type { OneProcess } from "./one-process.js";
 import { Exit, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
@@ -62,7 +63,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
   {
     name: "guest",
     parameters: "DOM -- COMMAND [ARGUMENT...]",
-    summary: "run a command inside a guest; `guest DOM -- help` lists them",
+    summary: `run a command inside a guest (\`guest DOM -- help\` lists them), or serve its disk: ${NBD_USAGE}`,
     example: "guest domU -- lsscsi -g",
     least: 2,
     most: Number.POSITIVE_INFINITY,
@@ -117,6 +118,8 @@ async function theDomain(system: OneProcess, { arguments: [word] }: VerbWords, b
 
 async function guest(system: OneProcess, { arguments: [name, ...command] }: VerbWords): Promise<Outcome> {
   const running = system.guest(await guestId(system, name));
+  if (command[0] === "nbd")
+    return { output: await serveDisk(running, command.slice(1)), errors: "", status: Exit.done };
   const { output, status } = await runGuestCommand(running.guest, command, nodeFiles);
   return { output, errors: "", status };
 }

@@ -30,6 +30,8 @@ export interface RunningGuest {
   readonly domain: Domain;
   readonly guest: Guest;
   readonly driver: Scsifront;
+  /** Ends of what uses the guest's disks from outside; run, the last one first, before the guest ends. */
+  readonly services: (() => Promise<void>)[];
 }
 
 /** Everything that is running. */
@@ -102,7 +104,7 @@ export class OneProcess implements Launcher {
       domain,
       attach: (adapter) => guest.attach(adapter),
     });
-    this.guests.set(id, { domain, guest, driver });
+    this.guests.set(id, { domain, guest, driver, services: [] });
     await driver.start();
   }
 
@@ -112,6 +114,7 @@ export class OneProcess implements Launcher {
     if (built === undefined) return;
     this.guests.delete(id);
     this.#built.delete(id);
+    for (const end of running?.services.reverse() ?? []) await end();
     await running?.driver.close();
     await built.domain.close();
     await this.store.release(id);

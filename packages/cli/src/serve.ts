@@ -1,6 +1,7 @@
 // Knows how guests' disks are handed to NBD clients for as long as somebody wants.
 
 import { join } from "node:path";
+import type { Disk, Guest } from "@pvscsi/guest";
 import { type NbdExportOptions, serveNbd } from "@pvscsi/nbd";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
@@ -31,8 +32,12 @@ function guestDisks({ system }: Session): NbdExportOptions[] {
   return [...system.guests.values()].flatMap(({ guest }) =>
     guest.devices.flatMap((device) => {
       const disk = guest.diskOf(device);
-      if (disk === undefined) return [];
-      return [{ name: `${guest.name}-${disk.name}`, store: guest.store(disk), minimumBlock: 512 }];
+      return disk === undefined ? [] : [diskExport(guest, disk)];
     }),
   );
+}
+
+/** A disk under the name `domU-sda`, in sectors. */
+export function diskExport(guest: Guest, disk: Disk): NbdExportOptions {
+  return { name: `${guest.name}-${disk.name}`, store: guest.store(disk), minimumBlock: 512 };
 }

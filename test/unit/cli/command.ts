@@ -14,6 +14,8 @@ export interface Result {
 
 export interface CommandOptions {
   readonly input?: string;
+  /** Its input stays open, for `ask`. */
+  readonly stays?: true;
   readonly environment?: NodeJS.ProcessEnv;
 }
 
@@ -24,7 +26,7 @@ export class RunningCommand {
   output = "";
   errors = "";
 
-  constructor(words: readonly string[], { input = "", environment = {} }: CommandOptions = {}) {
+  constructor(words: readonly string[], { input = "", stays, environment = {} }: CommandOptions = {}) {
     this.child = spawn(process.execPath, [MAIN, ...words], { env: { ...process.env, ...environment } });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.output += text;
@@ -33,10 +35,16 @@ export class RunningCommand {
       this.errors += text;
     });
     this.child.stdin?.on("error", () => {});
-    this.child.stdin?.end(input);
+    if (!stays) this.child.stdin?.end(input);
     this.ended = new Promise((resolve) => {
       this.child.on("close", (status) => resolve({ status, output: this.output, errors: this.errors }));
     });
+  }
+
+  /** Types a line and waits until something is printed. */
+  ask(line: string, wanted: RegExp): Promise<RegExpExecArray> {
+    this.child.stdin?.write(`${line}\n`);
+    return this.printed(wanted);
   }
 
   /** Waits until its output has something in it. */

@@ -1,66 +1,11 @@
 import { existsSync, readdirSync } from "node:fs";
-import { connect, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { expect } from "chai";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { pvscsi, RunningCommand } from "./command.js";
+import { NbdClient } from "./nbd-client.js";
 
 const SIZE = 1024 * 1024;
-const IHAVEOPT = "49484156454f5054";
-const REQUEST = "25609513";
-const REPLY = "67446698";
-const COOKIE = "0123456789abcdef";
-const EXPORT_NAME = 1;
-const READ = 0;
-const WRITE = 1;
-
-/** An NBD client of the old handshake: EXPORT_NAME and simple replies. */
-class Client {
-  readonly #socket: Socket;
-  #received: Buffer = Buffer.alloc(0);
-
-  constructor(path: string) {
-    this.#socket = connect(path);
-    this.#socket.on("data", (bytes) => {
-      this.#received = Buffer.concat([this.#received, bytes]);
-    });
-  }
-
-  /** Connects to an export; gives its size. */
-  async open(name: string): Promise<number> {
-    expect((await this.#take(18)).subarray(0, 8).toString()).to.equal("NBDMAGIC");
-    this.#socket.write(Buffer.from(`00000003${IHAVEOPT}${u32(EXPORT_NAME)}${u32(name.length)}`, "hex"));
-    this.#socket.write(name);
-    const reply = await this.#take(10);
-    return Number(reply.readBigUInt64BE(0));
-  }
-
-  async read(offset: number, length: number): Promise<Buffer> {
-    await this.#ask(READ, offset, length);
-    return this.#take(length);
-  }
-
-  async write(offset: number, data: Buffer): Promise<void> {
-    await this.#ask(WRITE, offset, data.length, data);
-  }
-
-  async #ask(type: number, offset: number, length: number, data: Buffer = Buffer.alloc(0)): Promise<void> {
-    const header = `${REQUEST}0000${type.toString(16).padStart(4, "0")}${COOKIE}00000000${u32(offset)}${u32(length)}`;
-    this.#socket.write(Buffer.concat([Buffer.from(header, "hex"), data]));
-    expect((await this.#take(16)).toString("hex")).to.equal(`${REPLY}00000000${COOKIE}`);
-  }
-
-  async #take(length: number): Promise<Buffer> {
-    while (this.#received.length < length) await new Promise((resolve) => setTimeout(resolve, 5));
-    const bytes = this.#received.subarray(0, length);
-    this.#received = this.#received.subarray(length);
-    return bytes;
-  }
-}
-
-function u32(value: number): string {
-  return value.toString(16).padStart(8, "0");
-}
 
 describe("pvscsi demo --serve", () => {
   const folder = temporaryFolder();
@@ -81,7 +26,7 @@ describe("pvscsi demo --serve", () => {
       });
       const [, name, path] = await command.printed(/^nbd\+unix:\/\/\/(\S+)\?socket=(\S+)$[\s\S]*SIGTERM\n/m);
       expect(name).to.equal("my%20guest-sda");
-      const client = new Client(path);
+      const client = new NbdClient({ path });
       expect(await client.open(decodeURIComponent(name))).to.equal(SIZE);
       const data = Buffer.alloc(8192, "what the client wrote");
       await client.write(4096, data);
@@ -99,6 +44,45 @@ describe("pvscsi demo --serve", () => {
     folder.write({ "domU.cfg": "name = 'g'\nvscsi = []\n" });
     const { status, errors } = await pvscsi(["demo", "--serve", folder.path("domU.cfg")]);
     expect(errors).to.equal("pvscsi: no guest has a disk to serve\n");
+    expect(status).to.equal(1);
+  });
+
+  it("hands one disk out from the prompt, on a Unix or a TCP socket, until the guest ends", async () => {
+    const path = folder.path("disk.socket");
+    const command = new RunningCommand(["demo", "--shell", folder.path("domU.cfg")], { stays: true });
+    await command.ask(
+      `guest 'my guest' -- nbd /dev/sda --socket ${path}`,
+      new RegExp(`^nbd\\+unix:///\\?socket=${path}$`, "m"),
+    );
+    const [, port] = await command.ask("guest 1 -- nbd sda --listen 0", /^nbd:\/\/127\.0\.0\.1:(\d+)$/m);
+    const writer = new NbdClient({ path });
+    const reader = new NbdClient({ host: "127.0.0.1", port: Number(port) });
+    expect(await writer.open("my guest-sda")).to.equal(SIZE);
+    expect(await reader.open("my guest-sda")).to.equal(SIZE);
+    const data = Buffer.alloc(4096, "from one to the other");
+    await writer.write(8192, data);
+    expect((await reader.read(8192, 4096)).equals(data)).to.equal(true);
+    for (const client of [writer, reader]) client.close();
+    await command.ask("destroy 1\nlist", /Domain-0/);
+    expect(existsSync(path)).to.equal(false);
+    command.child.stdin?.end();
+    expect(await command.ended).to.include({ status: 0, errors: "" });
+  });
+
+  it("says what is wrong with a disk to hand out: 1, and 2 for wrong usage", async () => {
+    const input = [
+      "nbd sdz --listen 0",
+      "nbd sda --listen 65536",
+      "nbd sda --port 1",
+      "nbd sda",
+      "nbd sda --socket /no/such/folder/s",
+    ]
+      .map((words) => `guest 1 -- ${words}\n`)
+      .join("");
+    const { errors, status } = await pvscsi(["demo", "--shell", folder.path("domU.cfg")], { input });
+    expect(errors).to.include("pvscsi guest: my guest has no disk sdz\n");
+    expect(errors.match(/^guest: nbd DEV --socket PATH \| --listen \[ADDR:\]PORT$/gm)).to.have.length(3);
+    expect(errors).to.match(/^pvscsi guest: listen \w+.*\/no\/such\/folder\/s$/m);
     expect(status).to.equal(1);
   });
 });
