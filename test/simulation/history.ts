@@ -9,6 +9,7 @@ import { type Domain, failingMaps, GrantStatus, spuriousEvents } from "@pvscsi/x
 import { OneProcess } from "pvscsi";
 import { type Chaos, chaotic } from "./chaos-store.js";
 import { DiskModel } from "./disk-model.js";
+import { drive } from "./drive.js";
 import { runLoad } from "./load.js";
 import { Recorder } from "./recorder.js";
 
@@ -29,10 +30,6 @@ export interface HistoryResult {
 const MIB = 1024 * 1024;
 const DISKS = 4;
 const WORKERS = 3;
-/** No history needs as many steps; one that does hangs. */
-const MOST_STEPS = 5_000_000;
-/** Turns of the microtasks that the longest chain of promises may need. */
-const SETTLING_TURNS = 100;
 
 /** What goes wrong in a history: chosen from its seed, nothing in every fourth. */
 interface Weather {
@@ -102,7 +99,7 @@ class History implements DeviceDirectory {
   }
 
   async run(): Promise<HistoryResult> {
-    await this.#drive(this.#story());
+    await drive(this.#world, this.#story());
     return {
       seed: this.#seed,
       digest: this.#recorder.digest(),
@@ -253,28 +250,5 @@ class History implements DeviceDirectory {
   #expectNothingLeft(): void {
     if (this.#system.hypervisor.leaks().length > 0) throw new Error("mappings outlived their granter");
     if (this.#inUse.size > 0) throw new Error(`not released: ${[...this.#inUse]}`);
-  }
-
-  /**
-   * Steps the world until `story` has ended. Time only moves on when no promise has queued anything for a while: a clock
-   * that jumped in between would make every promise late.
-   */
-  async #drive(story: Promise<void>): Promise<void> {
-    let ended = false;
-    const end = story.finally(() => {
-      ended = true;
-    });
-    end.catch(() => {});
-    for (let steps = 0; !ended; steps++) {
-      if (steps > MOST_STEPS) throw new Error(`not done after ${steps} steps`);
-      if (!this.#world.busy) await this.#settle(() => ended || this.#world.busy);
-      if (!ended && !this.#world.step()) throw new Error("nothing is left to run, and the history has not ended");
-      await null;
-    }
-    await end;
-  }
-
-  async #settle(done: () => boolean): Promise<void> {
-    for (let turn = 0; turn < SETTLING_TURNS && !done(); turn++) await null;
   }
 }
