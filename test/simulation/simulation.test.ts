@@ -6,7 +6,7 @@ import { DiskModel } from "./disk-model.js";
 import { type HistoryResult, runHistory } from "./history.js";
 
 const FIRST = 1;
-const COUNT = 300;
+const COUNT = 200;
 
 describe("simulated histories", function () {
   this.timeout(120_000);

@@ -12,7 +12,6 @@ import {
 } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { byteStoreContract, STORE_SIZE } from "../../contract/byte-store.js";
-import { allocatedPerRecord } from "../../support/allocation.js";
 import { capacityData, invalid, ScriptedAdapter } from "./scripted-adapter.js";
 import { diskStand, MIB, pattern, placesOf, Stand, submit } from "./stand.js";
 
@@ -351,36 +350,6 @@ async function extentsOf(stand: Stand, disk: Disk, offset: number, length: numbe
   expect(error).to.equal(null);
   return extents.map((extent) => [extent.offset, extent.length, extent.state]);
 }
-
-describe("memory", () => {
-  /** Allocation per 4 KiB command, read and written, on the adapter's pages and on others by turns. */
-  function measure(disk: Awaited<ReturnType<typeof diskStand>>["disk"], requests: readonly BlockRequest[]): number {
-    let left = 0;
-    const next = (request: BlockRequest): void => {
-      if (request.failure !== null) throw new Error(request.failure.words);
-      if (left-- === 0) return;
-      const other = requests[left & 1];
-      other.operation = left & 2 ? "read" : "write";
-      other.offset = (left % 200) * 4096;
-      disk.submit(other);
-    };
-    for (const request of requests) request.completed = next;
-    return allocatedPerRecord((records) => {
-      left = records;
-      disk.submit(requests[0]);
-    });
-  }
-
-  it("is not allocated for a command, and a chain of completions does not grow the stack", async () => {
-    const { disk } = await diskStand();
-    const own = new BlockRequest();
-    Object.assign(own, { adapterPages: true, length: 4096, places: placesOf(...disk.allocate(1)) });
-    const foreign = new BlockRequest();
-    Object.assign(foreign, { length: 4096, places: placesOf(new Uint8Array(4096)) });
-    // The smallest object has 12 bytes; what is measured is the engine's own, and does not grow with the commands.
-    expect(measure(disk, [own, foreign])).to.be.lessThan(6);
-  }).timeout(20_000);
-});
 
 describe("an adapter that goes away", () => {
   it("gives its pages back and refuses what comes later", async () => {
