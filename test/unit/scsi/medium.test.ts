@@ -1,6 +1,7 @@
-import { SENSE } from "@pvscsi/scsi";
+import { createDisk, SENSE, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { Initiator, withDisk } from "./initiator.js";
+import { HeldStore } from "./held-store.js";
+import { IDENTITY, Initiator, withDisk } from "./initiator.js";
 
 const READY = "00 00 00 00 00 00";
 const STOP = "1b 00 00 00 00 00";
@@ -66,6 +67,18 @@ describe("PREVENT ALLOW MEDIUM REMOVAL", () => {
     initiator.send(EJECT).checked(SENSE.mediumRemovalPrevented);
     other.send(ALLOW).good();
     initiator.send(EJECT).good();
+  });
+
+  it("holds against an eject that still flushes", () => {
+    const store = new HeldStore(64 * 512, { writeBack: true });
+    const target = new Target();
+    target.add(0, createDisk({ ...IDENTITY, store, removable: true }));
+    const initiator = new Initiator(target).settle();
+    const ejected = initiator.send(EJECT);
+    new Initiator(target).settle().send(PREVENT).good();
+    store.release();
+    ejected.checked(SENSE.mediumRemovalPrevented);
+    initiator.send(READY).good();
   });
 
   it("ends with the nexus that asked, and with a reset", async () => {

@@ -55,6 +55,19 @@ describe("VERIFY", () => {
       .checked(SENSE.invalidFieldInInformationUnit);
   });
 
+  it("with BYTCHK 11b finds one byte far in, and says where in the block it is", () => {
+    const { initiator, store } = withDisk();
+    store.resize(1 << 20);
+    initiator.settle();
+    const block = pattern(512, 7);
+    initiator.send("41 00 00 00 00 00 00 08 00 00", { out: block }).good();
+    initiator.send("2f 06 00 00 00 00 00 08 00 00", { out: block }).good();
+    const other = block.slice();
+    other[301] ^= 1;
+    initiator.send("2a 00 00 00 07 d0 00 00 01 00", { out: other }).good();
+    miscompared(initiator.send("2f 06 00 00 00 00 00 08 00 00", { out: block }), 301);
+  });
+
   it("keeps to the longest transfer without data too, so that a store that never waits is not read for minutes", () => {
     const { initiator, store } = withDisk();
     store.resize(2 ** 40);

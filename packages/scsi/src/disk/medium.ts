@@ -23,8 +23,8 @@ export function startStopUnit(disk: Disk, task: Task): void {
   const start = (control & START) !== 0;
   const loadOrEject = (control & LOEJ) !== 0;
   if (start) return startUnit(disk, task, loadOrEject);
-  if (loadOrEject && removalPrevented(disk)) return check(disk, task, SENSE.mediumRemovalPrevented);
-  if ((control & NO_FLUSH) !== 0 || disk.medium !== "ready") return stopUnit(disk, task, loadOrEject);
+  const end = loadOrEject ? eject : stop;
+  if ((control & NO_FLUSH) !== 0 || disk.medium !== "ready") return end(disk, task);
   flush(disk, task, "reads", loadOrEject ? ejectFlushed : stopFlushed);
 }
 
@@ -36,12 +36,18 @@ function startUnit(disk: Disk, task: Task, load: boolean): void {
   task.end(Status.good);
 }
 
-const stopFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work), false);
-const ejectFlushed = (disk: Disk, work: Work): void => stopUnit(disk, disk.release(work), true);
+const stopFlushed = (disk: Disk, work: Work): void => stop(disk, disk.release(work));
+const ejectFlushed = (disk: Disk, work: Work): void => eject(disk, disk.release(work));
 
-function stopUnit(disk: Disk, task: Task, eject: boolean): void {
-  if (eject) disk.medium = "ejected";
-  else if (disk.medium === "ready") disk.medium = "stopped";
+function stop(disk: Disk, task: Task): void {
+  if (disk.medium === "ready") disk.medium = "stopped";
+  task.end(Status.good);
+}
+
+/** Asked after the flush: while it lasts, removal may have been prevented. */
+function eject(disk: Disk, task: Task): void {
+  if (removalPrevented(disk)) return check(disk, task, SENSE.mediumRemovalPrevented);
+  disk.medium = "ejected";
   task.end(Status.good);
 }
 

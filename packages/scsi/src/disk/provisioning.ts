@@ -8,7 +8,7 @@ import type { StoreRequest } from "../store.js";
 import { Status, type Task } from "../task.js";
 import { type Disk, succeed } from "./disk.js";
 import { onMedium } from "./transfer.js";
-import { CHUNK, type Work } from "./work.js";
+import { CHUNK, repeat, type Work } from "./work.js";
 
 const LIST_HEADER = 8;
 const DESCRIPTOR = 16;
@@ -97,9 +97,7 @@ function takePattern(disk: Disk, work: Work, task: Task): boolean {
   const pattern = buffer.subarray(0, disk.blockSize);
   task.data.read(pattern);
   if (pattern.every((byte) => byte === 0)) return true;
-  for (let at = disk.blockSize; at < Math.min(work.left, CHUNK); at += disk.blockSize) {
-    buffer.copyWithin(at, 0, disk.blockSize);
-  }
+  repeat(buffer, disk.blockSize, Math.min(work.left, CHUNK));
   return false;
 }
 
@@ -164,7 +162,7 @@ interface StatusRun {
   readonly mapped: boolean;
 }
 
-/** Runs of blocks: one that is data in part is mapped, so holes shrink to whole blocks. They end where the extents do. */
+/** Runs of blocks: one that is data in part is mapped, so holes shrink to whole blocks; they end with the extents. */
 function statusRuns({ offset, length, extents }: StoreRequest, blockSize: number): StatusRun[] {
   const runs: StatusRun[] = [];
   let lba = offset / blockSize;

@@ -6,7 +6,7 @@ import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import { type Disk, succeed } from "./disk.js";
 import { onMedium, prepareTransfer } from "./transfer.js";
-import { CHUNK, type Work } from "./work.js";
+import { CHUNK, repeat, type Work } from "./work.js";
 
 /** BYTCHK (SBC-3 5.29): only whether it can be read, against all the data, or each block against the one block sent. */
 const Check = { none: 0, all: 1, reserved: 2, one: 3 } as const;
@@ -67,11 +67,15 @@ function prepareChunk(work: Work): void {
 }
 
 function compareChunk(disk: Disk, work: Work): void {
-  const task = work.task as Task;
   const { length } = work.request;
-  const how = byteCheck(task.cdb);
-  const differs = how === Check.none ? -1 : firstDifference(disk, work, task, how === Check.one);
-  if (differs >= 0) return disk.fail(work, SENSE.miscompareDuringVerify, differs);
+  const how = byteCheck((work.task as Task).cdb);
+  if (how !== Check.none) {
+    takeExpected(disk, work, how === Check.one);
+    const differs = firstDifference(work.buffer, work.copy, length);
+    // Where it is in the initiator's data.
+    const offset = how === Check.one ? differs % disk.blockSize : work.done + differs;
+    if (differs >= 0) return disk.fail(work, SENSE.miscompareDuringVerify, offset);
+  }
   work.offset += length;
   work.done += length;
   work.left -= length;
@@ -80,16 +84,27 @@ function compareChunk(disk: Disk, work: Work): void {
   disk.issue(work);
 }
 
-/** The offset in the initiator's data of the first byte that differs from the chunk; -1 when none does. */
-function firstDifference(disk: Disk, work: Work, task: Task, oneBlock: boolean): number {
+/** Copies what this chunk has to be from the initiator's data; one block for all is copied for the first chunk only. */
+function takeExpected(disk: Disk, work: Work, oneBlock: boolean): void {
   const { length } = work.request;
-  const size = oneBlock ? disk.blockSize : length;
-  const data = work.copy.subarray(0, size);
-  task.data.read(data, oneBlock ? 0 : work.done);
-  for (let i = 0; i < length; i++) {
-    if (work.buffer[i] !== data[oneBlock ? i % size : i]) return oneBlock ? i % size : work.done + i;
+  const { data } = work.task as Task;
+  if (!oneBlock) data.read(work.copy.subarray(0, length), work.done);
+  else if (work.done === 0) {
+    data.read(work.copy.subarray(0, disk.blockSize));
+    repeat(work.copy, disk.blockSize, length);
   }
-  return -1;
+}
+
+/** The first of `length` bytes (whole blocks) in which two buffers differ, -1 when none does; by words, as it is long. */
+function firstDifference(left: Uint8Array, right: Uint8Array, length: number): number {
+  const leftWords = new Int32Array(left.buffer, left.byteOffset, length / 4);
+  const rightWords = new Int32Array(right.buffer, right.byteOffset, length / 4);
+  let word = 0;
+  while (word < leftWords.length && leftWords[word] === rightWords[word]) word += 1;
+  if (word === leftWords.length) return -1;
+  let byte = 4 * word;
+  while (left[byte] === right[byte]) byte += 1;
+  return byte;
 }
 
 /** WRITE AND VERIFY(10), (12), (16): on the medium, then read back from it. Less data: as WRITE does. */
@@ -138,9 +153,8 @@ export function compareAndWrite(disk: Disk, task: Task): void {
 function compareThenWrite(disk: Disk, work: Work): void {
   const { copy, buffer, request } = work;
   const { length } = request;
-  for (let i = 0; i < length; i++) {
-    if (buffer[i] !== copy[i]) return disk.fail(work, SENSE.miscompareDuringVerify, i);
-  }
+  const differs = firstDifference(buffer, copy, length);
+  if (differs >= 0) return disk.fail(work, SENSE.miscompareDuringVerify, differs);
   work.prepare("write", request.offset, length, succeed);
   work.places.clear();
   work.places.add(copy, length, length);

@@ -9,6 +9,11 @@ import type { Disk } from "./disk.js";
 /** Bytes a command moves at a time that has to look at the data itself. */
 export const CHUNK = 64 * 1024;
 
+/** Repeats the first `size` bytes up to `length`. */
+export function repeat(bytes: Uint8Array, size: number, length: number): void {
+  for (let at = size; at < length; at *= 2) bytes.copyWithin(at, 0, Math.min(at, length - at));
+}
+
 /** What comes after a request that succeeded. */
 export type Step = (disk: Disk, work: Work) => void;
 
