@@ -29,32 +29,7 @@ export const VscsiifDirection = { bidirectional: 0, toDevice: 1, fromDevice: 2, 
 /** The whole `rslt` of an answered abort or reset (XEN_VSCSIIF_RSLT_RESET_*). */
 export const VscsiifReset = { success: 0x2002, failed: 0x2003 } as const;
 
-/** Host byte of a CDB's `rslt` (XEN_VSCSIIF_RSLT_HOST_*); the names are Linux's DID_*. */
-export const VscsiifHost = {
-  OK: 0,
-  NO_CONNECT: 1,
-  BUS_BUSY: 2,
-  TIME_OUT: 3,
-  BAD_TARGET: 4,
-  ABORT: 5,
-  PARITY: 6,
-  ERROR: 7,
-  RESET: 8,
-  BAD_INTR: 9,
-  PASSTHROUGH: 10,
-  SOFT_ERROR: 11,
-  IMM_RETRY: 12,
-  REQUEUE: 13,
-  TRANSPORT_DISRUPTED: 14,
-  TRANSPORT_FAILFAST: 15,
-  TARGET_FAILURE: 16,
-  NEXUS_FAILURE: 17,
-  ALLOC_FAILURE: 18,
-  MEDIUM_ERROR: 19,
-  TRANSPORT_MARGINAL: 20,
-} as const;
-
-/** The `rslt` of a CDB: host in bits 16 to 23, SCSI status in bits 0 to 7. */
+/** The `rslt` of a CDB: host (XEN_VSCSIIF_RSLT_HOST_*, Linux's DID_*) in bits 16 to 23, status in bits 0 to 7. */
 export function vscsiifResult(host: number, status: number): number {
   return (host << 16) | status;
 }

@@ -47,20 +47,14 @@ export const XenstoreDomainInterface = struct("xenstore_domain_interface", 2076,
   reqProd: u32(2052),
   rspCons: u32(2056),
   rspProd: u32(2060),
-  serverFeatures: u32(2064), // XenstoreServerFeature
-  connection: u32(2068), // XenstoreConnection
-  error: u32(2072), // XenstoreRingError
+  serverFeatures: u32(2064), // bits: 1 reconnection, 2 error
+  connection: u32(2068), // 0 connected, 1 reconnect
+  error: u32(2072), // 0 none, 1 communication, 2 ring index, 3 protocol
 });
 
-export const XENSTORE_RING_SIZE = 1024;
 export const XENSTORE_PAYLOAD_MAX = 4096;
-/** Characters of a path, without its NUL. */
-export const XENSTORE_ABS_PATH_MAX = 3072;
+/** Characters of a path below a domain's home. */
 export const XENSTORE_REL_PATH_MAX = 2048;
-
-export const XenstoreServerFeature = { reconnection: 1, error: 2 } as const;
-export const XenstoreConnection = { connected: 0, reconnect: 1 } as const;
-export const XenstoreRingError = { none: 0, communication: 1, ringIndex: 2, protocol: 3 } as const;
 
 /** What an ERROR reply names, with Linux's numbers, in the order of xsd_errors[]. */
 export const XsdErrno = {

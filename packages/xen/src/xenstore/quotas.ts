@@ -1,5 +1,6 @@
 // Knows what a guest may use up, and how large a node counts. Privileged connections have no quotas.
 
+import { XENSTORE_REL_PATH_MAX } from "../abi/xenstore.js";
 import type { NodeContent } from "./tree.js";
 
 /** One limit: its number unless told otherwise, and what it is for. */
@@ -16,7 +17,7 @@ const QUOTAS = {
   "transaction-nodes": { value: 1024, text: "Max. number of accessed nodes per transaction" },
   memory: { value: 2621440, text: "Total Xenstore memory per domain (error level)" },
   "node-size": { value: 2048, text: "Max. size of a node" },
-  "path-max": { value: 2048, text: "Max. length of a node path" },
+  "path-max": { value: XENSTORE_REL_PATH_MAX, text: "Max. length of a node path" },
   permissions: { value: 5, text: "Max. number of permissions per node" },
 } as const satisfies Record<string, Quota>;
 
