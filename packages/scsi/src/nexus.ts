@@ -203,7 +203,7 @@ export class Nexus implements TaskNexus {
   }
 
   #heard(lun: number, attentions: Attentions, event: UnitEvent, cause: Task | null): void {
-    // Who brought it about has its status to know it by (SPC-4 5.14 excepts it for mode parameters; so does tgt for LOAD).
+    // Who brought it about knows by its status: so SPC-4 has it for mode parameters, and tgt for a loaded medium.
     if (cause?.nexus === this) return;
     attentions.add(attentionFor(event));
     // Somebody else may have reset it, through another target: what is under way here ends as well.

@@ -34,7 +34,7 @@ export interface Extent {
   readonly state: "data" | "hole";
 }
 
-/** One operation on a store, as a pooled record that comes back through `completed`, perhaps before `submit` returns. */
+/** One operation on a store, as a pooled record that comes back by `completed`, perhaps before `submit` returns. */
 export class StoreRequest {
   pooled = true;
   operation: StoreOperation = "read";

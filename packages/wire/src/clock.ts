@@ -2,7 +2,7 @@
 
 import { fail } from "./errors.js";
 
-/** Something that can be run from a queue. A record that is queued often implements this itself, so queueing allocates nothing. */
+/** What can be run from a queue. A record that is queued often implements it itself, so that queueing allocates nothing. */
 export interface Runnable {
   run(): void;
 }

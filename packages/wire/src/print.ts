@@ -35,7 +35,8 @@ function printable(bytes: Uint8Array): string {
 
 /**
  * The record at `base`, one line a field: offset in the record, name, value. Array elements that are all zero, and
- * padding that is, are left out, and so is what lies past the end of `bytes`. A 64-bit field is shown whole, however large.
+ * padding that is, are left out, and so is what lies past the end of `bytes`. A 64-bit field is shown whole, however
+ * large.
  */
 export function printRecord(struct: StructClass<Cursor>, bytes: Uint8Array, base = 0, indent = ""): string[] {
   const lines: string[] = [];

@@ -156,7 +156,7 @@ export function isArray(field: Field): field is ArrayField<Cursor> {
   return field.kind === "array";
 }
 
-/** Reading makes a view; writing copies in and zeroes the rest. Beyond the end both throw a RangeError, as scalars do. */
+/** Reading makes a view; writing copies in and zeroes the rest. Past the end both throw a RangeError, as scalars do. */
 function bytesProperty({ offset, size }: Field): PropertyDescriptor & ThisType<Cursor> {
   return {
     enumerable: true,

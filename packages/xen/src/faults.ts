@@ -78,7 +78,7 @@ export function droppingEvents(domain: Domain, random: Random, probability: numb
   return replaceEvents(domain, (port) => (random.chance(probability) ? null : domain.events.notify(port)));
 }
 
-/** After each event this domain sends, `storm` more follow, one for each run from the scheduler, with no work behind. */
+/** After each event this domain sends, `storm` more follow, one a run from the scheduler, with no work behind. */
 export function spuriousEvents(domain: Domain, scheduler: Scheduler, storm: number): Domain {
   return replaceEvents(domain, (port) => {
     let left = storm;

@@ -24,7 +24,8 @@ const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
 
 /**
  * RDPROTECT, WRPROTECT, VRPROTECT and NACA are not supported: their bits are zero in every map. Group numbers are taken
- * and nothing is collected by them, as GROUP_SUP of VPD page 86h says; SYNC_NV of SBC-2 is taken, as every cache is volatile.
+ * and nothing is collected by them, as GROUP_SUP of VPD page 86h says; SYNC_NV of SBC-2 is taken, as every cache is
+ * volatile.
  */
 export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
   return [

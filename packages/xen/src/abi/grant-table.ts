@@ -1,4 +1,4 @@
-// Knows xen/grant_table.h, version 1 of the table: entries, operations and their arguments. Status codes are in domain.ts.
+// Knows xen/grant_table.h, version 1 of the table: entries, operations, their arguments. Status codes are in domain.ts.
 
 import { bytes, i16, pad, struct, u16, u32 } from "@pvscsi/wire";
 

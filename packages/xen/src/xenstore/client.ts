@@ -17,7 +17,7 @@ export class XenstoreError extends Error {
   }
 }
 
-/** Reads and writes, inside a transaction or outside of one. Values are text (latin1 on the wire for bytes above 7f). */
+/** Reads and writes, inside a transaction or outside. Values are text (latin1 on the wire for bytes above 7f). */
 export interface XenstoreAccess {
   /** The value, or null when there is no such node. */
   read(path: string): Promise<string | null>;
@@ -32,8 +32,8 @@ export interface XenstoreAccess {
 }
 
 export interface XenstoreClient extends XenstoreAccess {
-  /** Runs `body` in a transaction, again and again while xenstored answers EAGAIN to its end. If `body` throws, it is dropped. */
+  /** Runs `body` in a transaction, again while xenstored answers EAGAIN to its end. If `body` throws, it is dropped. */
   transaction<Result>(body: (access: XenstoreAccess) => Promise<Result>): Promise<Result>;
-  /** Calls `listener` with the path that changed: once at first, then at each change at or below `path`. Returns how to end it. */
+  /** Calls `listener` with what changed: once at first, then at each change at or below `path`. Returns how to end it. */
   watch(path: string, listener: (path: string) => void): Promise<() => Promise<void>>;
 }

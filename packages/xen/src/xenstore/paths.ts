@@ -3,7 +3,7 @@
 const CHARACTERS = /^[A-Za-z0-9\-/_@]+$/;
 const HOME = /^\/local\/domain\/\d{1,5}\//;
 
-/** True for an absolute path xenstored accepts: `limit` characters at most, not counting a domain's home before them. */
+/** True for an absolute path xenstored accepts: `limit` characters at most, a domain's home not counted. */
 export function isValidPath(path: string, limit: number): boolean {
   if (!path.startsWith("/") || !CHARACTERS.test(path)) return false;
   if (path.length > 1 && path.endsWith("/")) return false;

@@ -42,7 +42,7 @@ export class Request {
     return isValidPath(path, this.store.quotas["path-max"]) ? path : refuse("EINVAL");
   }
 
-  /** A payload that is one path. A malformed payload is answered ENOENT: 4.17 gives a stale errno, this one as a rule. */
+  /** A payload that is one path. A malformed payload is answered ENOENT: 4.17 gives a stale errno, mostly this. */
   get onlyPath(): string | Refusal {
     return this.argument === null ? refuse("ENOENT") : this.path(this.argument);
   }
