@@ -2,7 +2,7 @@
 
 import { fail } from "./errors.js";
 
-/** What can be run from a queue. A record that is queued often implements it itself, so that queueing allocates nothing. */
+/** What can be run from a queue. A record that is queued often is one itself, so that queueing allocates nothing. */
 export interface Runnable {
   run(): void;
 }

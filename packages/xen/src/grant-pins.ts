@@ -99,7 +99,7 @@ export class GrantPins {
     return true;
   }
 
-  /** Checks the shared entry and sets reading, and writing if asked, in one step. Owner and type matter at the first. */
+  /** Checks the shared entry and sets reading, and writing if asked, at once. Owner and type matter at first use. */
   #setStatus(first: boolean, grantee: DomainId, reference: GrantReference, writing: boolean, mask: number): number {
     for (let retries = 0; ; retries++) {
       const head = this.#table.head(reference);

@@ -95,7 +95,7 @@ function takeExpected(disk: Disk, work: Work, oneBlock: boolean): void {
   }
 }
 
-/** The first of `length` bytes (whole blocks) in which two buffers differ, -1 when none does; by words, as it is long. */
+/** The first of `length` bytes (whole blocks) in which two buffers differ, -1 when none does; by words, for speed. */
 function firstDifference(left: Uint8Array, right: Uint8Array, length: number): number {
   const leftWords = new Int32Array(left.buffer, left.byteOffset, length / 4);
   const rightWords = new Int32Array(right.buffer, right.byteOffset, length / 4);

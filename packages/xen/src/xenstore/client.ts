@@ -34,6 +34,6 @@ export interface XenstoreAccess {
 export interface XenstoreClient extends XenstoreAccess {
   /** Runs `body` in a transaction, again while xenstored answers EAGAIN to its end. If `body` throws, it is dropped. */
   transaction<Result>(body: (access: XenstoreAccess) => Promise<Result>): Promise<Result>;
-  /** Calls `listener` with what changed: once at first, then at each change at or below `path`. Returns how to end it. */
+  /** Calls `listener` with what changed: once at first, then at each change at or below `path`. Returns its end. */
   watch(path: string, listener: (path: string) => void): Promise<() => Promise<void>>;
 }
