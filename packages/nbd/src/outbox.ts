@@ -6,10 +6,10 @@ import type { NbdRequest } from "./request.js";
 /** Where a session's bytes go: a socket, or a test. */
 export interface NbdSink {
   /**
-   * Sends the chunks in order. They and the list are lent until `whenSent`, which is called exactly once, also when
-   * the connection ends before they could leave; perhaps before this returns.
+   * Sends the first `count` chunks in order. They and the list are lent until `whenSent`, which is called exactly once,
+   * also when the connection ends before they could leave; perhaps before this returns.
    */
-  send(chunks: readonly Uint8Array[], whenSent: () => void): void;
+  send(chunks: readonly Uint8Array[], count: number, whenSent: () => void): void;
   /** Asks for no more bytes until `resume`; a few may come nevertheless. */
   pause(): void;
   resume(): void;
@@ -21,14 +21,42 @@ export interface NbdSink {
   settled(): void;
 }
 
+const NOTHING = new Uint8Array(0);
+
+/** What is sent together. Its lists are never cut: V8 would make a list of length 0 a new one with the next entry. */
 class Batch {
   readonly chunks: Uint8Array[] = [];
-  readonly requests: NbdRequest[] = [];
+  count = 0;
   bytes = 0;
+  readonly #requests: (NbdRequest | null)[] = [];
+  #requestCount = 0;
   readonly whenSent: () => void;
 
   constructor(sent: (batch: Batch) => void) {
     this.whenSent = () => sent(this);
+  }
+
+  add(chunk: Uint8Array): void {
+    this.chunks[this.count++] = chunk;
+    this.bytes += chunk.length;
+  }
+
+  finish(request: NbdRequest): void {
+    this.#requests[this.#requestCount++] = request;
+  }
+
+  /** Forgets all; `release` hears of each request. */
+  empty(release: (request: NbdRequest) => void): void {
+    this.chunks.fill(NOTHING, 0, this.count);
+    this.count = 0;
+    this.bytes = 0;
+    const requests = this.#requestCount;
+    this.#requestCount = 0;
+    for (let i = 0; i < requests; i++) {
+      const request = this.#requests[i];
+      this.#requests[i] = null;
+      if (request !== null) release(request);
+    }
   }
 }
 
@@ -57,8 +85,7 @@ export class Outbox implements Runnable {
 
   add(chunk: Uint8Array): void {
     if (this.#closed) return;
-    this.#batch.chunks.push(chunk);
-    this.#batch.bytes += chunk.length;
+    this.#batch.add(chunk);
     this.unsent += chunk.length;
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -68,16 +95,16 @@ export class Outbox implements Runnable {
   /** Ends `request` when all that was added so far has left. */
   finish(request: NbdRequest): void {
     if (this.#closed) this.#release(request);
-    else this.#batch.requests.push(request);
+    else this.#batch.finish(request);
   }
 
   /** Sends what was gathered; called by the scheduler. */
   run(): void {
     this.#scheduled = false;
     const batch = this.#batch;
-    if (batch.chunks.length === 0) return;
+    if (batch.count === 0) return;
     this.#batch = this.#free.pop() ?? new Batch(this.#sent);
-    this.#sink.send(batch.chunks, batch.whenSent);
+    this.#sink.send(batch.chunks, batch.count, batch.whenSent);
   }
 
   /** Nothing is sent from now on; what was gathered is dropped. */
@@ -96,9 +123,6 @@ export class Outbox implements Runnable {
 
   #empty(batch: Batch): void {
     this.unsent -= batch.bytes;
-    batch.bytes = 0;
-    batch.chunks.length = 0;
-    for (const request of batch.requests) this.#release(request);
-    batch.requests.length = 0;
+    batch.empty(this.#release);
   }
 }

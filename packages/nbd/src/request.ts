@@ -43,11 +43,23 @@ export class NbdRequest {
   readonly #chunk = new StructuredReply(this.#head);
   readonly #data = new OffsetData(this.#head, StructuredReply.size);
   readonly #simpleHead = this.#head.subarray(0, SimpleReply.size);
+  #piece: Uint8Array = this.#head;
   readonly #chunkHead = this.#head.subarray(0, StructuredReply.size);
 
   constructor(store: StoreRequest) {
     this.store = store;
     store.context = this;
+  }
+
+  /** Piece `index` of the data. Pool gives a record the same page again and again: its view is kept, not made anew. */
+  piece(index: number): Uint8Array {
+    const page = this.places.page(index);
+    const size = this.places.size(index);
+    const kept = this.#piece;
+    if (size === page.length) return page;
+    if (kept.length === size && kept.buffer === page.buffer && kept.byteOffset === page.byteOffset) return kept;
+    this.#piece = this.places.view(index);
+    return this.#piece;
   }
 
   /** A simple reply without data. */

@@ -143,8 +143,8 @@ class Connection implements NbdSink {
   }
 
   /** Node calls the callback of a write also when the socket ends first. */
-  send(chunks: readonly Uint8Array[], whenSent: () => void): void {
-    const last = chunks.length - 1;
+  send(chunks: readonly Uint8Array[], count: number, whenSent: () => void): void {
+    const last = count - 1;
     this.#socket.cork();
     for (let i = 0; i < last; i++) this.#socket.write(chunks[i]);
     this.#socket.write(chunks[last], whenSent);

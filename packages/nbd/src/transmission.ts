@@ -193,7 +193,7 @@ export class Transmission implements Phase {
     }
     this.#outbox.add(this.#head(request));
     if (request.command.type === CommandType.read) {
-      for (let i = 0; i < request.places.count; i++) this.#outbox.add(request.places.view(i));
+      for (let i = 0; i < request.places.count; i++) this.#outbox.add(request.piece(i));
     }
     this.#outbox.finish(request);
   }

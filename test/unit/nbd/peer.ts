@@ -156,8 +156,9 @@ export class Peer implements NbdSink {
     this.session = new NbdSession({ ...host, handshakeTimeout: 10_000, bytesInFlight: 1 << 26, ...limits }, this);
   }
 
-  send(chunks: readonly Uint8Array[], whenSent: () => void): void {
-    this.sending.push({ chunks: [...chunks], copy: Buffer.concat(chunks), whenSent });
+  send(lent: readonly Uint8Array[], count: number, whenSent: () => void): void {
+    const chunks = lent.slice(0, count);
+    this.sending.push({ chunks, copy: Buffer.concat(chunks), whenSent });
     if (!this.hold) this.deliver();
   }
 
