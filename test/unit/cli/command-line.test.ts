@@ -302,17 +302,18 @@ describe("pvscsi", () => {
   });
 
   it("bench says at once that it cannot write its file: 1", async () => {
-    const began = performance.now();
-    const { status, errors } = await pvscsi(["bench", "--out", folder.path("none", "out.json")]);
+    const hours = ["--milliseconds", "99999999"];
+    const { status, errors } = await pvscsi(["bench", ...hours, "--out", folder.path("none", "out.json")]);
     expect(errors).to.match(/^pvscsi: ENOENT: no such file or directory, open '.*none\/out.json'\n$/);
     expect(status).to.equal(1);
-    expect(performance.now() - began).to.be.below(5000);
   });
 });
 
 describe("pvscsi demo", () => {
   it("shows all of it with its own devices: equal sums, hotplug under I/O, the ring, Linux's errors, the ratio, nothing left", async () => {
-    const { status, output, errors } = await pvscsi(["demo", join(repositoryRoot, "configs", "domU.cfg")]);
+    const configs = join(repositoryRoot, "configs");
+    const before = readdirSync(configs);
+    const { status, output, errors } = await pvscsi(["demo", join(configs, "domU.cfg")]);
     expect(errors).to.equal("");
     expect(status).to.equal(0);
     expect(output.match(/^=> /gm)).to.have.length(7);
@@ -321,6 +322,6 @@ describe("pvscsi demo", () => {
     expect(output).to.include("critical medium error, dev sdd, sector 1000");
     const folder = /if=(\S+)\/image.raw/.exec(output)?.[1] ?? expect.fail("no image");
     expect(existsSync(folder)).to.equal(false);
-    expect(existsSync(join(repositoryRoot, "configs", "images")), "nothing is put beside the configs").to.equal(false);
+    expect(readdirSync(configs), "nothing is put beside the configs").to.deep.equal(before);
   }).timeout(60_000);
 });
