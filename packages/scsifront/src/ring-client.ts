@@ -7,6 +7,7 @@ import {
   Places,
   type Probes,
   ProtocolError,
+  Queue,
   type RecordOf,
   type Runnable,
   type Scheduler,
@@ -25,7 +26,6 @@ import {
 } from "@pvscsi/xen";
 import { failCommand, readResult, refuseCommand, refuseManagement } from "./completion.js";
 import { RequestDraft } from "./draft.js";
-import { Queue } from "./queue.js";
 import { SegmentGranter } from "./segments.js";
 import { Shadow } from "./shadow.js";
 

@@ -6,7 +6,6 @@ import {
   type Domain,
   type DomainId,
   type GrantAccess,
-  PAGE_SIZE,
   type Page,
   ScsiifSegment,
   VSCSIIF_SG_GRANT,
@@ -126,9 +125,6 @@ export class SegmentGranter {
     return this.#lists[shadow.rqid] as DescriptorPage;
   }
 }
-
-/** The most segments a page of descriptors holds. */
-export const SEGMENTS_PER_PAGE = PAGE_SIZE / ScsiifSegment.size;
 
 class DescriptorPage {
   readonly page: Page;

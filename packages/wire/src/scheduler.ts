@@ -1,6 +1,7 @@
 // Knows how to run queued records in order, a bounded batch per turn of the platform's loop.
 
 import type { Runnable, Scheduler } from "./clock.js";
+import { Queue } from "./queue.js";
 
 /** Records run per turn before the platform's loop gets its chance to see sockets, files and timers. */
 const BATCH = 1024;
@@ -10,9 +11,7 @@ const BATCH = 1024;
  * (`setImmediate` in Node); it is asked for once per batch, never once per record.
  */
 export class TurnScheduler implements Scheduler {
-  #queue: Runnable[] = new Array(64);
-  #head = 0;
-  #length = 0;
+  readonly #queue = new Queue<Runnable>();
   #requested = false;
   readonly #nextTurn: (callback: () => void) => void;
   readonly #drain = (): void => this.#run();
@@ -22,9 +21,7 @@ export class TurnScheduler implements Scheduler {
   }
 
   soon(runnable: Runnable): void {
-    if (this.#length === this.#queue.length) this.#grow();
-    this.#queue[(this.#head + this.#length) & (this.#queue.length - 1)] = runnable;
-    this.#length += 1;
+    this.#queue.push(runnable);
     this.#request();
   }
 
@@ -36,28 +33,10 @@ export class TurnScheduler implements Scheduler {
 
   #run(): void {
     try {
-      for (let budget = BATCH; budget > 0 && this.#length > 0; budget--) this.#take().run();
+      for (let budget = BATCH; budget > 0 && this.#queue.length > 0; budget--) this.#queue.shift().run();
     } finally {
       this.#requested = false;
-      if (this.#length > 0) this.#request();
+      if (this.#queue.length > 0) this.#request();
     }
   }
-
-  #take(): Runnable {
-    const runnable = this.#queue[this.#head];
-    this.#queue[this.#head] = IDLE;
-    this.#head = (this.#head + 1) & (this.#queue.length - 1);
-    this.#length -= 1;
-    return runnable;
-  }
-
-  #grow(): void {
-    const size = this.#queue.length;
-    const larger: Runnable[] = new Array(size * 2);
-    for (let i = 0; i < size; i++) larger[i] = this.#queue[(this.#head + i) & (size - 1)];
-    this.#queue = larger;
-    this.#head = 0;
-  }
 }
-
-const IDLE: Runnable = { run() {} };

@@ -1,13 +1,16 @@
 // Knows a first-in first-out queue that allocates nothing once it has grown.
 
+/** The number of places is a power of two, so that an index wraps by a mask. */
+const FIRST_SIZE = 64;
+
 export class Queue<Item> {
-  #items: (Item | undefined)[] = new Array(16);
+  #items: (Item | undefined)[] = new Array(FIRST_SIZE);
   #head = 0;
   length = 0;
 
   push(item: Item): void {
     if (this.length === this.#items.length) this.#grow();
-    this.#items[(this.#head + this.length) % this.#items.length] = item;
+    this.#items[this.#wrap(this.length)] = item;
     this.length += 1;
   }
 
@@ -20,7 +23,7 @@ export class Queue<Item> {
   shift(): Item {
     const item = this.#items[this.#head] as Item;
     this.#items[this.#head] = undefined;
-    this.#head = (this.#head + 1) % this.#items.length;
+    this.#head = this.#wrap(1);
     this.length -= 1;
     return item;
   }
@@ -36,10 +39,14 @@ export class Queue<Item> {
     return found;
   }
 
+  #wrap(offset: number): number {
+    return (this.#head + offset) & (this.#items.length - 1);
+  }
+
   #grow(): void {
-    const old = this.#items;
-    this.#items = new Array(old.length * 2);
-    for (let i = 0; i < this.length; i++) this.#items[i] = old[(this.#head + i) % old.length];
+    const larger: (Item | undefined)[] = new Array(this.#items.length * 2);
+    for (let i = 0; i < this.length; i++) larger[i] = this.#items[this.#wrap(i)];
+    this.#items = larger;
     this.#head = 0;
   }
 }
