@@ -1,27 +1,34 @@
 // Knows how rows are shown to a person.
 
+import { type Column, formatColumns } from "@pvscsi/wire";
 import type { Row } from "./suite.js";
 
-const HEAD = ["suite", "check", "result", "figure", "seconds"];
 /** Characters of the widest column. */
 const WIDEST = 100;
 
-function cells(row: Row): string[] {
-  const figure = row.figure.replace(/\s+/g, " ").slice(0, WIDEST);
-  return [row.suite, row.check, row.passed ? "passed" : "FAILED", figure, row.seconds.toFixed(1)];
+const COLUMNS: readonly Column<Row>[] = [
+  { title: "suite", text: ({ suite }) => suite },
+  { title: "check", text: ({ check }) => check },
+  { title: "result", text: resultOf },
+  { title: "figure", text: ({ figure }) => figure.replace(/\s+/g, " ").slice(0, WIDEST) },
+  { title: "seconds", align: "right", text: secondsOf },
+];
+
+function resultOf({ passed }: Row): string {
+  return passed ? "passed" : "FAILED";
+}
+
+function secondsOf({ seconds }: Row): string {
+  return seconds.toFixed(1);
 }
 
 /** Lines of a table with its columns below each other; seconds stand to the right. */
 export function tableOf(rows: readonly Row[]): string {
-  const lines = [HEAD, ...rows.map(cells)];
-  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const text = (line: readonly string[]) =>
-    line.map((cell, column) => (column === 4 ? cell.padStart(widths[4]) : cell.padEnd(widths[column]))).join("  ");
-  return lines.map(text).join("\n");
+  return formatColumns(COLUMNS, rows);
 }
 
 /** A row while the suite runs. */
 export function progressOf(row: Row): string {
-  const [suite, check, result, , seconds] = cells(row);
-  return `${suite}: ${check}: ${result} (${seconds} s)${row.passed ? "" : `: ${row.figure}`}`;
+  const { suite, check, passed, figure } = row;
+  return `${suite}: ${check}: ${resultOf(row)} (${secondsOf(row)} s)${passed ? "" : `: ${figure}`}`;
 }

@@ -1,16 +1,11 @@
 // Knows how a comparison is printed.
 
+import { type Column, formatColumns } from "@pvscsi/wire";
 import type { Row } from "./comparison.js";
 
-interface Column {
-  readonly title: string;
-  readonly align: "left" | "right";
-  readonly text: (row: Row) => string;
-}
-
-const COLUMNS: readonly Column[] = [
-  { title: "workload", align: "left", text: (row) => row.workload },
-  { title: "transport", align: "left", text: (row) => row.contender },
+const COLUMNS: readonly Column<Row>[] = [
+  { title: "workload", text: (row) => row.workload },
+  { title: "transport", text: (row) => row.contender },
   { title: "IOPS", align: "right", text: (row) => Math.round(row.perSecond).toString() },
   { title: "MB/s", align: "right", text: (row) => Math.round(row.megabytesPerSecond).toString() },
   { title: "p50 us", align: "right", text: (row) => row.medianMicroseconds.toFixed(1) },
@@ -25,16 +20,5 @@ function ratioText({ ratio }: Row): string {
 
 /** A header line and a line for each row, in columns. */
 export function formatComparison(rows: readonly Row[]): string {
-  const widths = COLUMNS.map(({ title, text }) => Math.max(title.length, ...rows.map((row) => text(row).length)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, index) =>
-        COLUMNS[index].align === "left" ? cell.padEnd(widths[index]) : cell.padStart(widths[index]),
-      )
-      .join("  ")
-      .trimEnd();
-  return [
-    line(COLUMNS.map(({ title }) => title)),
-    ...rows.map((row) => line(COLUMNS.map(({ text }) => text(row)))),
-  ].join("\n");
+  return formatColumns(COLUMNS, rows);
 }

@@ -1,5 +1,6 @@
 // Knows how a domain's LUNs are listed: as `xm scsi-list` did, column for column, and in full.
 
+import { type Column, formatColumns } from "@pvscsi/wire";
 import { type XenbusState, xenbusStateName } from "@pvscsi/xen";
 import type { ControllerInfo, LunInfo } from "./inventory.js";
 
@@ -35,14 +36,8 @@ export function scsiListRows(controllers: readonly ControllerInfo[]): ScsiListRo
   );
 }
 
-interface Column {
-  readonly title: string;
-  /** Least width; a column grows with what is in it, so that a naa name does not push the others aside. */
-  readonly width: number;
-  readonly text: (row: ScsiListRow) => string;
-}
-
-const COLUMNS: readonly Column[] = [
+/** The widths are xm's; a naa name does not push the other columns aside. */
+const COLUMNS: readonly Column<ScsiListRow>[] = [
   { title: "Idx", width: 3, text: (row) => String(row.idx) },
   { title: "BE", width: 3, text: (row) => String(row.backend) },
   { title: "state", width: 5, text: (row) => String(row.state) },
@@ -55,18 +50,7 @@ const COLUMNS: readonly Column[] = [
 
 /** The table with its header line. */
 export function formatScsiList(rows: readonly ScsiListRow[]): string {
-  const widths = COLUMNS.map(({ title, width, text }) =>
-    Math.max(width, title.length, ...rows.map((row) => text(row).length)),
-  );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, index) => cell.padEnd(widths[index]))
-      .join(" ")
-      .trimEnd();
-  return [
-    line(COLUMNS.map(({ title }) => title)),
-    ...rows.map((row) => line(COLUMNS.map(({ text }) => text(row)))),
-  ].join("\n");
+  return formatColumns(COLUMNS, rows, " ");
 }
 
 /** Everything xenstore says of controllers and their LUNs, a paragraph for each. */
