@@ -5,6 +5,7 @@ import {
   type ByteStore,
   COMMANDS,
   type DecodedSense,
+  diskName,
   type HostAdapter,
   SenseKey,
 } from "@pvscsi/scsi";
@@ -17,7 +18,7 @@ import { DiskStore } from "./disk-store.js";
 import { type ScanRange, ScsiHost } from "./host.js";
 import { ask } from "./inquiry.js";
 import { KernelLog } from "./kernel-log.js";
-import { diskName, LowestFree } from "./naming.js";
+import { LowestFree } from "./naming.js";
 import { FailureReport } from "./report.js";
 
 export interface GuestOptions {

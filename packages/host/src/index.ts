@@ -2,5 +2,4 @@ export * from "./config-file.js";
 export { type FileStoreOptions, openFileStore } from "./file-open.js";
 export { FileStore } from "./file-store.js";
 export { type Host, type HostDevice, type HostOptions, openHost } from "./host.js";
-export { diskName } from "./names.js";
 export { OpenFiles } from "./open-files.js";

@@ -11,6 +11,7 @@ import {
   type Position,
   type ScsiHostConfig,
 } from "@pvscsi/config";
+import { diskName } from "@pvscsi/scsi";
 
 /** A LUN with all it is called. */
 export interface NamedLun {
@@ -73,15 +74,6 @@ export function lookupKey(device: PhysicalDevice): string {
     case "scsi-id":
       return device.text;
   }
-}
-
-/** sda ... sdz, sdaa ...: the kernel's sd_format_disk_name. */
-export function diskName(index: number): string {
-  let letters = "";
-  for (let left = index; left >= 0; left = Math.floor(left / 26) - 1) {
-    letters = String.fromCharCode(0x61 + (left % 26)) + letters;
-  }
-  return `sd${letters}`;
 }
 
 function unusedNames(taken: ReadonlySet<string | undefined>, name: (index: number) => string): () => string {

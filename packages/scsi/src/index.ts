@@ -2,6 +2,7 @@ export * from "./adapter.js";
 export * from "./cdb.js";
 export * from "./direct.js";
 export { createDisk, type DiskOptions } from "./disk/disk.js";
+export * from "./kernel-names.js";
 export * from "./logical-unit.js";
 export * from "./management.js";
 export * from "./nexus.js";

@@ -1,6 +1,7 @@
 // The names, numbers and sizes that an operating system and its programs make up.
 
-import { byteCountText, diskName, KernelLog, LowestFree, rateText, secondsText, sizeText } from "@pvscsi/guest";
+import { byteCountText, KernelLog, LowestFree, rateText, secondsText, sizeText } from "@pvscsi/guest";
+import { diskName } from "@pvscsi/scsi";
 import { ProbeHub, Simulation, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 

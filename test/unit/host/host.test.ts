@@ -1,8 +1,8 @@
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatAddress, parseHostConfig } from "@pvscsi/config";
-import { diskName, type Host, openHost, readHostConfig, readMachineConfig } from "@pvscsi/host";
-import type { OpenedDevice, UnitEvent } from "@pvscsi/scsi";
+import { type Host, openHost, readHostConfig, readMachineConfig } from "@pvscsi/host";
+import { diskName, type OpenedDevice, type UnitEvent } from "@pvscsi/scsi";
 import type { Clock, Runnable, Timer } from "@pvscsi/wire";
 import { expect } from "chai";
 import { repositoryRoot } from "../../support/repository.js";
