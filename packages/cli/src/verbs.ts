@@ -2,11 +2,12 @@
 
 import { DOMAIN_VERBS } from "./domain-verbs.js";
 import type { OneProcess } from "./one-process.js";
+import { OPEN_VERBS } from "./open-verbs.js";
 import { SCSI_VERBS } from "./scsi-verbs.js";
 import { Exit, failure, type Outcome, run, type Verb } from "./verb.js";
 import { XENSTORE_VERB } from "./xenstore-verb.js";
 
-export const VERBS: readonly Verb[] = [...DOMAIN_VERBS, ...SCSI_VERBS, XENSTORE_VERB];
+export const VERBS: readonly Verb[] = [...DOMAIN_VERBS, ...SCSI_VERBS, XENSTORE_VERB, ...OPEN_VERBS];
 
 /** Runs the verb that is the first word; whatever goes wrong is told in `errors` and by the status. */
 export async function runVerb(system: OneProcess, [name, ...words]: readonly string[]): Promise<Outcome> {

@@ -13,6 +13,17 @@ export const DEFAULT_GRANT_FRAMES = 64;
 
 const IN_USE = GrantFlags.reading | GrantFlags.writing;
 
+/** What `lsgrants` shows of an entry that gives access. */
+export interface GrantDescription {
+  readonly reference: GrantReference;
+  /** Who may use it. */
+  readonly to: DomainId;
+  readonly frame: number;
+  readonly access: GrantAccess;
+  /** Mapped, or copied, right now. */
+  readonly inUse: boolean;
+}
+
 /**
  * A table that grows page by page. An entry is two words: flags and domain id in the first, so that both change in one
  * compare-and-swap, and the frame in the second.
@@ -73,6 +84,19 @@ export class GrantTable {
 
   frame(reference: GrantReference): number {
     return Atomics.load(this.#words[reference >>> 9], frameWord(reference)) >>> 0;
+  }
+
+  /** The entries that give access, as they are at this moment, by reference. */
+  describe(): GrantDescription[] {
+    const grants: GrantDescription[] = [];
+    for (let reference = GNTTAB_RESERVED_ENTRIES; reference < this.entries; reference++) {
+      const head = this.head(reference);
+      if ((head & GrantFlags.typeMask) !== GrantFlags.permitAccess) continue;
+      const access = (head & GrantFlags.readonly) === 0 ? "read-write" : "read-only";
+      const inUse = (head & IN_USE) !== 0;
+      grants.push({ reference, to: head >>> 16, frame: this.frame(reference), access, inUse });
+    }
+    return grants;
   }
 
   #grow(): boolean {

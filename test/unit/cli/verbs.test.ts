@@ -39,6 +39,46 @@ describe("verbs", () => {
 
   const create = () => good("create", folder.path("domU.cfg"));
 
+  it("lsevtchn shows both ends of a ring's event channel in Xen's words", async () => {
+    await create();
+    expect(await good("lsevtchn", "domU")).to.equal("   1: VCPU 0: Interdomain (Connected) - Remote Domain 0, Port 1");
+    expect(await good("lsevtchn", "0")).to.equal("   1: VCPU 0: Interdomain (Connected) - Remote Domain 1, Port 1");
+    await good("destroy", "domU");
+    expect(await good("lsevtchn", "0", "--json")).to.equal("[]");
+    expect(await bad(1, "lsevtchn", "domU")).to.include("invalid domain identifier");
+  });
+
+  it("lsevtchn shows a port that nobody has bound to", async () => {
+    await create();
+    world.system.hypervisor.find(1)?.events.allocateUnbound(0);
+    expect(await good("lsevtchn", "domU")).to.include(
+      "\n   2: VCPU 0: Interdomain (Waiting connection) - Remote Domain 0",
+    );
+  });
+
+  it("lsgrants shows the ring's grant at its owner, and the mapping at its back end", async () => {
+    await create();
+    const { grants, mappings } = JSON.parse(await good("lsgrants", "domU", "--json"));
+    expect(mappings).to.deep.equal([]);
+    expect(grants).to.have.length(1);
+    const { reference, frame, ...rest } = grants[0];
+    expect(rest).to.deep.equal({ to: 0, access: "read-write", inUse: true });
+    expect(await world.done(world.system.store.read("/local/domain/1/device/vscsi/0/ring-ref"))).to.equal(
+      String(reference),
+    );
+    const table = await good("lsgrants", "domU");
+    expect(table).to.match(
+      new RegExp(`^Ref +Dom +Frame +Access +In use\\n *${reference} +0 +${frame} +read-write +yes\\n\\nHandle`),
+    );
+    const back = JSON.parse(await good("lsgrants", "0", "--json"));
+    expect(back.grants).to.deep.equal([]);
+    expect(back.mappings).to.deep.equal([
+      { handle: back.mappings[0].handle, from: 1, reference, access: "read-write" },
+    ]);
+    await good("destroy", "domU");
+    expect(JSON.parse(await good("lsgrants", "0", "--json"))).to.deep.equal({ grants: [], mappings: [] });
+  });
+
   for (const verb of VERBS) {
     it(`${verb.name} has help with an example, by -h and --help`, async () => {
       for (const option of ["-h", "--help"]) {
