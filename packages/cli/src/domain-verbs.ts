@@ -5,7 +5,7 @@ import { runGuestCommand } from "@pvscsi/guest";
 import { readMachineConfig } from "@pvscsi/host";
 import { type DomainInfo, ToolstackError } from "@pvscsi/toolstack";
 import { NBD_USAGE, serveDisk } from "./nbd-command.js";
-import { nodeFiles } from "./node-files.js";
+import { filesIn, pathIn } from "./node-files.js";
 import type { OneProcess } from "./one-process.js";
 import { Exit, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
 
@@ -79,11 +79,11 @@ export async function guestId(system: OneProcess, name: string): Promise<number>
   return id;
 }
 
-async function create(system: OneProcess, { arguments: [path], options }: VerbWords): Promise<Outcome> {
+async function create(system: OneProcess, { arguments: [path], options, directory }: VerbWords): Promise<Outcome> {
   const wanted = options.get("--dialect") ?? "libxl";
   const dialect = DIALECTS.find((known) => known === wanted);
   if (dialect === undefined) throw new UsageError(`create: no dialect '${wanted}', expecting ${DIALECTS.join(" or ")}`);
-  const config = await readMachineConfig(path, dialect);
+  const config = await readMachineConfig(pathIn(directory, path), dialect);
   await system.toolstack.create(config);
   return {
     output: `Parsing config from ${path}`,
@@ -116,10 +116,10 @@ async function theDomain(system: OneProcess, { arguments: [word] }: VerbWords, b
   throw new ToolstackError("DOMAIN_NOTFOUND", `there is no domain with the ${by} '${word}'`);
 }
 
-async function guest(system: OneProcess, { arguments: [name, ...command] }: VerbWords): Promise<Outcome> {
+async function guest(system: OneProcess, { arguments: [name, ...command], directory }: VerbWords): Promise<Outcome> {
   const running = system.guest(await guestId(system, name));
   if (command[0] === "nbd")
-    return { output: await serveDisk(running, command.slice(1)), errors: "", status: Exit.done };
-  const { output, status } = await runGuestCommand(running.guest, command, nodeFiles);
+    return { output: await serveDisk(running, command.slice(1), directory), errors: "", status: Exit.done };
+  const { output, status } = await runGuestCommand(running.guest, command, filesIn(directory));
   return { output, errors: "", status };
 }

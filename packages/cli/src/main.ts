@@ -5,14 +5,18 @@ import { formatComparison, selectWorkloads, WORKLOADS } from "@pvscsi/bench";
 import type { VscsiDialect } from "@pvscsi/config";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { measure, TRANSPORT_NAMES } from "./benchmark.js";
+import { stateFolder } from "./control-client.js";
 import { runDemo } from "./demo.js";
+import { runDom0 } from "./dom0.js";
 import { DIALECTS } from "./domain-verbs.js";
 import { endWithReader, Interrupts } from "./interrupts.js";
 import { linePrinter } from "./printer.js";
+import { runRemotely } from "./remote-verb.js";
 import { openReport } from "./report-file.js";
 import { serveDisks } from "./serve.js";
 import { runShell } from "./shell.js";
 import { Exit, messageOf } from "./verb.js";
+import { findVerb, VERBS } from "./verbs.js";
 
 const interrupts = new Interrupts();
 const printer = linePrinter(
@@ -35,6 +39,11 @@ interface BenchWords {
   readonly milliseconds: number;
   readonly json?: true;
   readonly out?: string;
+}
+
+interface Dom0Words {
+  readonly host: string;
+  readonly state?: string;
 }
 
 const program = new Command("pvscsi")
@@ -77,6 +86,27 @@ program
     printer.print(json ? text : formatComparison(report.rows));
   });
 
+program
+  .command("dom0")
+  .description(
+    "a dom0 with its devices and guests, until Ctrl-C or SIGTERM; the verbs below reach it from other shells",
+  )
+  .option("--host <file>", "dom0's devices", "configs/host.yaml")
+  .option(
+    "--state <dir>",
+    "where its control.sock is (default: $PVSCSI_STATE, else $XDG_RUNTIME_DIR/pvscsi, else /run/pvscsi)",
+  )
+  .addHelpText("after", "\nExample: pvscsi dom0 --host configs/host.yaml --state /tmp/dom0")
+  .action(async ({ host, state }: Dom0Words) => {
+    const ended = () => interrupts.next();
+    process.exitCode = await runDom0({ host, state: stateFolder(state, process.env), printer, ended });
+  });
+
+program.addHelpText(
+  "after",
+  `\nVerbs, run by dom0 (--state DIR says which): ${VERBS.map(({ name }) => name).join(", ")}`,
+);
+
 function afterwardsOf({ shell, serve }: DemoWords): Parameters<typeof runDemo>[0]["afterwards"] {
   if (serve) return (session) => serveDisks(session, printer, () => interrupts.next());
   if (!shell) return undefined;
@@ -103,8 +133,21 @@ function told(error: unknown): number {
   return Exit.failed;
 }
 
+/** A verb's words are its own: commander would take dashes that are meant for a command in a guest. */
+async function runCommandLine([name, ...words]: readonly string[]): Promise<void> {
+  const verb = findVerb(name);
+  if (verb === undefined) {
+    await program.parseAsync();
+    return;
+  }
+  const { output, errors, status } = await runRemotely(verb, words, process.env, process.cwd());
+  printer.print(output);
+  printer.error(errors);
+  process.exitCode = status;
+}
+
 try {
-  await program.parseAsync();
+  await runCommandLine(process.argv.slice(2));
 } catch (error) {
   process.exitCode = told(error);
 }

@@ -2,6 +2,7 @@
 
 import { type NbdServerOptions, serveNbd } from "@pvscsi/nbd";
 import { ToolstackError } from "@pvscsi/toolstack";
+import { pathIn } from "./node-files.js";
 import type { RunningGuest } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import { diskExport } from "./serve.js";
@@ -10,10 +11,10 @@ import { UsageError } from "./verb.js";
 export const NBD_USAGE = "nbd DEV --socket PATH | --listen [ADDR:]PORT";
 
 /** Begins to serve and gives the URI that clients take. */
-export async function serveDisk(running: RunningGuest, words: readonly string[]): Promise<string> {
+export async function serveDisk(running: RunningGuest, words: readonly string[], directory: string): Promise<string> {
   const [name, option, value, ...more] = words;
   if (name === undefined || value === undefined || more.length > 0) throw new UsageError(`guest: ${NBD_USAGE}`);
-  const listen = listenOption(option, value);
+  const listen = listenOption(option, value, directory);
   const disk = running.guest.disk(name);
   if (disk === undefined) throw new ToolstackError("NOTFOUND", `${running.guest.name} has no disk ${name}`);
   const served = diskExport(running.guest, disk);
@@ -23,8 +24,8 @@ export async function serveDisk(running: RunningGuest, words: readonly string[])
 }
 
 /** Without an address only this machine is served; port 0 takes a free one. */
-function listenOption(option: string, value: string): NbdServerOptions["listen"] {
-  if (option === "--socket") return { path: value };
+function listenOption(option: string, value: string, directory: string): NbdServerOptions["listen"] {
+  if (option === "--socket") return { path: pathIn(directory, value) };
   const address = /^(?:(\[[0-9a-f:]+\]|[^:]+):)?(\d{1,5})$/i.exec(value);
   const port = Number(address?.[2]);
   if (option !== "--listen" || address === null || port > 0xffff) throw new UsageError(`guest: ${NBD_USAGE}`);

@@ -1,6 +1,7 @@
 // Knows Node's files, as commands of a guest are lent them.
 
 import { constants, type FileHandle, open } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Files, OpenFile } from "@pvscsi/guest";
 
 /** strerror's words for what happens to users; other errors keep their code. */
@@ -20,20 +21,27 @@ function wordsOf(error: unknown): string {
   return WORDS[code] ?? message;
 }
 
-/** Files of this machine, by path; there is no standard input or output. */
-export const nodeFiles: Files = {
-  async open(path, access, truncate) {
-    if (path === null) return "No standard input or output here";
-    try {
-      const flags = access === "read" ? constants.O_RDONLY : constants.O_WRONLY | constants.O_CREAT;
-      const handle = await open(path, flags);
-      if (truncate !== null && access === "write") await handle.truncate(truncate);
-      return new NodeFile(handle);
-    } catch (error) {
-      return wordsOf(error);
-    }
-  },
-};
+/** A path as it was typed in `directory`; it stays as it is where that is this process's own. */
+export function pathIn(directory: string, path: string): string {
+  return directory === process.cwd() ? path : resolve(directory, path);
+}
+
+/** Files of this machine, by paths that begin at `directory`; there is no standard input or output. */
+export function filesIn(directory: string): Files {
+  return {
+    async open(path, access, truncate) {
+      if (path === null) return "No standard input or output here";
+      try {
+        const flags = access === "read" ? constants.O_RDONLY : constants.O_WRONLY | constants.O_CREAT;
+        const handle = await open(pathIn(directory, path), flags);
+        if (truncate !== null && access === "write") await handle.truncate(truncate);
+        return new NodeFile(handle);
+      } catch (error) {
+        return wordsOf(error);
+      }
+    },
+  };
+}
 
 class NodeFile implements OpenFile {
   readonly #handle: FileHandle;

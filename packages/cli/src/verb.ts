@@ -20,6 +20,8 @@ export interface VerbWords {
   readonly arguments: readonly string[];
   /** The options given, by their names; the value of one that takes none is "". */
   readonly options: ReadonlyMap<string, string>;
+  /** Where relative paths begin: the folder of whoever typed them. */
+  readonly directory: string;
 }
 
 export interface VerbOption {
@@ -50,18 +52,41 @@ export interface Verb {
 export class UsageError extends Error {}
 
 /** Runs a verb with its words; what a person did wrong or what could not be done is told, our own mistakes are thrown. */
-export async function run(verb: Verb, system: OneProcess, words: readonly string[]): Promise<Outcome> {
+export async function run(
+  verb: Verb,
+  system: OneProcess,
+  words: readonly string[],
+  directory: string,
+): Promise<Outcome> {
   try {
     const sorted = sortWords(verb, words);
-    if (sorted === "help") return { output: verbHelp(verb), errors: "", status: Exit.done };
-    const result = await verb.run(system, sorted);
+    if (sorted === "help") return helpOutcome(verb);
+    const result = await verb.run(system, { ...sorted, directory });
     return typeof result === "string" ? { output: result, errors: "", status: Exit.done } : result;
   } catch (error) {
-    if (error instanceof UsageError) return failure(Exit.usage, `${error.message}\n\n${verbHelp(verb)}`);
+    if (error instanceof UsageError) return usageOutcome(verb, error);
     const message = messageOf(error, `pvscsi ${verb.name}`);
     if (message === null) throw error;
     return failure(Exit.failed, message);
   }
+}
+
+/** What can be said of a verb's words without any system: its help, what is wrong with them, or null when they will do. */
+export function checkWords(verb: Verb, words: readonly string[]): Outcome | null {
+  try {
+    return sortWords(verb, words) === "help" ? helpOutcome(verb) : null;
+  } catch (error) {
+    if (error instanceof UsageError) return usageOutcome(verb, error);
+    throw error;
+  }
+}
+
+function helpOutcome(verb: Verb): Outcome {
+  return { output: verbHelp(verb), errors: "", status: Exit.done };
+}
+
+function usageOutcome(verb: Verb, error: UsageError): Outcome {
+  return failure(Exit.usage, `${error.message}\n\n${verbHelp(verb)}`);
 }
 
 /** What is told of an error, in one line: null for one that is our own mistake. A text's own place is enough of a prefix. */
@@ -87,7 +112,7 @@ function optionText({ name, value }: VerbOption): string {
   return value === undefined ? name : `${name} ${value}`;
 }
 
-function sortWords(verb: Verb, words: readonly string[]): VerbWords | "help" {
+function sortWords(verb: Verb, words: readonly string[]): Omit<VerbWords, "directory"> | "help" {
   const given: string[] = [];
   const options = new Map<string, string>();
   for (let i = 0; i < words.length; i++) {

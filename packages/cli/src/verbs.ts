@@ -9,11 +9,22 @@ import { XENSTORE_VERB } from "./xenstore-verb.js";
 
 export const VERBS: readonly Verb[] = [...DOMAIN_VERBS, ...SCSI_VERBS, XENSTORE_VERB, ...OPEN_VERBS];
 
-/** Runs the verb that is the first word; whatever goes wrong is told in `errors` and by the status. */
-export async function runVerb(system: OneProcess, [name, ...words]: readonly string[]): Promise<Outcome> {
-  const verb = VERBS.find((other) => other.name === name);
+export function findVerb(name: string | undefined): Verb | undefined {
+  return VERBS.find((verb) => verb.name === name);
+}
+
+/**
+ * Runs the verb that is the first word; whatever goes wrong is told in `errors` and by the status. Relative paths begin
+ * at `directory`.
+ */
+export async function runVerb(
+  system: OneProcess,
+  [name, ...words]: readonly string[],
+  directory: string = process.cwd(),
+): Promise<Outcome> {
+  const verb = findVerb(name);
   if (verb === undefined) return failure(Exit.usage, `pvscsi: unknown command '${name}', see help`);
-  return run(verb, system, words);
+  return run(verb, system, words, directory);
 }
 
 /** The list of verbs, two lines each. */

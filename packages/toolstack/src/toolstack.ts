@@ -33,6 +33,8 @@ export interface DomainInfo {
 
 export class Toolstack {
   readonly #options: ToolstackOptions;
+  /** Names of domains on their way, which xenstore does not know yet: two may be started at the same time. */
+  readonly #starting = new Set<string>();
 
   constructor(options: ToolstackOptions) {
     this.#options = options;
@@ -40,10 +42,21 @@ export class Toolstack {
 
   /** Makes a domain with its devices and lets it run; when anything fails, nothing of it is left. */
   async create(config: MachineConfig): Promise<DomainId> {
-    const { launcher, vscsi } = this.#options;
-    if ((await this.list()).some(({ name }) => name === config.name)) {
-      throw new ToolstackError("INVAL", `domain '${config.name}' exists already`);
+    const { name } = config;
+    const domains = await this.list();
+    if (this.#starting.has(name) || domains.some((domain) => domain.name === name)) {
+      throw new ToolstackError("INVAL", `domain '${name}' exists already`);
     }
+    this.#starting.add(name);
+    try {
+      return await this.#start(config);
+    } finally {
+      this.#starting.delete(name);
+    }
+  }
+
+  async #start(config: MachineConfig): Promise<DomainId> {
+    const { launcher, vscsi } = this.#options;
     const planned = await vscsi.plan(config);
     const domain = await launcher.build(config);
     try {

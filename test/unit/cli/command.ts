@@ -17,6 +17,8 @@ export interface CommandOptions {
   /** Its input stays open, for `ask`. */
   readonly stays?: true;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Where it is typed. */
+  readonly directory?: string;
 }
 
 /** A command that runs. */
@@ -26,8 +28,9 @@ export class RunningCommand {
   output = "";
   errors = "";
 
-  constructor(words: readonly string[], { input = "", stays, environment = {} }: CommandOptions = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...words], { env: { ...process.env, ...environment } });
+  constructor(words: readonly string[], { input = "", stays, environment = {}, directory }: CommandOptions = {}) {
+    const env = { ...process.env, ...environment };
+    this.child = spawn(process.execPath, [MAIN, ...words], { env, ...(directory && { cwd: directory }) });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.output += text;
     });

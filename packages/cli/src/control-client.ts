@@ -1,0 +1,49 @@
+// Knows how a command finds its dom0 and has a verb run there.
+
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { ToolstackError } from "@pvscsi/toolstack";
+import { ProtocolError } from "@pvscsi/wire";
+import { LONGEST_ANSWER, parseAnswer, readLine, requestLine } from "./control-wire.js";
+import type { Outcome } from "./verb.js";
+
+/** Where a dom0 keeps its state: as told, else by the environment, else /run/pvscsi. */
+export function stateFolder(told: string | undefined, environment: NodeJS.ProcessEnv): string {
+  const { PVSCSI_STATE, XDG_RUNTIME_DIR } = environment;
+  if (told !== undefined) return told;
+  if (PVSCSI_STATE) return PVSCSI_STATE;
+  return XDG_RUNTIME_DIR ? join(XDG_RUNTIME_DIR, "pvscsi") : "/run/pvscsi";
+}
+
+/** A connection, or null when nobody listens there. */
+export function connectControl(path: string): Promise<Socket | null> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(null);
+      else reject(error);
+    });
+  });
+}
+
+/** Runs a verb at the dom0 of `state`. Throws ToolstackError when there is none, or it does not answer. */
+export async function runAtDom0(state: string, words: readonly string[], directory: string): Promise<Outcome> {
+  const socket = await connectControl(join(state, "control.sock"));
+  if (socket === null) throw new ToolstackError("FAIL", `no dom0 at ${state}: start one with pvscsi dom0`);
+  socket.on("error", () => {});
+  try {
+    socket.write(requestLine({ words, directory }));
+    const line = await readLine(socket, LONGEST_ANSWER);
+    if (line === null) throw new ToolstackError("FAIL", `the dom0 at ${state} has ended`);
+    return parseAnswer(line);
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new ToolstackError("FAIL", `the dom0 at ${state}: ${error.message}`);
+    if (socket.destroyed && !(error instanceof ToolstackError)) {
+      throw new ToolstackError("FAIL", `the dom0 at ${state} has ended`);
+    }
+    throw error;
+  } finally {
+    socket.destroy();
+  }
+}
