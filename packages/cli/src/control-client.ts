@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { ProtocolError } from "@pvscsi/wire";
-import { LONGEST_ANSWER, parseAnswer, readLine, requestLine } from "./control-wire.js";
+import { controlPath, LONGEST_ANSWER, parseAnswer, readLine, requestLine } from "./control-wire.js";
 import type { Outcome } from "./verb.js";
 
 /** Where a dom0 keeps its state: as told, else by the environment, else /run/pvscsi. */
@@ -29,7 +29,7 @@ export function connectControl(path: string): Promise<Socket | null> {
 
 /** Runs a verb at the dom0 of `state`. Throws ToolstackError when there is none, or it does not answer. */
 export async function runAtDom0(state: string, words: readonly string[], directory: string): Promise<Outcome> {
-  const socket = await connectControl(join(state, "control.sock"));
+  const socket = await connectControl(controlPath(state));
   if (socket === null) throw new ToolstackError("FAIL", `no dom0 at ${state}: start one with pvscsi dom0`);
   socket.on("error", () => {});
   try {
@@ -39,9 +39,6 @@ export async function runAtDom0(state: string, words: readonly string[], directo
     return parseAnswer(line);
   } catch (error) {
     if (error instanceof ProtocolError) throw new ToolstackError("FAIL", `the dom0 at ${state}: ${error.message}`);
-    if (socket.destroyed && !(error instanceof ToolstackError)) {
-      throw new ToolstackError("FAIL", `the dom0 at ${state} has ended`);
-    }
     throw error;
   } finally {
     socket.destroy();

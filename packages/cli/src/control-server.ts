@@ -2,11 +2,17 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { ProtocolError } from "@pvscsi/wire";
 import { connectControl } from "./control-client.js";
-import { answerLine, type ControlRequest, LONGEST_REQUEST, parseRequest, readLine } from "./control-wire.js";
+import {
+  answerLine,
+  type ControlRequest,
+  controlPath,
+  LONGEST_REQUEST,
+  parseRequest,
+  readLine,
+} from "./control-wire.js";
 import { Exit, failure, type Outcome } from "./verb.js";
 
 const MOST_CONNECTIONS = 64;
@@ -24,7 +30,7 @@ export async function serveControl(
   state: string,
   run: (request: ControlRequest) => Promise<Outcome>,
 ): Promise<ControlServer> {
-  const path = join(state, "control.sock");
+  const path = controlPath(state);
   await mkdir(state, { recursive: true, mode: 0o700 });
   const running = await connectControl(path);
   if (running !== null) {
@@ -62,15 +68,20 @@ function listen(server: Server, path: string): Promise<void> {
 }
 
 async function answer(socket: Socket, run: (request: ControlRequest) => Promise<Outcome>): Promise<void> {
-  const timer = setTimeout(() => socket.destroy(), PATIENCE);
   try {
-    const line = await readLine(socket, LONGEST_REQUEST);
-    clearTimeout(timer);
+    const line = await readRequestLine(socket);
     if (line !== null) socket.end(answerLine(await run(parseRequest(line))));
   } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    socket.end(answerLine(failure(Exit.usage, `pvscsi: ${error.message}`)));
+  }
+}
+
+async function readRequestLine(socket: Socket): Promise<string | null> {
+  const timer = setTimeout(() => socket.destroy(), PATIENCE);
+  try {
+    return await readLine(socket, LONGEST_REQUEST);
+  } finally {
     clearTimeout(timer);
-    if (error instanceof ProtocolError) socket.end(answerLine(failure(Exit.usage, `pvscsi: ${error.message}`)));
-    else if (socket.destroyed) return;
-    else throw error;
   }
 }

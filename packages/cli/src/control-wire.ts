@@ -1,5 +1,6 @@
 // Knows what dom0 and those who ask it say to each other on STATE/control.sock: one line of JSON each way, with a version.
 
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { ProtocolError } from "@pvscsi/wire";
 import type { Outcome } from "./verb.js";
@@ -10,6 +11,10 @@ const VERSION = 1;
 export const LONGEST_REQUEST = 64 * 1024;
 export const LONGEST_ANSWER = 16 * 1024 * 1024;
 const MOST_WORDS = 1024;
+
+export function controlPath(state: string): string {
+  return join(state, "control.sock");
+}
 
 /** A verb with its words, and the folder that its relative paths begin at. */
 export interface ControlRequest {
@@ -59,15 +64,22 @@ function parseLine(line: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** The one line that a stream begins with, without its end; null when the stream ends before. Throws ProtocolError past `limit` characters. */
+/**
+ * The one line that a stream begins with, without its end; null when the stream ends before, in whatever way. Throws
+ * ProtocolError past `limit` characters.
+ */
 export async function readLine(stream: Readable, limit: number): Promise<string | null> {
   let text = "";
   stream.setEncoding("utf8");
-  for await (const piece of stream.iterator({ destroyOnReturn: false })) {
-    text += piece as string;
-    const end = text.indexOf("\n");
-    if (end >= 0 && end <= limit) return text.slice(0, end);
-    if (text.length > limit) throw new ProtocolError(`a line of more than ${limit} characters`);
+  try {
+    for await (const piece of stream.iterator({ destroyOnReturn: false })) {
+      text += piece as string;
+      const end = text.indexOf("\n");
+      if (end >= 0 && end <= limit) return text.slice(0, end);
+      if (text.length > limit) throw new ProtocolError(`a line of more than ${limit} characters`);
+    }
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
   }
   return null;
 }

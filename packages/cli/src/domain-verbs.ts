@@ -7,7 +7,7 @@ import { type DomainInfo, ToolstackError } from "@pvscsi/toolstack";
 import { NBD_USAGE, serveDisk } from "./nbd-command.js";
 import { filesIn, pathIn } from "./node-files.js";
 import type { OneProcess } from "./one-process.js";
-import { Exit, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
+import { Exit, JSON_OPTION, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
 
 /** How the third field of a vscsi entry may be read. */
 export const DIALECTS: readonly VscsiDialect[] = ["libxl", "xend"];
@@ -39,7 +39,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     example: "list",
     least: 0,
     most: 0,
-    options: [{ name: "--json", summary: "print JSON" }],
+    options: [JSON_OPTION],
     run: list,
   },
   {

@@ -4,9 +4,7 @@ import { ToolstackError } from "@pvscsi/toolstack";
 import { type Column, formatColumns } from "@pvscsi/wire";
 import type { GrantDescription, InProcessDomain, MappingDescription, PortDescription } from "@pvscsi/xen";
 import type { OneProcess } from "./one-process.js";
-import type { Verb, VerbWords } from "./verb.js";
-
-const JSON_OPTION = [{ name: "--json", summary: "print JSON" }];
+import { JSON_OPTION, type Verb, type VerbWords } from "./verb.js";
 
 export const OPEN_VERBS: readonly Verb[] = [
   {
@@ -16,7 +14,7 @@ export const OPEN_VERBS: readonly Verb[] = [
     example: "lsevtchn domU",
     least: 1,
     most: 1,
-    options: JSON_OPTION,
+    options: [JSON_OPTION],
     run: listEventChannels,
   },
   {
@@ -26,7 +24,7 @@ export const OPEN_VERBS: readonly Verb[] = [
     example: "lsgrants domU",
     least: 1,
     most: 1,
-    options: JSON_OPTION,
+    options: [JSON_OPTION],
     run: listGrants,
   },
 ];

@@ -1,9 +1,9 @@
 // Knows how a verb that is typed in a shell is run by the dom0 it is meant for. Knows no verb.
 
 import { runAtDom0, stateFolder } from "./control-client.js";
-import { checkWords, Exit, failure, messageOf, type Outcome, type Verb } from "./verb.js";
+import { checkWords, Exit, failure, type Outcome, type Verb } from "./verb.js";
 
-/** Help and wrong usage need no dom0. */
+/** Help and wrong usage need no dom0. Throws ToolstackError when there is none for the rest. */
 export async function runRemotely(
   verb: Verb,
   typed: readonly string[],
@@ -14,13 +14,7 @@ export async function runRemotely(
   if (told === null) return failure(Exit.usage, `${verb.name}: --state needs a value`);
   const outcome = checkWords(verb, words);
   if (outcome !== null) return outcome;
-  try {
-    return await runAtDom0(stateFolder(told, environment), [verb.name, ...words], directory);
-  } catch (error) {
-    const message = messageOf(error, "pvscsi");
-    if (message === null) throw error;
-    return failure(Exit.failed, message);
-  }
+  return runAtDom0(stateFolder(told, environment), [verb.name, ...words], directory);
 }
 
 /** Takes `--state DIR` out of the words that are the verb's own; null where its value is missing. */

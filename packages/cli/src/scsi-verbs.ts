@@ -13,7 +13,7 @@ import {
 import { type ControllerInfo, formatControllers, formatScsiList, scsiListRows } from "@pvscsi/toolstack";
 import { guestId } from "./domain-verbs.js";
 import type { OneProcess } from "./one-process.js";
-import { Exit, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
+import { Exit, JSON_OPTION, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
 
 export const SCSI_VERBS: readonly Verb[] = [
   {
@@ -41,10 +41,7 @@ export const SCSI_VERBS: readonly Verb[] = [
     example: "scsi-list domU",
     least: 1,
     most: Number.POSITIVE_INFINITY,
-    options: [
-      { name: "--json", summary: "print JSON" },
-      { name: "--long", summary: "controllers and LUNs in full" },
-    ],
+    options: [JSON_OPTION, { name: "--long", summary: "controllers and LUNs in full" }],
     run: list,
   },
 ];

@@ -32,6 +32,9 @@ export interface VerbOption {
   readonly summary: string;
 }
 
+/** Of every verb that prints a table. */
+export const JSON_OPTION: VerbOption = { name: "--json", summary: "print JSON" };
+
 export interface Verb {
   readonly name: string;
   /** Its arguments, in the words of --help. */
