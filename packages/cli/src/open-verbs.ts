@@ -2,7 +2,7 @@
 
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type Column, formatColumns } from "@pvscsi/wire";
-import type { GrantDescription, InProcessDomain, MappingDescription, PortDescription } from "@pvscsi/xen";
+import type { GrantDescription, HostedDomain, MappingDescription, PortDescription } from "@pvscsi/xen";
 import type { OneProcess } from "./one-process.js";
 import { JSON_OPTION, type Verb, type VerbWords } from "./verb.js";
 
@@ -66,7 +66,7 @@ async function listGrants(system: OneProcess, { arguments: [name], options }: Ve
 }
 
 /** dom0 as well: its ports and mappings are the other ends. */
-async function theDomain({ hypervisor, toolstack }: OneProcess, name: string): Promise<InProcessDomain> {
+async function theDomain({ hypervisor, toolstack }: OneProcess, name: string): Promise<HostedDomain> {
   const id = await toolstack.find(name);
   const domain = hypervisor.find(id);
   if (domain === undefined) throw new ToolstackError("NOTFOUND", `domain ${id} does not run here`);

@@ -4,16 +4,21 @@
 import type { Probes, Runnable, Scheduler } from "@pvscsi/wire";
 import { EVTCHN_2L_NR_CHANNELS } from "./abi/event-channel.js";
 import type { DomainId, EventChannelState, EventChannels, EventError, Port } from "./domain.js";
+import type { PortEnd, PortObserver } from "./replicas.js";
 
 /** Finds the ports of another domain; undefined when there is no such domain. */
 export type FindPorts = (id: DomainId) => PortTable | undefined;
+
+/** Takes an event for a port whose owner is in another process. */
+export type PortRaised = (port: PortEnd) => void;
 
 /**
  * One port from its allocation to its close. It is queued on the scheduler itself, so a delivery allocates nothing; one
  * that is still queued when the port is closed finds it closed and does nothing (XSA-441).
  */
-class Channel implements Runnable {
+class Channel implements Runnable, PortEnd {
   readonly port: Port;
+  readonly serial: number;
   readonly #table: PortTable;
   state: EventChannelState = "unbound";
   /** Who is at the other end, or who may bind to it. */
@@ -24,10 +29,11 @@ class Channel implements Runnable {
   handler: Runnable | null = null;
   #queued = false;
 
-  constructor(table: PortTable, port: Port, remote: DomainId) {
+  constructor(table: PortTable, port: Port, remote: DomainId, serial: number) {
     this.#table = table;
     this.port = port;
     this.remote = remote;
+    this.serial = serial;
   }
 
   get owner(): DomainId {
@@ -36,8 +42,17 @@ class Channel implements Runnable {
 
   /** Sets the pending bit: several events before a delivery are one. */
   raise(): void {
+    if (this.#table.raised !== null) {
+      this.#table.raised(this);
+      return;
+    }
     this.pending = true;
     this.deliverSoon();
+  }
+
+  /** Whether events sent on the port leave this process. */
+  get leadsOutside(): boolean {
+    return this.peer !== null && this.peer.#table.raised !== null;
   }
 
   deliverSoon(): void {
@@ -70,40 +85,70 @@ export interface PortDescription {
   readonly masked: boolean;
 }
 
+export interface PortTableOptions {
+  readonly scheduler: Scheduler;
+  readonly probes: Probes;
+  readonly find: FindPorts;
+  readonly observer: PortObserver;
+  /** For ports whose owner is in another process: takes the events that are sent to them. */
+  readonly raised?: PortRaised | undefined;
+}
+
 /** The ports of one domain. */
 export class PortTable implements EventChannels {
   readonly id: DomainId;
   readonly scheduler: Scheduler;
   readonly probes: Probes;
+  readonly raised: PortRaised | null;
   readonly #find: FindPorts;
+  readonly #observer: PortObserver;
   readonly #channels: (Channel | undefined)[] = [];
   /** No port below this one is free. */
   #lowest = 1;
+  #serial = 0;
 
-  constructor(id: DomainId, scheduler: Scheduler, probes: Probes, find: FindPorts) {
+  constructor(id: DomainId, { scheduler, probes, find, observer, raised }: PortTableOptions) {
     this.id = id;
     this.scheduler = scheduler;
     this.probes = probes;
+    this.raised = raised ?? null;
     this.#find = find;
+    this.#observer = observer;
   }
 
   allocateUnbound(remote: DomainId): Port | EventError {
-    return this.#allocate(remote)?.port ?? "ENOSPC";
+    const port = this.#freePort();
+    if (port === 0) return "ENOSPC";
+    return this.#open(port, remote, this.#nextSerial()).port;
   }
 
   bindInterdomain(remote: DomainId, remotePort: Port): Port | EventError {
-    const ports = this.#find(remote);
-    if (ports === undefined) return "ESRCH";
-    const peer = ports.#channels[remotePort];
-    if (peer === undefined || peer.state !== "unbound" || peer.remote !== this.id) return "EINVAL";
-    const channel = this.#allocate(remote);
-    if (channel === null) return "ENOSPC";
-    channel.state = peer.state = "interdomain";
-    channel.peer = peer;
-    peer.peer = channel;
+    const peer = this.#bindable(remote, remotePort);
+    if (typeof peer === "string") return peer;
+    const port = this.#freePort();
+    if (port === 0) return "ENOSPC";
     // Whatever was sent to the peer while it was unbound was dropped: it may have meant us.
-    channel.raise();
-    return channel.port;
+    this.#bind(port, this.#nextSerial(), peer).raise();
+    return port;
+  }
+
+  /** A port that its owner, in another process, has allocated; false where it is no free port. */
+  openAt(port: Port, remote: DomainId, serial: number): boolean {
+    if (!this.#isFree(port)) return false;
+    this.#open(port, remote, serial);
+    return true;
+  }
+
+  /**
+   * A port that its owner, in another process, has bound; false where it is no free port. It stays unbound when what
+   * it was bound to is not there any more. The owner has raised it already.
+   */
+  bindAt(port: Port, serial: number, remote: DomainId, remotePort: Port, remoteSerial: number): boolean {
+    if (!this.#isFree(port)) return false;
+    const peer = this.#bindable(remote, remotePort);
+    if (typeof peer === "string" || peer.serial !== remoteSerial) this.#open(port, remote, serial);
+    else this.#bind(port, serial, peer);
+    return true;
   }
 
   close(port: Port): void {
@@ -111,13 +156,16 @@ export class PortTable implements EventChannels {
     if (channel === undefined) return;
     this.#channels[port] = undefined;
     this.#lowest = Math.min(this.#lowest, port);
+    const { peer } = channel;
     channel.state = "closed";
     channel.handler = null;
-    if (channel.peer === null) return;
-    channel.peer.peer = null;
-    // The same domain may bind again.
-    channel.peer.state = "unbound";
     channel.peer = null;
+    this.#observer.closed(channel);
+    if (peer === null) return;
+    peer.peer = null;
+    peer.state = "unbound";
+    // The same domain may bind again.
+    this.#observer.opened(peer);
   }
 
   /** Closes every port; no port is allocated after that. */
@@ -132,6 +180,26 @@ export class PortTable implements EventChannels {
     if (this.probes.listening) this.probes.emit("event:notify", channel);
     channel.peer?.raise();
     return null;
+  }
+
+  /** Sets a port's own pending bit: an event from another process. */
+  raise(port: Port): void {
+    this.#channels[port]?.raise();
+  }
+
+  /** Whether what is sent on the port goes to another process. */
+  leadsOutside(port: Port): boolean {
+    return this.#channels[port]?.leadsOutside ?? false;
+  }
+
+  /** The port as others see it; undefined when it is closed. */
+  end(port: Port): PortEnd | undefined {
+    return this.#channels[port];
+  }
+
+  /** All ports, by number. */
+  ends(): PortEnd[] {
+    return this.#channels.filter((channel) => channel !== undefined);
   }
 
   mask(port: Port): void {
@@ -165,12 +233,46 @@ export class PortTable implements EventChannels {
       });
   }
 
-  /** A new unbound channel at the lowest free port, as Xen chooses; null when all are taken. */
-  #allocate(remote: DomainId): Channel | null {
-    while (this.#channels[this.#lowest] !== undefined) this.#lowest += 1;
-    if (this.#lowest >= EVTCHN_2L_NR_CHANNELS) return null;
-    const channel = new Channel(this, this.#lowest, remote);
-    this.#channels[channel.port] = channel;
+  #bindable(remote: DomainId, remotePort: Port): Channel | EventError {
+    const ports = this.#find(remote);
+    if (ports === undefined) return "ESRCH";
+    const peer = ports.#channels[remotePort];
+    return peer === undefined || peer.state !== "unbound" || peer.remote !== this.id ? "EINVAL" : peer;
+  }
+
+  #open(port: Port, remote: DomainId, serial: number): Channel {
+    const channel = this.#place(port, remote, serial);
+    this.#observer.opened(channel);
     return channel;
+  }
+
+  #bind(port: Port, serial: number, peer: Channel): Channel {
+    const channel = this.#place(port, peer.owner, serial);
+    channel.state = peer.state = "interdomain";
+    channel.peer = peer;
+    peer.peer = channel;
+    this.#observer.bound(channel);
+    return channel;
+  }
+
+  #place(port: Port, remote: DomainId, serial: number): Channel {
+    const channel = new Channel(this, port, remote, serial);
+    this.#channels[port] = channel;
+    return channel;
+  }
+
+  /** The lowest free port, as Xen chooses; 0 when all are taken. */
+  #freePort(): Port {
+    while (this.#channels[this.#lowest] !== undefined) this.#lowest += 1;
+    return this.#lowest < EVTCHN_2L_NR_CHANNELS ? this.#lowest : 0;
+  }
+
+  #isFree(port: Port): boolean {
+    return port > 0 && port < EVTCHN_2L_NR_CHANNELS && this.#channels[port] === undefined;
+  }
+
+  #nextSerial(): number {
+    this.#serial = (this.#serial + 1) >>> 0;
+    return this.#serial;
   }
 }

@@ -4,13 +4,13 @@ import { copyBytes } from "@pvscsi/wire";
 import { type GnttabCopy, GrantCopyFlags } from "./abi/grant-table.js";
 import { DomainIds } from "./abi/xen.js";
 import { type DomainId, type GrantAccess, GrantStatus, PAGE_SIZE } from "./domain.js";
-import type { GrantPins } from "./grant-pins.js";
-import type { Memory, MemoryPage } from "./memory.js";
+import type { GrantPins, PinnedEntry } from "./grant-pins.js";
+import type { GrantedPages, MemoryPage } from "./memory.js";
 
 /** What a copy sees of a domain. */
 export interface CopyParty {
   readonly id: DomainId;
-  readonly memory: Memory;
+  readonly memory: GrantedPages;
   readonly pins: GrantPins;
 }
 
@@ -23,6 +23,7 @@ class CopySide {
   #number = 0;
   #party: CopyParty | null = null;
   #access: GrantAccess = "read-only";
+  #entry: PinnedEntry | null = null;
   page: MemoryPage | null = null;
 
   /** `low` is a reference, or the lower half of a frame number. */
@@ -49,12 +50,15 @@ class CopySide {
       return this.page === null ? GrantStatus.badPage : GrantStatus.okay;
     }
     const status = party.pins.pin(caller.id, this.#number, this.#access, "copy");
-    if (status === GrantStatus.okay) this.page = party.pins.page(this.#number);
+    if (status !== GrantStatus.okay) return status;
+    this.#entry = party.pins.entry(this.#number);
+    this.page = this.#entry.page;
     return status;
   }
 
   release(): void {
-    if (this.page !== null && this.granted) this.#party?.pins.unpin(this.#number, this.#access);
+    if (this.#entry !== null) this.#party?.pins.unpin(this.#entry, this.#access);
+    this.#entry = null;
     this.page = null;
     this.#party = null;
   }

@@ -5,8 +5,10 @@ import { DomainIds } from "./abi/xen.js";
 import type { DomainId } from "./domain.js";
 import { GrantCopier } from "./grant-copy.js";
 import { DEFAULT_GRANT_FRAMES } from "./grant-table.js";
-import { type DomainDescription, type Host, InProcessDomain, type MappingDescription } from "./in-process-domain.js";
+import type { DomainDescription, Host, HostedDomain, MappingDescription } from "./hosted-domain.js";
+import { InProcessDomain } from "./in-process-domain.js";
 import { DEFAULT_MAPTRACK_ENTRIES } from "./maptrack.js";
+import { noReplicas, type Replicas } from "./replicas.js";
 import type { XenstoreClient } from "./xenstore/client.js";
 
 /** Pages of a domain that does not say how many: 128 MiB. They are got from the platform as they are allocated. */
@@ -16,6 +18,8 @@ export interface HypervisorOptions {
   /** Where events are delivered from. */
   readonly scheduler: Scheduler;
   readonly probes: Probes;
+  /** Who keeps copies of the domains in other processes; nobody when it is left out. */
+  readonly replicas?: Replicas;
 }
 
 export interface DomainOptions {
@@ -35,15 +39,18 @@ export interface Leak extends MappingDescription {
   readonly mapper: DomainId;
 }
 
-/** A hypervisor whose domains live in one process and share its memory. */
+/** A hypervisor whose domains live in one process and share its memory; of others it may keep copies. */
 export class Hypervisor {
-  readonly #domains = new Map<DomainId, InProcessDomain>();
+  readonly #domains = new Map<DomainId, HostedDomain>();
   readonly #host: Host;
 
-  constructor({ scheduler, probes }: HypervisorOptions) {
+  constructor({ scheduler, probes, replicas = noReplicas }: HypervisorOptions) {
     const find = (id: DomainId) => this.#domains.get(id);
-    const forget = (id: DomainId) => this.#domains.delete(id);
-    this.#host = { scheduler, probes, copier: new GrantCopier(find), find, forget };
+    const forget = (domain: HostedDomain) => {
+      this.#domains.delete(domain.id);
+      replicas.forgotten(domain);
+    };
+    this.#host = { scheduler, probes, replicas, copier: new GrantCopier(find), find, forget };
   }
 
   /** The lowest id that no domain has. */
@@ -56,18 +63,30 @@ export class Hypervisor {
   /** A new domain. `Domain.close` destroys it. */
   createDomain(options: DomainOptions): InProcessDomain {
     const id = options.id ?? this.freeDomainId;
-    if (!(id >= 0 && id < DomainIds.firstReserved) || this.#domains.has(id)) fail(`${id} is no free domain id`);
     const size = {
       memoryPages: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
       grantFrames: options.grantFrames ?? DEFAULT_GRANT_FRAMES,
       maptrackEntries: options.maptrackEntries ?? DEFAULT_MAPTRACK_ENTRIES,
     };
-    const domain = new InProcessDomain(this.#host, id, size, options.store, options.disconnect ?? nothing);
+    const { store, disconnect = nothing } = options;
+    return this.adopt(id, (host) => new InProcessDomain(host, id, size, store, disconnect));
+  }
+
+  /** A new domain as `make` makes it, e.g. the copy of one in another process. */
+  adopt<Hosted extends HostedDomain>(id: DomainId, make: (host: Host) => Hosted): Hosted {
+    if (!(id >= 0 && id < DomainIds.firstReserved) || this.#domains.has(id)) fail(`${id} is no free domain id`);
+    const domain = make(this.#host);
     this.#domains.set(id, domain);
+    this.#host.replicas.created(domain);
     return domain;
   }
 
-  find(id: DomainId): InProcessDomain | undefined {
+  /** The domains there are, in the order of their creation. */
+  domains(): HostedDomain[] {
+    return [...this.#domains.values()];
+  }
+
+  find(id: DomainId): HostedDomain | undefined {
     return this.#domains.get(id);
   }
 

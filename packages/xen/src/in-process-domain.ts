@@ -1,7 +1,7 @@
 // Knows one domain of the in-process hypervisor: a domain's own hypercalls, and loans without a copy. What several
 // domains have in common is found through the hypervisor's `Host`.
 
-import { fail, type Places, type Probes, type Scheduler } from "@pvscsi/wire";
+import { fail, type Places } from "@pvscsi/wire";
 import {
   type Domain,
   type DomainId,
@@ -15,23 +15,13 @@ import {
   type Page,
   type Port,
 } from "./domain.js";
-import { type PortDescription, PortTable } from "./event-channels.js";
-import type { CopyOperation, GrantCopier } from "./grant-copy.js";
-import { GrantPins } from "./grant-pins.js";
+import type { CopyOperation } from "./grant-copy.js";
+import type { PinnedEntry } from "./grant-pins.js";
 import { GrantTable } from "./grant-table.js";
-import { type Mapping, Maptrack } from "./maptrack.js";
-import { Memory } from "./memory.js";
+import { type Host, HostedDomain } from "./hosted-domain.js";
+import type { Mapping } from "./maptrack.js";
+import { Memory, type MemoryPage } from "./memory.js";
 import type { XenstoreClient } from "./xenstore/client.js";
-
-/** What a domain needs of its hypervisor. */
-export interface Host {
-  readonly scheduler: Scheduler;
-  readonly probes: Probes;
-  readonly copier: GrantCopier;
-  find(id: DomainId): InProcessDomain | undefined;
-  /** Takes a domain that has closed out of everybody's sight. */
-  forget(id: DomainId): void;
-}
 
 /** How large a domain is. */
 export interface DomainSize {
@@ -51,79 +41,59 @@ class InProcessMappedPage implements MappedPage {
   ) {}
 }
 
-/** What `lsgrants` shows of a mapping. */
-export interface MappingDescription {
-  readonly handle: number;
-  readonly from: DomainId;
-  readonly reference: GrantReference;
-  readonly access: GrantAccess;
-}
-
-/** Everything a domain has open at a moment. */
-export interface DomainDescription {
-  readonly id: DomainId;
-  readonly pages: number;
-  /** Pages it freed while they were mapped elsewhere. */
-  readonly retainedPages: number;
-  readonly ports: PortDescription[];
-  /** Entries given out, and uses (mappings and copies) of them right now. */
-  readonly grants: number;
-  readonly uses: number;
-  readonly mappings: MappingDescription[];
-}
-
-export class InProcessDomain implements Domain, Grants {
-  readonly id: DomainId;
-  readonly events: PortTable;
+export class InProcessDomain extends HostedDomain implements Domain, Grants {
   readonly store: XenstoreClient;
-  readonly memory: Memory;
-  readonly table: GrantTable;
-  readonly pins: GrantPins;
   readonly #host: Host;
-  readonly #maptrack: Maptrack;
+  readonly #pages: Memory;
   readonly #disconnect: () => Promise<void>;
-  #closed = false;
 
   /** `disconnect` ends the connection behind `store`, with its watches and transactions. */
   constructor(host: Host, id: DomainId, size: DomainSize, store: XenstoreClient, disconnect: () => Promise<void>) {
-    this.id = id;
+    const memory = new Memory(size.memoryPages);
+    const table = new GrantTable(memory, size.grantFrames);
+    super(host, id, { memory, table, maptrackEntries: size.maptrackEntries });
     this.store = store;
     this.#host = host;
+    this.#pages = memory;
     this.#disconnect = disconnect;
-    this.memory = new Memory(size.memoryPages);
-    this.table = new GrantTable(this.memory, size.grantFrames);
-    this.pins = new GrantPins(this.table, this.memory);
-    this.#maptrack = new Maptrack(size.maptrackEntries);
-    this.events = new PortTable(id, host.scheduler, host.probes, (remote) => host.find(remote)?.events);
   }
 
   get grants(): Grants {
     return this;
   }
 
+  override get memory(): Memory {
+    return this.#pages;
+  }
+
   grant(to: DomainId, page: Page, access: GrantAccess): GrantReference {
-    return this.table.grant(to, page, access);
+    const { entries } = this.table;
+    const reference = this.table.grant(to, page, access);
+    if (this.table.entries !== entries) this.#host.replicas.grew(this);
+    if (reference >= 0) this.#host.replicas.granted(this, reference);
+    return reference;
   }
 
   revoke(reference: GrantReference): boolean {
-    return this.table.revoke(reference);
+    const revoked = this.table.revoke(reference);
+    if (revoked) this.#host.replicas.revoked(this, reference);
+    return revoked;
   }
 
   map(from: DomainId, reference: GrantReference, access: GrantAccess): MappedPage | number {
-    const granter = this.#granter(from);
-    if (granter === undefined) return GrantStatus.badDomain;
-    const handle = this.#map(granter, from, reference, access);
+    const handle = this.mapEntry(from, reference, access);
     if (handle < 0) return handle;
-    const page = new InProcessMappedPage(from, reference, access, handle, granter.page(reference).bytes);
-    (this.#maptrack.find(handle) as Mapping).page = page;
+    const mapping = this.mapping(handle) as Mapping;
+    const page = new InProcessMappedPage(from, reference, access, handle, pageOf(mapping));
+    mapping.page = page;
     if (this.#host.probes.listening) this.#host.probes.emit("grant:map", page);
     return page;
   }
 
   unmap(page: MappedPage): number {
-    const mapping = this.#maptrack.find(page.handle);
+    const mapping = this.mapping(page.handle);
     if (mapping === undefined || mapping.page !== page) return GrantStatus.badHandle;
-    this.#unmap(mapping);
+    this.unmapEntry(mapping);
     if (this.#host.probes.listening) this.#host.probes.emit("grant:unmap", page);
     return GrantStatus.okay;
   }
@@ -134,26 +104,24 @@ export class InProcessDomain implements Domain, Grants {
   }
 
   allocatePages(count: number): Page[] {
-    if (this.memory.allocated + this.memory.retained + count > this.memory.limit) {
-      fail(`domain ${this.id}: ${count} pages more than its ${this.memory.limit}`);
-    }
-    return Array.from({ length: count }, () => this.memory.allocate());
+    const { allocated, retained, limit } = this.#pages;
+    if (allocated + retained + count > limit) fail(`domain ${this.id}: ${count} pages more than its ${limit}`);
+    return Array.from({ length: count }, () => this.#pages.allocate());
   }
 
   freePages(pages: readonly Page[]): void {
-    for (const page of pages) this.memory.free(page);
+    for (const page of pages) this.#pages.free(page);
   }
 
   borrow(loan: Loan): void {
     loan.places.clear();
     loan.status = GrantStatus.okay;
-    const granter = this.#granter(loan.from);
-    if (granter === undefined) {
+    if (this.closed || this.#host.find(loan.from) === undefined) {
       loan.status = GrantStatus.badDomain;
       return;
     }
     for (let i = 0; i < loan.count; i++) {
-      const status = this.#borrowPiece(granter, loan, i);
+      const status = this.#borrowPiece(loan, i);
       if (status === GrantStatus.okay) continue;
       // XSA-361: what was mapped before the failing piece must not stay mapped.
       this.#release(loan, i);
@@ -162,94 +130,48 @@ export class InProcessDomain implements Domain, Grants {
     }
   }
 
-  #borrowPiece(granter: GrantPins, loan: Loan, index: number): number {
-    const reference = loan.references[index];
+  #borrowPiece(loan: Loan, index: number): number {
     const offset = loan.offsets[index];
     const length = loan.lengths[index];
     if (offset < 0 || length < 0 || offset + length > PAGE_SIZE) return GrantStatus.badCopyArgument;
-    const handle = this.#map(granter, loan.from, reference, loan.access);
+    const handle = this.mapEntry(loan.from, loan.references[index], loan.access);
     if (handle < 0) return handle;
     loan.handles[index] = handle;
-    loan.places.add(granter.page(reference).bytes, offset, length);
+    loan.places.add(pageOf(this.mapping(handle) as Mapping), offset, length);
     return GrantStatus.okay;
   }
 
   /** After a failed `borrow` nothing is held, and this does nothing. */
-  giveBack(loan: Loan, _written: number): void {
-    if (loan.status !== GrantStatus.okay || this.#closed) return;
+  giveBack(loan: Loan, written: number): void {
+    if (loan.status !== GrantStatus.okay || this.closed) return;
+    if (written > 0) this.#host.replicas.published(this, loan.places, written);
     this.#release(loan, loan.count);
   }
 
   #release(loan: Loan, count: number): void {
     for (let i = 0; i < count; i++) {
-      const mapping = this.#maptrack.find(loan.handles[i]);
+      const mapping = this.mapping(loan.handles[i]);
       if (mapping === undefined) fail("a loan was given back twice");
       loan.handles[i] = -1;
-      this.#unmap(mapping);
+      this.unmapEntry(mapping);
     }
     loan.places.clear();
   }
 
-  publish(port: Port, _ranges: Places, wanted: boolean): void {
+  /** What leaves this process wakes its reader always: what the ring's test said was read from a copy. */
+  publish(port: Port, ranges: Places, wanted: boolean): void {
     if (this.#host.probes.listening) this.#host.probes.emit("domain:publish", { from: this.id, port, wanted });
-    if (wanted && port !== 0) this.events.notify(port);
+    this.#host.replicas.published(this, ranges, ranges.length);
+    if (port !== 0 && (wanted || this.events.leadsOutside(port))) this.events.notify(port);
   }
 
   /** Leaves. Pages that others have mapped stay memory until they unmap them. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.events.closeAll();
-    for (const mapping of this.#maptrack.inUse()) this.#unmap(mapping);
-    this.#host.forget(this.id);
-    await this.#disconnect();
-  }
-
-  describe(): DomainDescription {
-    return {
-      id: this.id,
-      pages: this.memory.allocated,
-      retainedPages: this.memory.retained,
-      ports: this.events.describe(),
-      grants: this.table.granted,
-      uses: this.pins.pinned,
-      mappings: this.#maptrack.inUse().map(describeMapping),
-    };
-  }
-
-  /** Mappings of domains that are gone; another domain of the same id is not theirs. */
-  orphans(): MappingDescription[] {
-    const orphans = this.#maptrack.inUse().filter(({ from, granter }) => this.#host.find(from)?.pins !== granter);
-    return orphans.map(describeMapping);
-  }
-
-  /** A closed domain maps nothing more: nobody would ever unmap it. */
-  #granter(from: DomainId): GrantPins | undefined {
-    return this.#closed ? undefined : this.#host.find(from)?.pins;
-  }
-
-  /** Maps for a handle, or for the status (negative) that says why not; the order of the checks is Xen's. */
-  #map(granter: GrantPins, from: DomainId, reference: GrantReference, access: GrantAccess): number {
-    const mapping = this.#maptrack.take();
-    if (mapping === null) return GrantStatus.noSpace;
-    const status = granter.pin(this.id, reference, access, "map");
-    if (status !== GrantStatus.okay) {
-      this.#maptrack.release(mapping);
-      return status;
-    }
-    mapping.granter = granter;
-    mapping.from = from;
-    mapping.reference = reference;
-    mapping.access = access;
-    return mapping.handle;
-  }
-
-  #unmap(mapping: Mapping): void {
-    mapping.granter?.unpin(mapping.reference, mapping.access);
-    this.#maptrack.release(mapping);
+    if (this.end()) await this.#disconnect();
   }
 }
 
-function describeMapping({ handle, from, reference, access }: Mapping): MappingDescription {
-  return { handle, from, reference, access };
+/** The bytes of a page while it is mapped. */
+function pageOf({ entry }: Mapping): Uint8Array {
+  return ((entry as PinnedEntry).page as MemoryPage).bytes;
 }

@@ -1,7 +1,7 @@
 // Knows the handles by which a domain names its mappings of other domains' pages. Knows nothing of what a grant is.
 
 import type { DomainId, GrantAccess, GrantReference, MappedPage } from "./domain.js";
-import type { GrantPins } from "./grant-pins.js";
+import type { GrantPins, PinnedEntry } from "./grant-pins.js";
 
 /** Mappings a domain may have, as Xen has it by default: 1024 frames of 256. */
 export const DEFAULT_MAPTRACK_ENTRIES = 262144;
@@ -11,6 +11,7 @@ export class Mapping {
   readonly handle: number;
   /** The granter's entries in use; null while the handle is free. It outlives the granter. */
   granter: GrantPins | null = null;
+  entry: PinnedEntry | null = null;
   from: DomainId = 0;
   reference: GrantReference = 0;
   access: GrantAccess = "read-only";
@@ -50,6 +51,7 @@ export class Maptrack {
 
   release(mapping: Mapping): void {
     mapping.granter = null;
+    mapping.entry = null;
     mapping.page = null;
     this.count -= 1;
     this.#free.push(mapping);

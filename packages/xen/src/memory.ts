@@ -21,8 +21,21 @@ export class MemoryPage implements Page {
   }
 }
 
+/** What a domain's grants are of. */
+export interface GrantedPages {
+  /** Pages the domain has. */
+  readonly allocated: number;
+  /** Pages that are the domain's no more, and mapped elsewhere still. */
+  readonly retained: number;
+  /** The page that a frame number names, or undefined when the domain has no such page now. */
+  find(frame: number): MemoryPage | undefined;
+  /** One use more of a page, which keeps it. */
+  pin(page: MemoryPage): void;
+  unpin(page: MemoryPage): void;
+}
+
 /** The pages of one domain, `limit` of them at most. */
-export class Memory {
+export class Memory implements GrantedPages {
   readonly limit: number;
   /** Pages the domain has. */
   allocated = 0;
@@ -60,7 +73,6 @@ export class Memory {
     else this.retained += 1;
   }
 
-  /** The page that a frame number names, or undefined when the domain has no such page now. */
   find(frame: number): MemoryPage | undefined {
     const page = this.#pages[frame];
     return page?.allocated ? page : undefined;
