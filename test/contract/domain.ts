@@ -153,6 +153,7 @@ function grantsContract(world: () => DomainWorld): void {
     const { front, back } = world();
     const [, reference] = await granted(world(), "read-write");
     const pages = [mapped(world(), reference, "read-only"), mapped(world(), reference, "read-write")];
+    await world().settle();
     for (const page of pages) {
       expect(front.grants.revoke(reference)).to.equal(false);
       expect(back.grants.unmap(page)).to.equal(GrantStatus.okay);
@@ -304,7 +305,9 @@ function eventsContract(world: () => DomainWorld): void {
     back.events.listen(backPort, backHeard);
     await world().settle();
     expect([front.events.state(frontPort), back.events.state(backPort)]).to.deep.equal(["interdomain", "interdomain"]);
-    expect([frontHeard.runs, backHeard.runs]).to.deep.equal([0, 1]);
+    expect(frontHeard.runs).to.equal(0);
+    // A second one may say that the other end's hypervisor has heard of it.
+    expect(backHeard.runs).to.be.within(1, 2);
   });
 
   it("deliver to the other end, from the scheduler and not on the sender's stack", async () => {
@@ -517,13 +520,14 @@ class RingClient implements Runnable {
     do {
       for (let at = this.#ring.take(); at >= 0; at = this.#ring.take()) this.answered.push(this.#ring.page[at]);
     } while (this.#ring.finalCheck(this.#ranges));
+    const before = this.#sent;
     for (let at = 0; this.#sent < RING_REQUESTS; this.#sent++) {
       at = this.#ring.slot();
       if (at < 0) break;
       this.#ring.page[at] = this.#sent;
     }
     const wanted = this.#ring.push(this.#ranges);
-    this.#domain.publish(this.port, this.#ranges, wanted);
+    this.#domain.publish(this.#sent > before ? this.port : 0, this.#ranges, wanted);
   }
 }
 
@@ -542,11 +546,12 @@ class RingServer implements Runnable {
 
   run(): void {
     this.#ranges.clear();
+    let taken = 0;
     do {
-      while (this.#ring.take(this.#entry)) this.#ring.page[this.#ring.slot()] = this.#entry[0];
+      for (; this.#ring.take(this.#entry); taken++) this.#ring.page[this.#ring.slot()] = this.#entry[0];
     } while (this.#ring.finalCheck(this.#ranges));
     const wanted = this.#ring.push(this.#ranges);
-    this.#domain.publish(this.port, this.#ranges, wanted);
+    this.#domain.publish(taken > 0 ? this.port : 0, this.#ranges, wanted);
   }
 }
 

@@ -310,7 +310,7 @@ export class RingServer implements Runnable {
     const wanted = unseen && this.#ring.push(this.#ranges);
     this.#unpushed = false;
     if (unseen && probes.listening) probes.emit("scsiback:push", wanted);
-    domain.publish(port, this.#ranges, wanted);
+    domain.publish(unseen ? port : 0, this.#ranges, wanted);
     this.#ranges.clear();
   }
 

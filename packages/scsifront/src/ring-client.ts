@@ -341,7 +341,7 @@ export class RingClient implements Runnable {
     const wanted = unseen && this.#ring.push(this.#ranges);
     this.#shown = this.#put;
     if (unseen && probes.listening) probes.emit("scsifront:push", wanted);
-    domain.publish(this.port, this.#ranges, wanted);
+    domain.publish(unseen ? this.port : 0, this.#ranges, wanted);
     this.#ranges.clear();
   }
 }

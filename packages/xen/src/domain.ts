@@ -138,7 +138,9 @@ export interface Domain {
   giveBack(loan: Loan, written: number): void;
   /**
    * Makes bytes visible to whoever shares their pages, in order, and then, if `wanted`, notifies `port` (0: nobody).
-   * The one call that does so: a driver makes it at every ring push, and after each change of a shared page.
+   * The one call that does so: a driver makes it at every ring push, and after each change of a shared page. Where the
+   * other end sees copies of the pages, what was wanted is out of date: it is notified always. So a driver names a port
+   * only when there is something for the other end to take, or the two would wake each other for ever.
    */
   publish(port: Port, ranges: Places, wanted: boolean): void;
   /** Leaves: ports closed, mappings ended, the store's watches and transactions dropped. */

@@ -141,7 +141,7 @@ export class PortTable implements EventChannels {
 
   /**
    * A port that its owner, in another process, has bound; false where it is no free port. It stays unbound when what
-   * it was bound to is not there any more. The owner has raised it already.
+   * it was bound to is not there any more. It is not raised.
    */
   bindAt(port: Port, serial: number, remote: DomainId, remotePort: Port, remoteSerial: number): boolean {
     if (!this.#isFree(port)) return false;
@@ -165,7 +165,7 @@ export class PortTable implements EventChannels {
     peer.peer = null;
     peer.state = "unbound";
     // The same domain may bind again.
-    this.#observer.opened(peer);
+    this.#observer.released(peer);
   }
 
   /** Closes every port; no port is allocated after that. */
@@ -178,7 +178,8 @@ export class PortTable implements EventChannels {
     const channel = this.#channels[port];
     if (channel === undefined) return "EINVAL";
     if (this.probes.listening) this.probes.emit("event:notify", channel);
-    channel.peer?.raise();
+    if (channel.peer === null) this.#observer.unheard(channel);
+    else channel.peer.raise();
     return null;
   }
 

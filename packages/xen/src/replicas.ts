@@ -18,9 +18,13 @@ export interface PortEnd {
 
 /** Told of ports, whoever they belong to. */
 export interface PortObserver {
-  /** `port.remote` may bind to the port: it is new, or what it was bound to has closed. */
+  /** The port is new; `port.remote` may bind to it. */
   opened(port: PortEnd): void;
+  /** What the port was bound to has closed; `port.remote` may bind to it again. */
+  released(port: PortEnd): void;
   closed(port: PortEnd): void;
+  /** An event was sent on the port while nothing was bound to it, as far as it is known here. */
+  unheard(port: PortEnd): void;
   /** The port is new, and has bound itself to `port.peer`. */
   bound(port: PortEnd): void;
 }
@@ -50,6 +54,8 @@ export const noReplicas: Replicas = {
   used() {},
   published() {},
   opened() {},
+  released() {},
   closed() {},
+  unheard() {},
   bound() {},
 };

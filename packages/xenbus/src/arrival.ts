@@ -1,0 +1,101 @@
+// Knows a connection from its first frame: who it says it is has to be proven before anything else is heard. Knows no
+// socket.
+
+import { timingSafeEqual } from "node:crypto";
+import { ProtocolError } from "@pvscsi/wire";
+import { LONGEST_LOGIN } from "./abi/messages.js";
+import { decodeHello, encodeWelcome, SECRET_SIZE } from "./control.js";
+import { FrameReader, type MessageReceiver } from "./frame-reader.js";
+import type { AdmittedDomain, Hub } from "./hub.js";
+import type { HubConnection } from "./hub-connection.js";
+import type { FrameTransport } from "./outbox.js";
+
+/** Compared with when there is no such domain, so that this takes as long. */
+const NOBODY = new Uint8Array(SECRET_SIZE);
+
+export class Arrival {
+  readonly #hub: Hub;
+  readonly #transport: FrameTransport;
+  #connection: HubConnection | null = null;
+  #open = true;
+
+  constructor(hub: Hub, transport: FrameTransport) {
+    this.#hub = hub;
+    this.#transport = transport;
+  }
+
+  /** Whether it has proven who it is. */
+  get known(): boolean {
+    return this.#connection !== null;
+  }
+
+  receive(frame: Uint8Array): void {
+    if (!this.#open) return;
+    if (this.#connection !== null) this.#connection.receive(frame);
+    else this.#login(frame);
+  }
+
+  /** The transport has ended, or has to. */
+  close(reason: string): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (this.#connection !== null) this.#hub.expel(this.#connection.domain.id, reason);
+    else this.#refuse(reason);
+  }
+
+  #login(frame: Uint8Array): void {
+    try {
+      if (frame.length > LONGEST_LOGIN) throw new ProtocolError(`a frame of ${frame.length} bytes before the log-in`);
+      new FrameReader().read(
+        frame,
+        onlyControl((payload) => this.#hello(payload)),
+      );
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close(error.message);
+    }
+  }
+
+  #hello(payload: Uint8Array): void {
+    const { domain, secret } = decodeHello(payload);
+    const admitted = this.#hub.admitted(domain);
+    if (!proves(secret, admitted)) throw new ProtocolError("no such domain, or a wrong secret");
+    if (this.#connection !== null || admitted.connection !== null) {
+      throw new ProtocolError(`domain ${domain} is connected already`);
+    }
+    this.#connection = this.#hub.join(admitted, this.#transport, encodeWelcome(domain, admitted.limits));
+  }
+
+  #refuse(reason: string): void {
+    this.#transport.end(reason);
+    const { probes } = this.#hub;
+    if (probes.listening) probes.emit("xenbus:end", { domain: null, reason });
+  }
+}
+
+function proves(secret: Uint8Array, admitted: AdmittedDomain | undefined): admitted is AdmittedDomain {
+  const expected = admitted?.admission.secret ?? NOBODY;
+  const same = secret.length === expected.length && timingSafeEqual(secret, expected);
+  return same && admitted !== undefined;
+}
+
+/** Takes a control message and refuses all others. */
+function onlyControl(control: (payload: Uint8Array) => void): MessageReceiver {
+  const refuse = (): never => {
+    throw new ProtocolError("a message before the log-in");
+  };
+  return {
+    control,
+    exists: refuse,
+    gone: refuse,
+    grant: refuse,
+    revoke: refuse,
+    use: refuse,
+    range: refuse,
+    open: refuse,
+    close: refuse,
+    bind: refuse,
+    event: refuse,
+    store: refuse,
+  };
+}

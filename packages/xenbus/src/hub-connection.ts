@@ -1,0 +1,251 @@
+// Knows what a domain in another process may say to its hub: every message is checked against the hub's own tables, and
+// one that breaks a rule ends the connection. What is said about a grant that has ended meanwhile is dropped.
+
+import { copyBytes, ProtocolError } from "@pvscsi/wire";
+import {
+  type GrantAccess,
+  type HostedDomain,
+  type Mapping,
+  PAGE_SIZE,
+  type Port,
+  type StoreConnection,
+} from "@pvscsi/xen";
+import type { MessageCursors } from "./abi/messages.js";
+import { Connection, type ConnectionUser } from "./connection.js";
+import { FrameReader, type MessageReceiver } from "./frame-reader.js";
+import type { AdmittedDomain, Hub } from "./hub.js";
+import type { FrameTransport } from "./outbox.js";
+import type { OutsideDomain } from "./outside-domain.js";
+import type { SharedEntry } from "./shared-pages.js";
+
+/** Bytes that may wait for a reader before whoever sends it still more has to go. */
+const FLOOD = 64 * 1024 * 1024;
+/** What `use` of a message may be: not used, read, written (and so read as well). */
+const USE_NONE = 0;
+const USE_READING = 1;
+const USE_WRITING = 3;
+
+/** How the domain uses one entry of another domain. */
+interface Use {
+  readonly generation: number;
+  readonly mapping: Mapping;
+}
+
+export class HubConnection implements MessageReceiver, ConnectionUser {
+  readonly domain: OutsideDomain;
+  readonly messages: Connection;
+  readonly #hub: Hub;
+  readonly #store: StoreConnection;
+  readonly #reader = new FrameReader();
+  /** By owner, then by reference. */
+  readonly #uses = new Map<HostedDomain, Map<number, Use>>();
+  #open = true;
+
+  constructor(hub: Hub, { domain, admission }: AdmittedDomain, transport: FrameTransport) {
+    this.#hub = hub;
+    this.domain = domain;
+    this.messages = new Connection(transport, hub.scheduler, this);
+    const identity = { domain: domain.id, privileged: admission.privileged ?? false };
+    this.#store = hub.xenstored.connect(
+      identity,
+      (bytes) => this.messages.store(bytes),
+      (reason) => hub.expel(domain.id, `xenstored: ${reason}`),
+    );
+  }
+
+  /** Takes a frame. One that breaks a rule is the domain's end. */
+  receive(frame: Uint8Array): void {
+    if (!this.#open) return;
+    try {
+      this.#reader.read(frame, this);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#hub.expel(this.domain.id, error.message);
+    }
+  }
+
+  /** The hub ends the connection. */
+  finish(reason: string): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.messages.end(reason);
+    this.messages.drop();
+    this.#store.close();
+    this.#uses.clear();
+    const { probes } = this.#hub;
+    if (probes.listening) probes.emit("xenbus:end", { domain: this.domain.id, reason });
+  }
+
+  deliver(port: Port): void {
+    this.domain.events.notify(port);
+  }
+
+  storeDrained(): void {
+    this.#store.drained();
+  }
+
+  /** The domain's uses of an owner that is gone: its mirrors are its own, nothing here has to stay for them. */
+  endUses(owner: HostedDomain): void {
+    for (const reference of this.#uses.get(owner)?.keys() ?? []) this.endUse(owner, reference);
+    this.#uses.delete(owner);
+  }
+
+  endUse(owner: HostedDomain, reference: number): void {
+    const uses = this.#uses.get(owner);
+    const use = uses?.get(reference);
+    if (use === undefined) return;
+    uses?.delete(reference);
+    this.domain.unmapEntry(use.mapping);
+  }
+
+  control(): void {
+    throw new ProtocolError("a log-in after the log-in");
+  }
+
+  domain_(): void {}
+
+  exists(): void {
+    throw new ProtocolError("which domains there are, said by a domain");
+  }
+
+  gone(): void {
+    throw new ProtocolError("which domains are gone, said by a domain");
+  }
+
+  grant({ domain, reference, generation, frame, to, writing }: MessageCursors["grant"]): void {
+    this.#own(domain);
+    if (writing > 1) throw new ProtocolError(`access ${writing}`);
+    const { entries } = this.domain.table;
+    const page = this.domain.enter(reference, to, frame, writing === 1, generation);
+    if (this.domain.table.entries !== entries) this.#hub.grew(this.domain);
+    this.#hub.announceGrant(this.domain, reference, page);
+  }
+
+  revoke({ domain, reference, generation }: MessageCursors["revoke"]): void {
+    this.#own(domain);
+    const entry = this.#hub.shared.find(this.domain, reference);
+    if (!entry?.is(generation)) throw new ProtocolError(`reference ${reference} is revoked, and was not granted`);
+    this.#hub.announceRevoke(this.domain, reference);
+    this.domain.drop(reference);
+  }
+
+  use({ domain, reference, generation, use }: MessageCursors["use"]): void {
+    const owner = this.#other(domain);
+    if (use !== USE_NONE && use !== USE_READING && use !== USE_WRITING) throw new ProtocolError(`use ${use}`);
+    const entry = owner === undefined ? undefined : this.#foreign(owner, reference, generation);
+    if (owner === undefined || entry === undefined) return;
+    if (use === USE_WRITING && !entry.writable) throw new ProtocolError(`reference ${reference} is read-only`);
+    const before = this.#uses.get(owner)?.get(reference);
+    if (use !== USE_NONE) this.#map(owner, entry, use === USE_WRITING ? "read-write" : "read-only");
+    else this.#uses.get(owner)?.delete(reference);
+    // After the new mapping: the entry is in use all the time.
+    if (before !== undefined) this.domain.unmapEntry(before.mapping);
+  }
+
+  range(
+    { domain, reference, generation, offset, length }: MessageCursors["range"],
+    frame: Uint8Array,
+    at: number,
+  ): void {
+    if (length === 0 || offset + length > PAGE_SIZE) throw new ProtocolError(`a range ${offset}+${length} of a page`);
+    const owner = domain === this.domain.id ? this.domain : this.#other(domain);
+    if (owner === undefined) return;
+    const entry = this.#sharedWith(owner, reference, generation);
+    if (entry === undefined || entry.page === null) return;
+    const { bytes } = entry.page;
+    copyBytes(frame, at, bytes, offset, length);
+    this.#checkReaders(entry);
+    const first = this.#hub.shared.at(bytes) as SharedEntry;
+    this.#hub.forward(first, this.domain, owner === this.domain ? null : entry, bytes, offset, length);
+  }
+
+  open({ domain, port, serial, remote }: MessageCursors["open"]): void {
+    this.#own(domain);
+    if (!this.domain.events.openAt(port, remote, serial)) throw new ProtocolError(`port ${port} is not free`);
+  }
+
+  close({ domain, port }: MessageCursors["close"]): void {
+    this.#own(domain);
+    this.#ownPort(port);
+    this.domain.events.close(port);
+  }
+
+  bind({ domain, port, serial, remote, remotePort, remoteSerial }: MessageCursors["bind"]): void {
+    this.#own(domain);
+    if (!this.domain.events.bindAt(port, serial, remote, remotePort, remoteSerial)) {
+      throw new ProtocolError(`port ${port} is not free`);
+    }
+    // Whatever was sent to the domain until now was sent before anything was bound, and dropped.
+    this.domain.events.raise(port);
+  }
+
+  event({ port }: MessageCursors["event"]): void {
+    this.#ownPort(port);
+    this.messages.received(port);
+  }
+
+  store(piece: Uint8Array): void {
+    this.#store.receive(piece);
+  }
+
+  /** What a domain says of itself. */
+  #own(domain: number): void {
+    if (domain !== this.domain.id) throw new ProtocolError(`domain ${domain} is not who speaks`);
+  }
+
+  /** A domain that is spoken of; one that is gone was there when the message was written. */
+  #other(domain: number): HostedDomain | undefined {
+    if (domain === this.domain.id) throw new ProtocolError("a domain's own page, as if another domain's");
+    const other = this.#hub.hypervisor.find(domain);
+    if (other === undefined) this.#hub.late += 1;
+    return other;
+  }
+
+  #ownPort(port: number): void {
+    if (this.domain.events.end(port) === undefined) throw new ProtocolError(`port ${port} is closed`);
+  }
+
+  /** The grant that a range names: the domain's own, or one that lets it write. */
+  #sharedWith(owner: HostedDomain, reference: number, generation: number): SharedEntry | undefined {
+    if (owner !== this.domain) {
+      const entry = this.#foreign(owner, reference, generation);
+      if (entry !== undefined && !entry.writable) throw new ProtocolError(`reference ${reference} is read-only`);
+      return entry;
+    }
+    const entry = this.#hub.shared.find(owner, reference);
+    if (!entry?.is(generation)) throw new ProtocolError(`a range of reference ${reference}, which is not granted`);
+    return entry;
+  }
+
+  /** An entry of another domain that is for this one; undefined, and counted, when its grant has ended. */
+  #foreign(owner: HostedDomain, reference: number, generation: number): SharedEntry | undefined {
+    const entry = this.#hub.shared.find(owner, reference);
+    if (entry === undefined || !entry.is(generation)) {
+      this.#hub.late += 1;
+      return undefined;
+    }
+    if (entry.to !== this.domain.id) throw new ProtocolError(`reference ${reference} of domain ${owner.id} is not its`);
+    return entry;
+  }
+
+  #map(owner: HostedDomain, { reference, generation }: SharedEntry, access: GrantAccess): void {
+    const handle = this.domain.mapEntry(owner.id, reference, access);
+    const mapping = this.domain.mapping(handle);
+    if (mapping === undefined) {
+      this.#hub.late += 1;
+      return;
+    }
+    const uses = this.#uses.get(owner) ?? new Map<number, Use>();
+    this.#uses.set(owner, uses);
+    uses.set(reference, { generation, mapping });
+  }
+
+  /** Who does not read is not to cost memory without end; whoever writes on all the same breaks the rule. */
+  #checkReaders({ owner, to }: SharedEntry): void {
+    for (const id of [owner.id, to]) {
+      if (id === this.domain.id) continue;
+      const unsent = this.#hub.connectionOf(id)?.messages.unsent ?? 0;
+      if (unsent > FLOOD) throw new ProtocolError(`${unsent} bytes wait for domain ${id}`);
+    }
+  }
+}

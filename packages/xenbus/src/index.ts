@@ -1,0 +1,10 @@
+export * from "./abi/messages.js";
+export * from "./arrival.js";
+export * from "./client.js";
+export * from "./control.js";
+export * from "./frame-reader.js";
+export * from "./hub.js";
+export * from "./mirror-memory.js";
+export type { FrameTransport } from "./outbox.js";
+export * from "./websocket-client.js";
+export * from "./websocket-server.js";

@@ -1,0 +1,137 @@
+// Knows when messages leave: at the end of the turn, or as soon as enough wait; and how much has not left yet. A
+// buffer is not touched again before the transport is done with it. Knows no message.
+
+import { Pool, type Runnable, type Scheduler } from "@pvscsi/wire";
+import { MessageCursors } from "./abi/messages.js";
+
+/** What carries frames, in order. */
+export interface FrameTransport {
+  /** Takes a frame; `sent` is called once the bytes may be overwritten, and they have left this process. */
+  send(frame: Uint8Array, sent: () => void): void;
+  /** Ends the connection after what was sent, and tells the peer why. */
+  end(reason: string): void;
+}
+
+/** Bytes of a buffer: no frame of ours is longer. */
+const BUFFER_SIZE = 256 * 1024;
+/** Bytes that wait before a barrier sends them. */
+const ENOUGH = 16 * 1024;
+
+/** A frame that is being written, or is on its way. */
+class FrameBuffer {
+  pooled = true;
+  readonly bytes = new Uint8Array(BUFFER_SIZE);
+  readonly cursors = new MessageCursors(this.bytes);
+  used = 0;
+  readonly sent: () => void;
+
+  constructor(done: (buffer: FrameBuffer) => void) {
+    this.sent = () => done(this);
+  }
+}
+
+/** Whom an outbox asks and tells. */
+export interface OutboxOwner {
+  /** The turn ends: the last moment to add messages that say how things are by now. */
+  turnEnds(): void;
+  /** A frame has left. */
+  frameSent(): void;
+}
+
+export class Outbox implements Runnable {
+  readonly #transport: FrameTransport;
+  readonly #scheduler: Scheduler;
+  readonly #owner: OutboxOwner;
+  /** Frames that were given to the transport. */
+  frames = 0;
+  readonly #buffers: Pool<FrameBuffer>;
+  #current: FrameBuffer;
+  #queued = false;
+  #inFlight = 0;
+  #open = true;
+
+  constructor(transport: FrameTransport, scheduler: Scheduler, owner: OutboxOwner) {
+    this.#transport = transport;
+    this.#scheduler = scheduler;
+    this.#owner = owner;
+    this.#buffers = new Pool(() => new FrameBuffer((buffer) => this.#done(buffer)));
+    this.#current = this.#buffers.take();
+  }
+
+  /** Bytes that wait or are on their way. */
+  get unsent(): number {
+    return this.#inFlight + this.#current.used;
+  }
+
+  /** The bytes that `reserve` gives places in; others after each `reserve`. */
+  get bytes(): Uint8Array {
+    return this.#current.bytes;
+  }
+
+  /** Cursors over those bytes. */
+  get cursors(): MessageCursors {
+    return this.#current.cursors;
+  }
+
+  /** Makes room for a message of `size` bytes, a multiple of 4, and returns where it begins. */
+  reserve(size: number): number {
+    if (this.#current.used + size > BUFFER_SIZE) this.flush();
+    const base = this.#current.used;
+    this.#current.used += size;
+    this.wake();
+    return base;
+  }
+
+  /** Sees to it that the end of the turn is noticed. */
+  wake(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#scheduler.soon(this);
+  }
+
+  /** A moment at which a frame may well end: what waits is sent if it is enough. */
+  barrier(): void {
+    if (this.#current.used >= ENOUGH) this.flush();
+  }
+
+  /** The end of the turn. */
+  run(): void {
+    this.#owner.turnEnds();
+    this.#queued = false;
+    this.flush();
+  }
+
+  flush(): void {
+    const buffer = this.#current;
+    if (buffer.used === 0) return;
+    if (!this.#open) {
+      buffer.used = 0;
+      return;
+    }
+    this.frames += 1;
+    this.#inFlight += buffer.used;
+    this.#current = this.#buffers.take();
+    this.#transport.send(buffer.bytes.subarray(0, buffer.used), buffer.sent);
+  }
+
+  /** Sends what waits, then ends the connection. */
+  end(reason: string): void {
+    if (!this.#open) return;
+    this.flush();
+    this.#open = false;
+    this.#transport.end(reason);
+  }
+
+  /** The connection has ended: what waits goes nowhere. */
+  drop(): void {
+    this.#open = false;
+    this.#current.used = 0;
+  }
+
+  #done(buffer: FrameBuffer): void {
+    this.#inFlight -= buffer.used;
+    buffer.used = 0;
+    this.#buffers.giveBack(buffer);
+    this.#owner.frameSent();
+  }
+}

@@ -1,0 +1,116 @@
+// Domains behind a xenbus keep the contract of `Domain`: over a connection that a seed delays, and over WebSockets; with
+// the back end in the hub's process, and with every domain in one of its own.
+
+import { setImmediate } from "node:timers/promises";
+import { nullProbes, platformClock, Simulation, seededRandom, TurnScheduler } from "@pvscsi/wire";
+import { connectInProcess, type Domain, type InProcessDomain, Xenstored } from "@pvscsi/xen";
+import { connectXenbus, Hub, serveXenbus } from "@pvscsi/xenbus";
+import { expect } from "chai";
+import { secretOf, XenbusWorld } from "../support/xenbus-world.js";
+import { type DomainWorld, domainContract } from "./domain.js";
+
+const PAGES = 64;
+const [BACK, FRONT, STRANGER] = [0, 1, 2];
+
+for (const seed of [1, 2, 3]) {
+  domainContract(`xenbus, back end in the hub, order ${seed}`, () => simulated(seed, true));
+  domainContract(`xenbus, each alone, order ${seed}`, () => simulated(seed, false));
+}
+domainContract("xenbus over WebSockets, back end in the hub", () => overWebSockets(true));
+domainContract("xenbus over WebSockets, each alone", () => overWebSockets(false));
+
+async function simulated(seed: number, local: boolean): Promise<DomainWorld> {
+  const random = seededRandom(seed);
+  const scheduler = new Simulation(random);
+  const world = new XenbusWorld(scheduler, random);
+  const settle = () => drain(scheduler);
+  const join = async (id: number): Promise<InProcessDomain> => {
+    if (local && id === BACK) return world.createLocal(id, PAGES);
+    const { client } = world.connect(id, PAGES);
+    await settle();
+    return client.joined;
+  };
+  return theWorld(world.hub, join, settle, async () => {});
+}
+
+async function overWebSockets(local: boolean): Promise<DomainWorld> {
+  const scheduler = new TurnScheduler((callback) => {
+    globalThis.setImmediate(callback);
+  });
+  const clock = platformClock({
+    now: () => performance.now(),
+    arm: (callback, milliseconds) => setTimeout(callback, milliseconds),
+    disarm: (handle) => clearTimeout(handle as NodeJS.Timeout),
+  });
+  const xenstored = new Xenstored({ scheduler, probes: nullProbes });
+  const hub = new Hub({ scheduler, probes: nullProbes, xenstored });
+  const server = await serveXenbus({ hub, clock, listen: { port: 0 } });
+  const domains: Domain[] = [];
+  const parts = { clock, scheduler, probes: nullProbes };
+  const join = async (id: number): Promise<InProcessDomain> => {
+    if (local && id === BACK) {
+      const store = connectInProcess(xenstored, { domain: id, privileged: true }, scheduler);
+      const domain = hub.hypervisor.createDomain({
+        id,
+        memoryPages: PAGES,
+        store,
+        disconnect: async () => store.close(),
+      });
+      domains.push(domain);
+      return domain;
+    }
+    hub.admit({ id, secret: secretOf(id), memoryPages: PAGES, privileged: id === BACK });
+    const { domain } = await connectXenbus({ ...parts, url: server.url, domain: id, secret: secretOf(id) });
+    domains.push(domain);
+    return domain;
+  };
+  // A request to xenstored goes behind all that was said before, and its answer behind all that was said to us; and
+  // again, as what arrives may be answered (a ring of 200 requests needs 13). A domain that has closed has no store.
+  const settle = async () => {
+    for (let round = 0; round < 16; round++) {
+      await Promise.all(domains.map((domain) => domain.store.read("/").catch(() => null)));
+      for (let turn = 0; turn < 4; turn++) await setImmediate();
+    }
+  };
+  return theWorld(hub, join, settle, () => server.close());
+}
+
+async function theWorld(
+  { hypervisor }: Hub,
+  join: (id: number) => Promise<InProcessDomain>,
+  settle: () => Promise<void>,
+  end: () => Promise<void>,
+): Promise<DomainWorld> {
+  const back = await join(BACK);
+  const front = await join(FRONT);
+  const stranger = await join(STRANGER);
+  for (const { id } of [front, stranger]) {
+    const home = `/local/domain/${id}`;
+    const made = back.store.mkdir(home).then(() => back.store.setPermissions(home, [`n${id}`]));
+    await settle();
+    await made;
+  }
+  await settle();
+  const close = async () => {
+    await settle();
+    for (const domain of [front, back, stranger]) {
+      const closed = domain.close();
+      await settle();
+      await closed;
+    }
+    await settle();
+    const leaks = hypervisor.leaks();
+    await end();
+    expect(leaks).to.deep.equal([]);
+    expect(hypervisor.domains()).to.deep.equal([]);
+  };
+  return { front, back, stranger, frontPages: PAGES, settle, close };
+}
+
+/** Runs what is ready until a whole turn of the loop adds nothing: promises continue between the steps. */
+async function drain(simulation: Simulation): Promise<void> {
+  do {
+    while (simulation.step());
+    await setImmediate();
+  } while (simulation.busy);
+}
