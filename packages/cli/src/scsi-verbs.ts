@@ -26,6 +26,7 @@ export const SCSI_VERBS: readonly Verb[] = [
     example: "scsi-attach domU /dev/sdd 1:0:0:1",
     least: 2,
     most: 4,
+    xl: "modifies",
     run: attach,
   },
   {
@@ -35,6 +36,7 @@ export const SCSI_VERBS: readonly Verb[] = [
     example: "scsi-detach domU 1:0:0:1",
     least: 2,
     most: 2,
+    xl: "modifies",
     run: detach,
   },
   {
@@ -54,6 +56,7 @@ export const SCSI_VERBS: readonly Verb[] = [
     least: 1,
     most: Number.POSITIVE_INFINITY,
     options: [JSON_OPTION, { name: "--long", summary: "controllers and LUNs in full" }],
+    xl: "reads",
     run: list,
   },
 ];
@@ -61,7 +64,7 @@ export const SCSI_VERBS: readonly Verb[] = [
 async function attach(system: OneProcess, { arguments: [name, ...words] }: VerbWords): Promise<Outcome> {
   const domain = await guestId(system, name);
   const { device, warnings } = words.length === 1 ? parseVscsi(words[0], argumentOrigin()) : parseVscsiWords(words);
-  if (isWholeHost(device)) throw new UsageError("scsi-attach: a whole host can only be given in a domU.cfg");
+  if (isWholeHost(device)) throw new UsageError("a whole host can only be given in a domU.cfg");
   await system.vscsi.attach(domain, device);
   return { output: "", errors: warnings.map(formatWarning).join("\n"), status: Exit.done };
 }

@@ -73,12 +73,21 @@ describe("pvscsi dom0, asked from other shells", () => {
   for (const [what, text, reason] of [
     ["no JSON", "list\n", "not JSON"],
     ["no object", "null\n", "no object"],
-    ["no version", '{"words":["list"],"directory":"/"}\n', "version undefined, expecting 1"],
-    ["another version", '{"version":2,"words":["list"],"directory":"/"}\n', "version 2, expecting 1"],
-    ["words that are none", '{"version":1,"words":[{}],"directory":"/"}\n', "words is not a list of texts"],
-    ["a relative directory", '{"version":1,"words":["list"],"directory":"x"}\n', "not an absolute path"],
+    ["no version", '{"words":["list"],"directory":"/"}\n', "version undefined, expecting 2"],
+    ["another version", '{"version":1,"words":["list"],"directory":"/"}\n', "version 1, expecting 2"],
+    ["words that are none", '{"version":2,"words":[{}],"directory":"/"}\n', "words is not a list of texts"],
+    ["a relative directory", '{"version":2,"words":["list"],"directory":"x"}\n', "not an absolute path"],
+    [
+      "a program there is none of",
+      '{"version":2,"words":["list"],"directory":"/","program":"xm"}\n',
+      "program is none of",
+    ],
     ["a line without end", "x".repeat(65 * 1024), "a line of more than"],
-    ["a verb that there is none of", '{"version":1,"words":["rm"],"directory":"/"}\n', "unknown command 'rm'"],
+    [
+      "a verb that there is none of",
+      '{"version":2,"words":["rm"],"directory":"/","program":"pvscsi"}\n',
+      "unknown command 'rm'",
+    ],
   ]) {
     it(`answers ${what} with what is wrong, and goes on`, async () => {
       const { errors, status } = JSON.parse(await dom0.say(text));
