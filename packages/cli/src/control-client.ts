@@ -4,7 +4,14 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { ProtocolError } from "@pvscsi/wire";
-import { controlPath, LONGEST_ANSWER, parseAnswer, readLine, requestLine } from "./control-wire.js";
+import {
+  type ControlRequest,
+  controlPath,
+  LONGEST_ANSWER,
+  parseReply,
+  readLines,
+  requestLine,
+} from "./control-wire.js";
 import type { Outcome } from "./verb.js";
 
 /** Where a dom0 keeps its state: as told, else by the environment, else /run/pvscsi. */
@@ -27,16 +34,26 @@ export function connectControl(path: string): Promise<Socket | null> {
   });
 }
 
-/** Runs a verb at the dom0 of `state`. Throws ToolstackError when there is none, or it does not answer. */
-export async function runAtDom0(state: string, words: readonly string[], directory: string): Promise<Outcome> {
+/**
+ * Runs a verb at the dom0 of `state`; `print` gets what it prints while it runs. Throws ToolstackError when there is no
+ * dom0, or it does not answer.
+ */
+export async function runAtDom0(
+  state: string,
+  request: ControlRequest,
+  print: (text: string) => void,
+): Promise<Outcome> {
   const socket = await connectControl(controlPath(state));
   if (socket === null) throw new ToolstackError("FAIL", `no dom0 at ${state}: start one with pvscsi dom0`);
   socket.on("error", () => {});
   try {
-    socket.write(requestLine({ words, directory }));
-    const line = await readLine(socket, LONGEST_ANSWER);
-    if (line === null) throw new ToolstackError("FAIL", `the dom0 at ${state} has ended`);
-    return parseAnswer(line);
+    socket.write(requestLine(request));
+    for await (const line of readLines(socket, LONGEST_ANSWER)) {
+      const reply = parseReply(line);
+      if (!("piece" in reply)) return reply;
+      print(reply.piece);
+    }
+    throw new ToolstackError("FAIL", `the dom0 at ${state} has ended, or was not listened to for too long`);
   } catch (error) {
     if (error instanceof ProtocolError) throw new ToolstackError("FAIL", `the dom0 at ${state}: ${error.message}`);
     throw error;

@@ -11,13 +11,19 @@ import {
   controlPath,
   LONGEST_REQUEST,
   parseRequest,
-  readLine,
+  pieceLine,
+  readLines,
 } from "./control-wire.js";
-import { Exit, failure, type Outcome } from "./verb.js";
+import { type Caller, Exit, failure, type Outcome } from "./verb.js";
 
 const MOST_CONNECTIONS = 64;
 /** Milliseconds that a connection has for its request. */
 const PATIENCE = 5_000;
+/** Bytes that may wait for a client that does not read what its verb prints; with more it is let go. */
+const MOST_UNSENT = 1024 * 1024;
+
+/** Runs a request as a verb. */
+export type RunRequest = (request: ControlRequest, whom: Pick<Caller, "print" | "signal">) => Promise<Outcome>;
 
 export interface ControlServer {
   readonly path: string;
@@ -26,10 +32,7 @@ export interface ControlServer {
 }
 
 /** Listens in the folder `state`, which it makes; both are for their owner only. Throws when a dom0 is there already. */
-export async function serveControl(
-  state: string,
-  run: (request: ControlRequest) => Promise<Outcome>,
-): Promise<ControlServer> {
+export async function serveControl(state: string, run: RunRequest): Promise<ControlServer> {
   const path = controlPath(state);
   await mkdir(state, { recursive: true, mode: 0o700 });
   const running = await connectControl(path);
@@ -40,7 +43,8 @@ export async function serveControl(
   // What a dom0 left that was killed.
   await rm(path, { force: true });
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  // A client may say all it has to say and then only listen: its half is open until we have answered.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
     void answer(socket, run);
@@ -67,21 +71,41 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function answer(socket: Socket, run: (request: ControlRequest) => Promise<Outcome>): Promise<void> {
+async function answer(socket: Socket, run: RunRequest): Promise<void> {
+  const lines = readLines(socket, LONGEST_REQUEST);
   try {
-    const line = await readRequestLine(socket);
-    if (line !== null) socket.end(answerLine(await run(parseRequest(line))));
+    const line = await inTime(socket, lines.next());
+    if (line.value === undefined) return void socket.end();
+    const request = parseRequest(line.value);
+    socket.end(answerLine(await run(request, { print: printingTo(socket), signal: leaving(socket, lines) })));
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     socket.end(answerLine(failure(Exit.usage, `pvscsi: ${error.message}`)));
   }
 }
 
-async function readRequestLine(socket: Socket): Promise<string | null> {
+async function inTime<Value>(socket: Socket, awaited: Promise<Value>): Promise<Value> {
   const timer = setTimeout(() => socket.destroy(), PATIENCE);
   try {
-    return await readLine(socket, LONGEST_REQUEST);
+    return await awaited;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Aborted when the client has closed its end, was killed, or says more than the one request it has. */
+function leaving(socket: Socket, lines: AsyncGenerator<string, undefined>): AbortSignal {
+  const left = new AbortController();
+  const leave = (): void => left.abort();
+  socket.once("close", leave);
+  void lines.next().then(leave, leave);
+  return left.signal;
+}
+
+function printingTo(socket: Socket): Caller["print"] {
+  return (text) => {
+    if (!socket.writable) return;
+    socket.write(pieceLine(text));
+    if (socket.writableLength > MOST_UNSENT) socket.destroy();
+  };
 }

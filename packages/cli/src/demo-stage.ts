@@ -7,7 +7,7 @@ import { fail } from "@pvscsi/wire";
 import type { Printer } from "./printer.js";
 import type { Session } from "./session.js";
 import { Exit } from "./verb.js";
-import { runVerb } from "./verbs.js";
+import { runWhole } from "./verbs.js";
 
 /** A verb has failed, which it has told already. */
 export class Failed extends Error {
@@ -88,7 +88,7 @@ export class Stage {
 
   async #run(shown: string, words: readonly string[], expected: number): Promise<void> {
     this.#printer.print(`\n${shown}`);
-    const { output, errors, status } = await runVerb(this.session.system, words);
+    const { output, errors, status } = await runWhole(this.session.system, words);
     this.#printer.print(output);
     this.#printer.error(errors);
     if (status !== expected) throw new Failed(status === Exit.done ? Exit.failed : status);

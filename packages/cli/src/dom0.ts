@@ -22,7 +22,9 @@ export async function runDom0({ host, state, printer, ended }: Dom0Options): Pro
   const session = await openSession(host, dirname(resolve(host)));
   try {
     const over = ended();
-    const control = await serveControl(state, ({ words, directory }) => runVerb(session.system, words, directory));
+    const control = await serveControl(state, ({ words, ...request }, whom) =>
+      runVerb(session.system, words, { ...request, ...whom }),
+    );
     printer.print(`dom0 is ready at ${control.path}, until Ctrl-C or SIGTERM`);
     await over;
     await control.close();

@@ -21,6 +21,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     least: 1,
     most: 1,
     options: [{ name: "--dialect", value: "DIALECT", summary: `how vscsi is read: ${DIALECTS.join(" or ")}` }],
+    xl: "modifies",
     run: create,
   },
   {
@@ -30,6 +31,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     example: "destroy domU",
     least: 1,
     most: 1,
+    xl: "modifies",
     run: destroy,
   },
   {
@@ -40,6 +42,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     least: 0,
     most: 0,
     options: [JSON_OPTION],
+    xl: "reads",
     run: list,
   },
   {
@@ -49,6 +52,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     example: "domid domU",
     least: 1,
     most: 1,
+    xl: "reads",
     run: async (system, words) => String((await theDomain(system, words, "name")).id),
   },
   {
@@ -58,6 +62,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     example: "domname 1",
     least: 1,
     most: 1,
+    xl: "reads",
     run: async (system, words) => (await theDomain(system, words, "id")).name,
   },
   {
@@ -82,7 +87,7 @@ export async function guestId(system: OneProcess, name: string): Promise<number>
 async function create(system: OneProcess, { arguments: [path], options, directory }: VerbWords): Promise<Outcome> {
   const wanted = options.get("--dialect") ?? "libxl";
   const dialect = DIALECTS.find((known) => known === wanted);
-  if (dialect === undefined) throw new UsageError(`create: no dialect '${wanted}', expecting ${DIALECTS.join(" or ")}`);
+  if (dialect === undefined) throw new UsageError(`no dialect '${wanted}', expecting ${DIALECTS.join(" or ")}`);
   const config = await readMachineConfig(pathIn(directory, path), dialect);
   await system.toolstack.create(config);
   return {

@@ -1,6 +1,7 @@
 export * from "./one-process.js";
 export * from "./platform.js";
 export { openSession, physicalDevices, type Session } from "./session.js";
-export { Exit, type Outcome, type Verb } from "./verb.js";
-export { runVerb, VERBS } from "./verbs.js";
+export { runShell, type ShellOptions } from "./shell.js";
+export { type Caller, Exit, type Outcome, type Verb } from "./verb.js";
+export { runVerb, runWhole, VERBS } from "./verbs.js";
 export { splitWords } from "./words.js";

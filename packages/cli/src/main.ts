@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Knows the command line of pvscsi: which commands there are and what their words mean.
 
+import { basename } from "node:path";
 import { formatComparison, selectWorkloads, WORKLOADS } from "@pvscsi/bench";
 import type { VscsiDialect } from "@pvscsi/config";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
@@ -11,13 +12,17 @@ import { runDom0 } from "./dom0.js";
 import { DIALECTS } from "./domain-verbs.js";
 import { endWithReader, Interrupts } from "./interrupts.js";
 import { linePrinter } from "./printer.js";
-import { runRemotely } from "./remote-verb.js";
+import { type RemoteCaller, runRemotely } from "./remote-verb.js";
 import { openReport } from "./report-file.js";
 import { serveDisks } from "./serve.js";
 import { runShell } from "./shell.js";
-import { Exit, messageOf } from "./verb.js";
+import { Exit, messageOf, type Outcome } from "./verb.js";
 import { findVerb, VERBS } from "./verbs.js";
+import type { Program } from "./voice.js";
+import { runXl } from "./xl.js";
 
+/** Node keeps the name of the link that it was called by. */
+const called = basename(process.argv[1] ?? "");
 const interrupts = new Interrupts();
 const printer = linePrinter(
   (text) => process.stdout.write(text),
@@ -127,7 +132,7 @@ function workloadWord(word: string, before: readonly string[]): readonly string[
 /** Says what a person can do something about, and gives xl's exit code for it; everything else is our mistake. */
 function told(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.done : Exit.usage;
-  const message = messageOf(error, "pvscsi");
+  const message = messageOf(error, called === "xl" ? null : "pvscsi");
   if (message === null) throw error;
   printer.error(message);
   return Exit.failed;
@@ -140,14 +145,26 @@ async function runCommandLine([name, ...words]: readonly string[]): Promise<void
     await program.parseAsync();
     return;
   }
-  const { output, errors, status } = await runRemotely(verb, words, process.env, process.cwd());
-  printer.print(output);
+  process.exitCode = finish(await runRemotely(verb, words, caller("pvscsi")));
+}
+
+/** Who runs a verb of another process. */
+function caller(program: Program): RemoteCaller {
+  const print = (text: string): void => printer.print(text);
+  return { program, directory: process.cwd(), print, environment: process.env };
+}
+
+/** Errors first: behind xl's come lines of help. */
+function finish({ output, errors, status }: Outcome): number {
   printer.error(errors);
-  process.exitCode = status;
+  printer.print(output);
+  return status;
 }
 
 try {
-  await runCommandLine(process.argv.slice(2));
+  const words = process.argv.slice(2);
+  if (called === "xl") process.exitCode = finish(await runXl(words, caller("xl")));
+  else await runCommandLine(words);
 } catch (error) {
   process.exitCode = told(error);
 }

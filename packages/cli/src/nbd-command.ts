@@ -13,7 +13,7 @@ export const NBD_USAGE = "nbd DEV --socket PATH | --listen [ADDR:]PORT";
 /** Begins to serve and gives the URI that clients take. */
 export async function serveDisk(running: RunningGuest, words: readonly string[], directory: string): Promise<string> {
   const [name, option, value, ...more] = words;
-  if (name === undefined || value === undefined || more.length > 0) throw new UsageError(`guest: ${NBD_USAGE}`);
+  if (name === undefined || value === undefined || more.length > 0) throw new UsageError(NBD_USAGE);
   const listen = listenOption(option, value, directory);
   const disk = running.guest.disk(name);
   if (disk === undefined) throw new ToolstackError("NOTFOUND", `${running.guest.name} has no disk ${name}`);
@@ -28,7 +28,7 @@ function listenOption(option: string, value: string, directory: string): NbdServ
   if (option === "--socket") return { path: pathIn(directory, value) };
   const address = /^(?:(\[[0-9a-f:]+\]|[^:]+):)?(\d{1,5})$/i.exec(value);
   const port = Number(address?.[2]);
-  if (option !== "--listen" || address === null || port > 0xffff) throw new UsageError(`guest: ${NBD_USAGE}`);
+  if (option !== "--listen" || address === null || port > 0xffff) throw new UsageError(NBD_USAGE);
   const host = address[1]?.replace(/^\[(.*)\]$/, "$1");
   return host === undefined ? { port } : { host, port };
 }

@@ -1,20 +1,22 @@
 // Knows how a verb that is typed in a shell is run by the dom0 it is meant for. Knows no verb.
 
 import { runAtDom0, stateFolder } from "./control-client.js";
-import { checkWords, Exit, failure, type Outcome, type Verb } from "./verb.js";
+import { type Caller, checkWords, type Outcome, UsageError, type Verb } from "./verb.js";
+import { VOICES } from "./voice.js";
+
+/** Who has typed it, and where a dom0 is looked for. */
+export interface RemoteCaller extends Omit<Caller, "signal"> {
+  readonly environment: NodeJS.ProcessEnv;
+}
 
 /** Help and wrong usage need no dom0. Throws ToolstackError when there is none for the rest. */
-export async function runRemotely(
-  verb: Verb,
-  typed: readonly string[],
-  environment: NodeJS.ProcessEnv,
-  directory: string,
-): Promise<Outcome> {
+export async function runRemotely(verb: Verb, typed: readonly string[], caller: RemoteCaller): Promise<Outcome> {
+  const { environment, directory, program, print } = caller;
   const { told, words } = takeState(verb, typed);
-  if (told === null) return failure(Exit.usage, `${verb.name}: --state needs a value`);
-  const outcome = checkWords(verb, words);
+  if (told === null) return VOICES[program].usage(verb, new UsageError("--state needs a value"));
+  const outcome = checkWords(verb, words, program);
   if (outcome !== null) return outcome;
-  return runAtDom0(stateFolder(told, environment), [verb.name, ...words], directory);
+  return runAtDom0(stateFolder(told, environment), { words: [verb.name, ...words], directory, program }, print);
 }
 
 /** Takes `--state DIR` out of the words that are the verb's own; null where its value is missing. */

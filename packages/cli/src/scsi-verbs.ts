@@ -1,4 +1,4 @@
-// Knows the verbs of LUNs: scsi-attach, scsi-detach, scsi-list, in xl's words.
+// Knows the verbs of LUNs: scsi-attach, scsi-detach, scsi-list in xl's words, and scsi-resize.
 
 import {
   argumentOrigin,
@@ -6,9 +6,12 @@ import {
   formatAddress,
   formatWarning,
   isWholeHost,
+  parseSize,
   parseVirtualDevice,
   parseVscsi,
   parseVscsiWords,
+  quoted,
+  SIZE_EXPECTED,
 } from "@pvscsi/config";
 import { type ControllerInfo, formatControllers, formatScsiList, scsiListRows } from "@pvscsi/toolstack";
 import { guestId } from "./domain-verbs.js";
@@ -23,6 +26,7 @@ export const SCSI_VERBS: readonly Verb[] = [
     example: "scsi-attach domU /dev/sdd 1:0:0:1",
     least: 2,
     most: 4,
+    xl: "modifies",
     run: attach,
   },
   {
@@ -32,7 +36,17 @@ export const SCSI_VERBS: readonly Verb[] = [
     example: "scsi-detach domU 1:0:0:1",
     least: 2,
     most: 2,
+    xl: "modifies",
     run: detach,
+  },
+  {
+    name: "scsi-resize",
+    parameters: "DOM VDEV SIZE",
+    summary: "make a LUN longer; every guest that has it is told with its next command",
+    example: "scsi-resize domU 1:0:0:1 2GiB",
+    least: 3,
+    most: 3,
+    run: resize,
   },
   {
     name: "scsi-list",
@@ -42,6 +56,7 @@ export const SCSI_VERBS: readonly Verb[] = [
     least: 1,
     most: Number.POSITIVE_INFINITY,
     options: [JSON_OPTION, { name: "--long", summary: "controllers and LUNs in full" }],
+    xl: "reads",
     run: list,
   },
 ];
@@ -49,18 +64,34 @@ export const SCSI_VERBS: readonly Verb[] = [
 async function attach(system: OneProcess, { arguments: [name, ...words] }: VerbWords): Promise<Outcome> {
   const domain = await guestId(system, name);
   const { device, warnings } = words.length === 1 ? parseVscsi(words[0], argumentOrigin()) : parseVscsiWords(words);
-  if (isWholeHost(device)) throw new UsageError("scsi-attach: a whole host can only be given in a domU.cfg");
+  if (isWholeHost(device)) throw new UsageError("a whole host can only be given in a domU.cfg");
   await system.vscsi.attach(domain, device);
   return { output: "", errors: warnings.map(formatWarning).join("\n"), status: Exit.done };
 }
 
 async function detach(system: OneProcess, { arguments: [name, virtual] }: VerbWords): Promise<string> {
+  await system.vscsi.detach(await guestId(system, name), virtualDevice(virtual));
+  return "";
+}
+
+async function resize(system: OneProcess, { arguments: [name, virtual, size] }: VerbWords): Promise<string> {
   const domain = await guestId(system, name);
-  const device = parseVirtualDevice(virtual);
+  const device = virtualDevice(virtual);
+  const bytes = parseSize(size);
+  const { file, at } = argumentOrigin();
+  if (bytes === undefined) {
+    throw new ConfigError(file, at(virtual.length + 1), `invalid size ${quoted(size)}, expected ${SIZE_EXPECTED}`);
+  }
+  await system.vscsi.resize(domain, device, bytes);
+  return "";
+}
+
+/** A VDEV as its node says it. */
+function virtualDevice(text: string): string {
+  const device = parseVirtualDevice(text);
   const { file, at } = argumentOrigin();
   if (typeof device === "string") throw new ConfigError(file, at(0), device);
-  await system.vscsi.detach(domain, formatAddress(device));
-  return "";
+  return formatAddress(device);
 }
 
 async function list(system: OneProcess, { arguments: names, options }: VerbWords): Promise<string> {

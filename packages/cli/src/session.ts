@@ -31,6 +31,10 @@ export function physicalDevices(host: Host): PhysicalDevices {
       const addresses = host.list().map(({ address }) => address);
       return addresses.filter((address) => address.host === found.address.host);
     },
+    async grow(physicalDevice, bytes) {
+      const reason = await host.grow(physicalDevice, bytes);
+      return reason === null ? null : { reason };
+    },
   };
 }
 

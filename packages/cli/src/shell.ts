@@ -18,13 +18,20 @@ export interface ShellOptions {
 /** Runs commands until `exit` or the end of input; gives the status of the last one. */
 export async function runShell(system: OneProcess, { input, printer, terminal }: ShellOptions): Promise<number> {
   const lines = createInterface({ input, prompt: "pvscsi> ", ...(terminal === null ? {} : { output: terminal }) });
-  lines.on("SIGINT", () => lines.close());
+  let running: AbortController | null = null;
+  // As in a shell: Ctrl-C ends what runs; a verb that does not heed it, with the prompt, at the second one.
+  lines.on("SIGINT", () => {
+    if (running === null || running.signal.aborted) lines.close();
+    else running.abort();
+  });
   let status: number = Exit.done;
   if (terminal !== null) lines.prompt();
   for await (const line of lines) {
     const words = splitWords(line);
     if (words?.[0] === "exit") break;
-    status = await runLine(system, words, printer, status);
+    running = new AbortController();
+    status = await runLine(system, words, { printer, before: status, signal: running.signal });
+    running = null;
     if (terminal !== null) lines.prompt();
   }
   lines.close();
@@ -35,8 +42,7 @@ export async function runShell(system: OneProcess, { input, printer, terminal }:
 async function runLine(
   system: OneProcess,
   words: readonly string[] | null,
-  printer: Printer,
-  before: number,
+  { printer, before, signal }: { readonly printer: Printer; readonly before: number; readonly signal: AbortSignal },
 ): Promise<number> {
   if (words === null) {
     printer.error("pvscsi: a quote is not closed");
@@ -47,7 +53,12 @@ async function runLine(
     printer.print(`${verbsHelp()}\nexit\n    leave, and end all guests`);
     return Exit.done;
   }
-  const { output, errors, status } = await runVerb(system, words);
+  const { output, errors, status } = await runVerb(system, words, {
+    program: "pvscsi",
+    directory: process.cwd(),
+    print: (text) => printer.print(text),
+    signal,
+  });
   printer.print(output);
   printer.error(errors);
   return status;

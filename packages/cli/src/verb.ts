@@ -1,9 +1,10 @@
-// Knows what a verb is and how its words are read: arguments, options, help, usage errors, exit codes. Knows no verb.
+// Knows what a verb is and how its words are read: arguments, options, usage errors, exit codes. Knows no verb.
 
 import { ConfigError } from "@pvscsi/config";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { XenstoreError } from "@pvscsi/xen";
 import type { OneProcess } from "./one-process.js";
+import { type Program, VOICES } from "./voice.js";
 
 /** xl's exit codes. */
 export const Exit = { done: 0, failed: 1, usage: 2 } as const;
@@ -15,13 +16,23 @@ export interface Outcome {
   readonly status: number;
 }
 
-/** The words behind a verb's name, sorted. */
-export interface VerbWords {
+/** Who runs a verb. */
+export interface Caller {
+  /** By which name the program was called. */
+  readonly program: Program;
+  /** Where relative paths begin: the folder of whoever typed them. */
+  readonly directory: string;
+  /** Takes what a verb prints while it runs, in whole lines. */
+  readonly print: (text: string) => void;
+  /** Aborted when nobody waits for the verb any more. */
+  readonly signal: AbortSignal;
+}
+
+/** The words behind a verb's name, sorted, and who has typed them. */
+export interface VerbWords extends Caller {
   readonly arguments: readonly string[];
   /** The options given, by their names; the value of one that takes none is "". */
   readonly options: ReadonlyMap<string, string>;
-  /** Where relative paths begin: the folder of whoever typed them. */
-  readonly directory: string;
 }
 
 export interface VerbOption {
@@ -45,77 +56,73 @@ export interface Verb {
   readonly least: number;
   readonly most: number;
   readonly options?: readonly VerbOption[];
+  /** Set where xl has it as well: whether it changes something, or only looks. */
+  readonly xl?: "modifies" | "reads";
   /** What stands behind its first argument belongs to somebody else, dashes included. */
   readonly passesOn?: true;
   /** Does it; gives what it prints. */
   readonly run: (system: OneProcess, words: VerbWords) => Promise<string | Outcome>;
 }
 
-/** A use of a verb that its usage does not allow. */
-export class UsageError extends Error {}
+/** A use of a verb that its usage does not allow; the message is what stands behind the verb's name. */
+export class UsageError extends Error {
+  /** `count`: of the arguments. */
+  readonly kind: "option" | "count" | "other";
+  /** The option that there is none of, with its dashes. */
+  readonly option: string;
+
+  constructor(message: string, kind: UsageError["kind"] = "other", option = "") {
+    super(message);
+    this.kind = kind;
+    this.option = option;
+  }
+}
 
 /** Runs a verb with its words; what a person did wrong or what could not be done is told, our own mistakes are thrown. */
-export async function run(
-  verb: Verb,
-  system: OneProcess,
-  words: readonly string[],
-  directory: string,
-): Promise<Outcome> {
+export async function run(verb: Verb, system: OneProcess, words: readonly string[], caller: Caller): Promise<Outcome> {
+  const voice = VOICES[caller.program];
   try {
     const sorted = sortWords(verb, words);
-    if (sorted === "help") return helpOutcome(verb);
-    const result = await verb.run(system, { ...sorted, directory });
-    return typeof result === "string" ? { output: result, errors: "", status: Exit.done } : result;
+    if (sorted === "help") return success(voice.help(verb));
+    const result = await verb.run(system, { ...caller, ...sorted });
+    return typeof result === "string" ? success(result) : result;
   } catch (error) {
-    if (error instanceof UsageError) return usageOutcome(verb, error);
-    const message = messageOf(error, `pvscsi ${verb.name}`);
+    if (error instanceof UsageError) return voice.usage(verb, error);
+    const message = messageOf(error, voice.prefix(verb));
     if (message === null) throw error;
     return failure(Exit.failed, message);
   }
 }
 
 /** What can be said of a verb's words without any system: its help, what is wrong with them, or null when they will do. */
-export function checkWords(verb: Verb, words: readonly string[]): Outcome | null {
+export function checkWords(verb: Verb, words: readonly string[], program: Program): Outcome | null {
+  const voice = VOICES[program];
   try {
-    return sortWords(verb, words) === "help" ? helpOutcome(verb) : null;
+    return sortWords(verb, words) === "help" ? success(voice.help(verb)) : null;
   } catch (error) {
-    if (error instanceof UsageError) return usageOutcome(verb, error);
+    if (error instanceof UsageError) return voice.usage(verb, error);
     throw error;
   }
 }
 
-function helpOutcome(verb: Verb): Outcome {
-  return { output: verbHelp(verb), errors: "", status: Exit.done };
-}
-
-function usageOutcome(verb: Verb, error: UsageError): Outcome {
-  return failure(Exit.usage, `${error.message}\n\n${verbHelp(verb)}`);
-}
-
 /** What is told of an error, in one line: null for one that is our own mistake. A text's own place is enough of a prefix. */
-export function messageOf(error: unknown, who: string): string | null {
+export function messageOf(error: unknown, who: string | null): string | null {
   if (error instanceof ConfigError) return error.message;
   const foreseen = error instanceof ToolstackError || error instanceof XenstoreError || isSystemError(error);
-  return foreseen ? `${who}: ${(error as Error).message}` : null;
+  if (!foreseen) return null;
+  const { message } = error as Error;
+  return who === null ? message : `${who}: ${message}`;
 }
 
 export function failure(status: number, errors: string): Outcome {
   return { output: "", errors, status };
 }
 
-/** Usage, summary, options and a real example. */
-export function verbHelp({ name, parameters, summary, example, options = [] }: Verb): string {
-  const usage = ["Usage:", name, ...(options.length > 0 ? ["[OPTIONS]"] : []), parameters].join(" ").trimEnd();
-  const lines = options.map((option) => `  ${optionText(option).padEnd(20)} ${option.summary}`);
-  const list = lines.length > 0 ? `Options:\n${lines.join("\n")}\n\n` : "";
-  return `${usage}\n\n${summary}\n\n${list}Example: ${example}`;
+export function success(output: string): Outcome {
+  return { output, errors: "", status: Exit.done };
 }
 
-function optionText({ name, value }: VerbOption): string {
-  return value === undefined ? name : `${name} ${value}`;
-}
-
-function sortWords(verb: Verb, words: readonly string[]): Omit<VerbWords, "directory"> | "help" {
+function sortWords(verb: Verb, words: readonly string[]): Pick<VerbWords, "arguments" | "options"> | "help" {
   const given: string[] = [];
   const options = new Map<string, string>();
   for (let i = 0; i < words.length; i++) {
@@ -130,19 +137,19 @@ function sortWords(verb: Verb, words: readonly string[]): Omit<VerbWords, "direc
     }
     if (word === "-h" || word === "--help") return "help";
     const option = verb.options?.find(({ name }) => name === word);
-    if (option === undefined) throw new UsageError(`${verb.name}: unknown option '${word}'`);
+    if (option === undefined) throw new UsageError(`unknown option '${word}'`, "option", word);
     if (option.value !== undefined) i += 1;
-    if (i === words.length) throw new UsageError(`${verb.name}: ${word} needs a value`);
+    if (i === words.length) throw new UsageError(`${word} needs a value`);
     options.set(option.name, option.value === undefined ? "" : words[i]);
   }
   checkCount(verb, given.length);
   return { arguments: given, options };
 }
 
-function checkCount({ name, least, most }: Verb, count: number): void {
+function checkCount({ least, most }: Verb, count: number): void {
   const plural = (number: number): string => `${number} argument${number === 1 ? "" : "s"}.`;
-  if (count < least) throw new UsageError(`'${name}' requires at least ${plural(least)}`);
-  if (count > most) throw new UsageError(`'${name}' takes at most ${plural(most)}`);
+  if (count < least) throw new UsageError(`requires at least ${plural(least)}`, "count");
+  if (count > most) throw new UsageError(`takes at most ${plural(most)}`, "count");
 }
 
 function isSystemError(error: unknown): boolean {

@@ -4,7 +4,7 @@ import { DOMAIN_VERBS } from "./domain-verbs.js";
 import type { OneProcess } from "./one-process.js";
 import { OPEN_VERBS } from "./open-verbs.js";
 import { SCSI_VERBS } from "./scsi-verbs.js";
-import { Exit, failure, type Outcome, run, type Verb } from "./verb.js";
+import { type Caller, Exit, failure, type Outcome, run, type Verb } from "./verb.js";
 import { XENSTORE_VERB } from "./xenstore-verb.js";
 
 export const VERBS: readonly Verb[] = [...DOMAIN_VERBS, ...SCSI_VERBS, XENSTORE_VERB, ...OPEN_VERBS];
@@ -13,18 +13,24 @@ export function findVerb(name: string | undefined): Verb | undefined {
   return VERBS.find((verb) => verb.name === name);
 }
 
-/**
- * Runs the verb that is the first word; whatever goes wrong is told in `errors` and by the status. Relative paths begin
- * at `directory`.
- */
+/** Runs the verb that is the first word; whatever goes wrong is told in `errors` and by the status. */
 export async function runVerb(
   system: OneProcess,
   [name, ...words]: readonly string[],
-  directory: string = process.cwd(),
+  caller: Caller,
 ): Promise<Outcome> {
   const verb = findVerb(name);
   if (verb === undefined) return failure(Exit.usage, `pvscsi: unknown command '${name}', see help`);
-  return run(verb, system, words, directory);
+  return run(verb, system, words, caller);
+}
+
+/** The same for who waits for its end: what it prints while it runs comes first in its output. */
+export async function runWhole(system: OneProcess, words: readonly string[]): Promise<Outcome> {
+  const pieces: string[] = [];
+  const print = (text: string): void => void pieces.push(text);
+  const caller: Caller = { program: "pvscsi", directory: process.cwd(), print, signal: new AbortController().signal };
+  const outcome = await runVerb(system, words, caller);
+  return { ...outcome, output: [...pieces, ...(outcome.output === "" ? [] : [outcome.output])].join("\n") };
 }
 
 /** The list of verbs, two lines each. */

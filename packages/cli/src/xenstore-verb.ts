@@ -2,19 +2,21 @@
 
 import { ToolstackError } from "@pvscsi/toolstack";
 import type { OneProcess } from "./one-process.js";
-import { UsageError, type Verb, type VerbWords } from "./verb.js";
+import { type Caller, UsageError, type Verb, type VerbWords } from "./verb.js";
+import { watchPaths } from "./xenstore-watch.js";
 
 interface Action {
   readonly parameters: string;
   readonly least: number;
   readonly most: number;
-  readonly run: (system: OneProcess, words: readonly string[]) => Promise<string>;
+  readonly run: (system: OneProcess, words: readonly string[], caller: Caller) => Promise<string>;
 }
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   ls: { parameters: "[PATH]", least: 0, most: 1, run: list },
   read: { parameters: "PATH...", least: 1, most: Number.POSITIVE_INFINITY, run: read },
   write: { parameters: "PATH VALUE", least: 2, most: 2, run: write },
+  watch: { parameters: "[-n COUNT] PATH...", least: 1, most: Number.POSITIVE_INFINITY, run: watch },
   rm: { parameters: "PATH...", least: 1, most: Number.POSITIVE_INFINITY, run: remove },
 };
 
@@ -31,12 +33,12 @@ export const XENSTORE_VERB: Verb = {
   run: perform,
 };
 
-async function perform(system: OneProcess, { arguments: [name, ...words] }: VerbWords): Promise<string> {
+async function perform(system: OneProcess, { arguments: [name, ...words], ...caller }: VerbWords): Promise<string> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
-  if (action === undefined) throw new UsageError(`xenstore: unknown action '${name}'`);
+  if (action === undefined) throw new UsageError(`unknown action '${name}'`);
   const { parameters, least, most } = action;
-  if (words.length < least || words.length > most) throw new UsageError(`xenstore: expecting ${name} ${parameters}`);
-  return action.run(system, words);
+  if (words.length < least || words.length > most) throw new UsageError(`expecting ${name} ${parameters}`);
+  return action.run(system, words, caller);
 }
 
 async function list({ store, xenstored }: OneProcess, [path = "/"]: readonly string[]): Promise<string> {
@@ -60,6 +62,23 @@ async function remove({ store }: OneProcess, paths: readonly string[]): Promise<
     await store.remove(path);
   }
   return "";
+}
+
+async function watch({ store }: OneProcess, words: readonly string[], { print, signal }: Caller): Promise<string> {
+  const { count, paths } = watchWords(words);
+  await watchPaths(store, paths, { count, print, signal });
+  return "";
+}
+
+/** Without -n there is no end to count to. */
+function watchWords(words: readonly string[]): { readonly count: number; readonly paths: readonly string[] } {
+  const counted = words[0] === "-n" || words[0] === "--number";
+  const [first, ...paths] = counted ? words.slice(1) : ["", ...words];
+  if (counted && !/^[1-9]\d{0,8}$/.test(first ?? "")) throw new UsageError("watch: -n needs a COUNT above 0");
+  const option = paths.find((path) => path.startsWith("-"));
+  if (option !== undefined) throw new UsageError(`watch: unknown option '${option}'`);
+  if (paths.length === 0) throw new UsageError(`expecting watch ${ACTIONS.watch.parameters}`);
+  return { count: counted ? Number(first) : Number.POSITIVE_INFINITY, paths };
 }
 
 async function existing<Value>(asked: Promise<Value | null>, path: string): Promise<Value> {

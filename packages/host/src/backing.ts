@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import type { LunSpec } from "@pvscsi/config";
-import { type ByteStore, MemoryStore, NullStore } from "@pvscsi/scsi";
+import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
 import { openFileStore } from "./file-open.js";
 import type { OpenFiles } from "./open-files.js";
 
@@ -16,19 +16,18 @@ export interface Surroundings {
 /** Gives a LUN its store, again each time its last user has gone. */
 export interface Backing {
   /** Throws `StoreError` when there is none. */
-  open(): Promise<ByteStore>;
+  open(): Promise<GrowableStore>;
 }
 
-/** The backing of a LUN; memory keeps its bytes from one opening to the next. */
+/** The backing of a LUN; memory keeps its bytes, and what it has grown to, from one opening to the next. */
 export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles }: Surroundings): Backing {
   if (backing.kind === "file") {
     const { path, sync, createSize } = backing;
     const access = readOnly ? "read-only" : "read-write";
     return { open: () => openFileStore(resolve(directory, path), { access, sync, createSize, openFiles }) };
   }
-  if (backing.kind === "null") return { open: async () => new NullStore(backing.size) };
-  const memory = new KeptMemory(backing.size);
-  return { open: async () => memory };
+  const kept = backing.kind === "null" ? new NullStore(backing.size) : new KeptMemory(backing.size);
+  return { open: async () => kept };
 }
 
 /** Outlives whoever closes it. */

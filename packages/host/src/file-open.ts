@@ -79,6 +79,7 @@ async function openFound(
       path,
       handle,
       size,
+      growable: !stats.isBlockDevice(),
       readOnly: access === "read-only",
       writeBack: sync === "writeback",
       sizeNow: async () => sizeOf(await handle.stat()),

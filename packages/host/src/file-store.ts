@@ -4,7 +4,7 @@
 
 import { fdatasync, read, readv, write, writev } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { type ByteStore, StoreError, type StoreFeatures, type StoreRequest } from "@pvscsi/scsi";
+import { type GrowableStore, StoreError, type StoreFeatures, type StoreRequest } from "@pvscsi/scsi";
 import { Places, Pool } from "@pvscsi/wire";
 import { codeOf, storeError } from "./file-errors.js";
 import { ZeroRange } from "./zero-range.js";
@@ -15,6 +15,8 @@ export interface OpenFile {
   /** The store's own from now on. */
   readonly handle: FileHandle;
   readonly size: number;
+  /** False for a block device, whose size is somebody else's. */
+  readonly growable: boolean;
   readonly readOnly: boolean;
   /** False when the descriptor is O_DSYNC. */
   readonly writeBack: boolean;
@@ -26,7 +28,7 @@ export interface OpenFile {
 const PAGE = 4096;
 
 /** A store over a descriptor. Reads and writes go straight between the file and the places of the request. */
-export class FileStore implements ByteStore {
+export class FileStore implements GrowableStore {
   readonly features: StoreFeatures;
   resized: (() => void) | null = null;
   readonly #file: OpenFile;
@@ -36,6 +38,8 @@ export class FileStore implements ByteStore {
   #size: number;
   #closing = false;
   #idle: (() => void) | null = null;
+  /** While the file is made longer its size is not looked at: it is told when it is durable, not before. */
+  #growing: Promise<void> | null = null;
   /** Written since the last fdatasync began. */
   #dirty = false;
   /** The operations the running fdatasync is for, and those for the next one. */
@@ -87,17 +91,59 @@ export class FileStore implements ByteStore {
 
   /** Looks whether the file has another size now; calls `resized` if so. */
   async refresh(): Promise<void> {
-    if (this.#closing) return;
+    if (this.#closing || this.#growing !== null) return;
+    const before = this.#size;
     const size = await this.#file.sizeNow();
+    // What was asked before it grew may be answered afterwards.
+    if (this.#growing === null && this.#size === before) this.#tell(size);
+  }
+
+  #tell(size: number): void {
     if (size === this.#size || this.#closing) return;
     this.#size = size;
     this.resized?.();
+  }
+
+  /** One at a time: who grows it while it is growing is refused. */
+  async grow(size: number): Promise<void> {
+    const refused = (reason: string) => new StoreError("hardware", `${this.#file.path}: ${reason}`);
+    if (this.#closing) throw refused("it was closed");
+    if (!this.#file.growable) throw refused("it is a block device, which grows by other means and is then noticed");
+    if (this.features.readOnly) throw new StoreError("read-only", `${this.#file.path} is open read-only`);
+    if (this.#growing !== null) throw refused("its size is being changed already");
+    this.#growing = this.#lengthen(size);
+    try {
+      await this.#growing;
+    } finally {
+      this.#growing = null;
+    }
+    this.#tell(size);
+  }
+
+  async #lengthen(size: number): Promise<void> {
+    const { path, handle } = this.#file;
+    const before = await this.#file.sizeNow();
+    // Somebody else may have made it longer since it was looked at: truncate would cut that off.
+    if (before > size) throw new StoreError("hardware", `${path}: it has ${before} bytes by now`);
+    try {
+      await handle.truncate(size);
+    } catch (error) {
+      throw storeError(error, `growing ${path}`);
+    }
+    try {
+      await handle.sync();
+    } catch (error) {
+      this.#lost ??= storeError(error, `flush of ${path}`);
+      await handle.truncate(before).catch(() => {});
+      throw storeError(error, `growing ${path}`);
+    }
   }
 
   /** Throws `StoreError` when what was written could not be made durable; the descriptor is closed all the same. */
   async close(): Promise<void> {
     this.#closing = true;
     if (this.#active.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.#growing?.catch(() => {});
     try {
       if (this.#dirty) await this.#file.handle.datasync();
     } catch (error) {

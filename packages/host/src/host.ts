@@ -89,6 +89,12 @@ export class Host implements DeviceDirectory {
     return { logicalUnit: opened.logicalUnit, release: () => this.#release(opened) };
   }
 
+  /** Makes a device that is in use `size` bytes long; its guests hear of it through SCSI. Gives why not, or null. */
+  async grow(physicalDevice: string, size: number): Promise<string | null> {
+    const unit = this.#find(physicalDevice);
+    return typeof unit === "string" ? unit : unit.grow(size);
+  }
+
   /** Looks now whether files in use have other sizes; the guests that have them are told. */
   async refresh(): Promise<void> {
     await Promise.allSettled(this.#units.map((unit) => unit.refresh()));

@@ -1,10 +1,11 @@
 // Knows one LUN of the host from its first user to its last: opened when it is wanted, refused when it is taken.
 
-import { formatAddress } from "@pvscsi/config";
+import { formatAddress, formatSize, misfit } from "@pvscsi/config";
 import {
   createDisk,
   type Fault,
   faulty,
+  type GrowableStore,
   type LogicalUnit,
   type OpenedDevice,
   type OpenedFor,
@@ -20,7 +21,8 @@ export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "
 
 interface Running {
   readonly logicalUnit: LogicalUnit;
-  readonly file: FileStore | null;
+  /** What keeps its bytes, without the faults around it. */
+  readonly bytes: GrowableStore;
 }
 
 /** One LUN and its users. */
@@ -73,7 +75,25 @@ export class HostUnit {
   /** Looks whether the file behind it has another size now. */
   async refresh(): Promise<void> {
     const running = await this.#running;
-    await running?.file?.refresh();
+    if (running?.bytes instanceof FileStore) await running.bytes.refresh();
+  }
+
+  /** Makes it longer for all its users, who hear of it through SCSI; gives why it cannot be, in words, or null. */
+  async grow(size: number): Promise<string | null> {
+    const { lun } = this.named;
+    if (lun.readOnly) return `${this.title} is read-only`;
+    const expecting = misfit(size, { blockSize: lun.blockSize });
+    if (expecting !== undefined) return `invalid size ${size}, expected ${expecting}`;
+    if (this.#running === null) return `${this.title} is not in use`;
+    try {
+      const { bytes } = await this.#running;
+      if (size < bytes.size) return `${this.title} has ${formatSize(bytes.size)}: a LUN is not made smaller`;
+      if (size > bytes.size) await bytes.grow(size);
+      return null;
+    } catch (error) {
+      if (error instanceof StoreError) return error.message;
+      throw error;
+    }
   }
 
   async #start(): Promise<Running> {
@@ -97,7 +117,7 @@ export class HostUnit {
       removable: lun.removable,
       readOnly: lun.readOnly,
     });
-    return { logicalUnit, file: bytes instanceof FileStore ? bytes : null };
+    return { logicalUnit, bytes };
   }
 
   #forget(user: OpenedFor): void {

@@ -87,3 +87,12 @@ export interface ByteStore {
   /** Ends when everything under way has ended and all is durable. */
   close(): Promise<void>;
 }
+
+/** A store that can be made longer while it is used. */
+export interface GrowableStore extends ByteStore {
+  /**
+   * Makes it `size` bytes long, which is not less than it has; the new ones read as zeros. They are there durably before
+   * `size` changes. Throws `StoreError`, and has the size it had then.
+   */
+  grow(size: number): Promise<void>;
+}

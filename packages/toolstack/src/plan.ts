@@ -26,6 +26,11 @@ export interface PhysicalDevices {
   resolve(device: PhysicalDevice): { readonly physicalDevice: string } | NotFound;
   /** The addresses of all LUNs on the SCSI host that a device is on (xend's VDEV `host`); absent where that is not known. */
   wholeHost?(device: PhysicalDevice): readonly ScsiAddress[] | NotFound;
+  /**
+   * Makes the device behind a p-dev node longer, where it is: its guests hear of that by SCSI alone. Null when it is
+   * done; absent where devices do not grow.
+   */
+  grow?(physicalDevice: string, bytes: number): Promise<NotFound | null>;
 }
 
 /** A LUN as the toolstack hands it to the backend. */

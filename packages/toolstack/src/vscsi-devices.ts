@@ -23,7 +23,14 @@ import {
 } from "./device-nodes.js";
 import { ToolstackError } from "./errors.js";
 import { type ControllerInfo, isAttached, type LunInfo, readController, readControllers } from "./inventory.js";
-import { type PhysicalDevices, type PlannedController, type PlannedLun, planControllers, planLun } from "./plan.js";
+import {
+  type NotFound,
+  type PhysicalDevices,
+  type PlannedController,
+  type PlannedLun,
+  planControllers,
+  planLun,
+} from "./plan.js";
 import { type Change, changeToAttach, changeToDetach, changeToTakeBack } from "./readiness.js";
 import { DEVICE_TIMEOUT, waitFor } from "./wait.js";
 
@@ -45,6 +52,8 @@ interface Entered {
 
 /** What is left to do for a removal: nothing, to wait for the handshake, or for the end of the whole controller. */
 type Removal = "done" | "handshake" | "controller";
+
+const NOT_GROWN: NotFound = { reason: "devices do not grow here" };
 
 /** What it takes to take a LUN away. */
 type TakingAway = (controller: ControllerInfo, lun: LunInfo) => Change;
@@ -109,9 +118,24 @@ export class VscsiDevices {
 
   /** Unplugs one LUN, and its controller when it was the last one. */
   async detach(domain: DomainId, virtualDevice: string): Promise<void> {
+    const { devid, lun } = await this.#find(domain, virtualDevice);
+    await this.#remove(domain, devid, lun.name, changeToDetach);
+  }
+
+  /** Makes a LUN `bytes` long. Every guest that has it is told by a unit attention, with its next command. */
+  async resize(domain: DomainId, virtualDevice: string, bytes: number): Promise<void> {
+    const { lun } = await this.#find(domain, virtualDevice);
+    const what = `vdev '${virtualDevice}'`;
+    if (!isAttached(lun)) throw new ToolstackError("NOT_READY", `${what} is being attached or detached: try again`);
+    const { devices } = this.#options;
+    const refused = devices.grow === undefined ? NOT_GROWN : await devices.grow(lun.physicalDevice, bytes);
+    if (refused !== null) throw new ToolstackError("FAIL", `${what}: ${refused.reason}`);
+  }
+
+  async #find(domain: DomainId, virtualDevice: string): Promise<{ readonly devid: number; readonly lun: LunInfo }> {
     for (const { devid, luns } of await this.list(domain)) {
       const lun = luns.find((other) => other.virtualDevice === virtualDevice);
-      if (lun !== undefined) return this.#remove(domain, devid, lun.name, changeToDetach);
+      if (lun !== undefined) return { devid, lun };
     }
     throw new ToolstackError("NOTFOUND", `vdev '${virtualDevice}' is not attached to domain ${domain}`);
   }

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { repositoryRoot } from "../../support/repository.js";
 
-const MAIN = join(repositoryRoot, "packages", "cli", "dist", "main.js");
+export const MAIN = join(repositoryRoot, "packages", "cli", "dist", "main.js");
 
 export interface Result {
   readonly status: number | null;
@@ -17,6 +17,8 @@ export interface CommandOptions {
   /** Its input stays open, for `ask`. */
   readonly stays?: true;
   readonly environment?: NodeJS.ProcessEnv;
+  /** What is called; a link to `MAIN`, perhaps. */
+  readonly main?: string;
   /** Where it is typed. */
   readonly directory?: string;
 }
@@ -28,9 +30,10 @@ export class RunningCommand {
   output = "";
   errors = "";
 
-  constructor(words: readonly string[], { input = "", stays, environment = {}, directory }: CommandOptions = {}) {
+  constructor(words: readonly string[], options: CommandOptions = {}) {
+    const { input = "", stays, environment = {}, main = MAIN, directory } = options;
     const env = { ...process.env, ...environment };
-    this.child = spawn(process.execPath, [MAIN, ...words], { env, ...(directory && { cwd: directory }) });
+    this.child = spawn(process.execPath, [main, ...words], { env, ...(directory && { cwd: directory }) });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.output += text;
     });

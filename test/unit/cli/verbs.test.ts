@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { expect } from "chai";
-import { type Outcome, runVerb, VERBS } from "pvscsi";
+import { type Outcome, runWhole, VERBS } from "pvscsi";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { transfer, World } from "./world.js";
 
@@ -19,7 +19,7 @@ describe("verbs", () => {
   });
 
   /** Verbs read files: time must not jump while they do, so the real loop turns until they are done. */
-  const run = (...words: readonly string[]): Promise<Outcome> => world.doneWithFiles(runVerb(world.system, words));
+  const run = (...words: readonly string[]): Promise<Outcome> => world.doneWithFiles(runWhole(world.system, words));
 
   /** The output of a verb that succeeds and complains of nothing. */
   async function good(...words: readonly string[]): Promise<string> {

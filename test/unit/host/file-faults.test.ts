@@ -48,6 +48,15 @@ describe("the file store, when calls fail", () => {
     });
   }
 
+  /** A store of 512 bytes over a descriptor whose calls can be replaced. */
+  async function growing(path: string): Promise<{ store: FileStore; handle: fs.promises.FileHandle }> {
+    fs.writeFileSync(path, "x".repeat(512));
+    const handle = await fs.promises.open(path, "r+");
+    const sizeNow = async (): Promise<number> => (await handle.stat()).size;
+    const file = { path, handle, size: 512, growable: true, readOnly: false, writeBack: true, sizeNow };
+    return { store: new FileStore({ ...file, closed: () => {} }), handle };
+  }
+
   it("reads again what a signal interrupted", async () => {
     const store = await open();
     const data = Buffer.alloc(4096, 7);
@@ -147,9 +156,39 @@ describe("the file store, when calls fail", () => {
       throw errno("EIO");
     };
     let closed = 0;
-    const file = { path, handle, size: 512, readOnly: false, writeBack: true, sizeNow: async () => 512 };
-    const store = new FileStore({ ...file, closed: () => (closed += 1) });
+    const file = { path, handle, size: 512, growable: true, readOnly: false, writeBack: true };
+    const store = new FileStore({ ...file, sizeNow: async () => 512, closed: () => (closed += 1) });
     const reason = await store.close().catch((error: Error) => error.message);
     expect([reason, closed]).to.deep.equal([`close of ${path}: input/output error`, 1]);
+  });
+
+  it("tells of a new size when it is durable, not while it is made so", async () => {
+    const path = join(folder(), "disk.img");
+    const { store, handle } = await growing(path);
+    const order: string[] = [];
+    store.resized = () => order.push("told");
+    const { sync } = handle;
+    handle.sync = async () => {
+      await store.refresh();
+      await sync.call(handle);
+      order.push("durable");
+    };
+    await store.grow(4096);
+    expect(order).to.deep.equal(["durable", "told"]);
+    await store.close();
+  });
+
+  it("has its old size when the new one cannot be made durable, and believes no flush afterwards", async () => {
+    const path = join(folder(), "disk.img");
+    const { store, handle } = await growing(path);
+    handle.sync = async () => {
+      throw errno("EIO");
+    };
+    const reason = await store.grow(4096).catch((error: Error) => error.message);
+    expect(reason).to.equal(`growing ${path}: input/output error`);
+    expect([store.size, fs.statSync(path).size]).to.deep.equal([512, 512]);
+    expect((await ask(store, { operation: "flush" })).error?.message).to.equal(`flush of ${path}: input/output error`);
+    const closed = await store.close().catch((error: Error) => error.message);
+    expect(closed).to.equal(`flush of ${path}: input/output error`);
   });
 });

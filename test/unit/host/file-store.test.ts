@@ -10,6 +10,14 @@ import { ask, bytesOf, placesOf, prepared, temporaryFolder } from "./support.js"
 
 const MIB = 1024 * 1024;
 
+/** Why something failed; "" when it did not. */
+async function reasonOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "",
+    (error: StoreError) => (error.name === "StoreError" ? error.message : expect.fail(String(error))),
+  );
+}
+
 describe("the file store", () => {
   const folder = temporaryFolder();
   let openFiles = new OpenFiles();
@@ -203,6 +211,44 @@ describe("the file store", () => {
     expect((await ask(made, { operation: "read", offset: 2 * MIB - 512, places: placesOf(512) })).error).to.equal(null);
   });
 
+  it("grows: what it holds stays, the new bytes are zeros and can be written", async () => {
+    const made = await open({ createSize: MIB });
+    const data = randomBytes(4096);
+    await ask(made, { operation: "write", offset: MIB - 4096, places: placesOf(data) });
+    const told: number[] = [];
+    made.resized = () => told.push(made.size);
+    await made.grow(2 * MIB);
+    expect([told, statSync(path()).size]).to.deep.equal([[2 * MIB], 2 * MIB]);
+    const read = placesOf(8192);
+    await ask(made, { operation: "read", offset: MIB - 4096, places: read });
+    expect(bytesOf(read).equals(Buffer.concat([data, Buffer.alloc(4096)]))).to.equal(true);
+    expect((await ask(made, { operation: "write", offset: 2 * MIB - 512, places: placesOf(512) })).error).to.equal(
+      null,
+    );
+  });
+
+  it("grows to no size that would cut off what somebody else has put there since", async () => {
+    const made = await open({ createSize: MIB });
+    truncateSync(path(), 4 * MIB);
+    expect(await reasonOf(made.grow(2 * MIB))).to.equal(`${path()}: it has ${4 * MIB} bytes by now`);
+    expect([made.size, statSync(path()).size]).to.deep.equal([MIB, 4 * MIB]);
+  });
+
+  it("says why it cannot grow: too large, read-only, growing already, closed", async () => {
+    const made = await open({ createSize: MIB });
+    expect(await reasonOf(made.grow(2 ** 53 - 4096))).to.match(
+      /^growing .*disk.img: (the file would be too large|EINVAL)/,
+    );
+    expect(made.size).to.equal(MIB);
+    const both = await Promise.all([2, 3].map((size) => reasonOf(made.grow(size * MIB))));
+    expect(both).to.deep.equal(["", `${path()}: its size is being changed already`]);
+    await made.close();
+    store = null;
+    expect(await reasonOf(made.grow(4 * MIB))).to.equal(`${path()}: it was closed`);
+    expect(await reasonOf((await open({ access: "read-only" })).grow(4 * MIB))).to.include("is open read-only");
+    expect(statSync(path()).size).to.equal(2 * MIB);
+  });
+
   it("fails with the place when the file has become shorter", async () => {
     const made = await open({ createSize: MIB });
     truncateSync(path(), 1000);
@@ -214,8 +260,8 @@ describe("the file store", () => {
     // Every write to /dev/full fails with ENOSPC, every fdatasync with EINVAL.
     const handle = await openHandle("/dev/full", "r+");
     let closed = 0;
-    const file = { path: "/dev/full", handle, size: MIB, readOnly: false, writeBack: true, sizeNow: async () => MIB };
-    const full = new FileStore({ ...file, closed: () => (closed += 1) });
+    const file = { path: "/dev/full", handle, size: MIB, growable: true, readOnly: false, writeBack: true };
+    const full = new FileStore({ ...file, sizeNow: async () => MIB, closed: () => (closed += 1) });
     const { error } = await ask(full, { operation: "write", offset: 512, places: placesOf(512) });
     expect(error).to.include({ failure: "no-space", offset: 512 });
     expect((await ask(full, { operation: "flush" })).error?.failure).to.equal("hardware");

@@ -42,6 +42,7 @@ const HOSTS = `hosts:
       - { address: "3:0:0:6", file: missing.img, names: { by-id: [ scsi-mine ], by-path: [] } }
 `;
 
+const MIB = 1024 * 1024;
 const GUEST = { domain: 3, virtualDevice: "0:0:0:0" };
 const OTHER = { domain: 4, virtualDevice: "1:0:0:0" };
 
@@ -187,6 +188,26 @@ describe("the host's devices", () => {
     clock.fire();
     await host.refresh();
     expect(clock.armed.size).to.equal(0);
+  });
+
+  it("grow for all who have them, and keep what they have grown to", async () => {
+    host = hostOf(`hosts: [ { host: 3, luns: [ { address: "3:0:0:5", memory: 1MiB, shareable: true },
+      { address: "3:0:0:6", null: 1MiB } ] } ]`);
+    const told: string[] = [];
+    const users = [await opened("sda"), await opened("sda", OTHER)];
+    for (const [index, { logicalUnit }] of users.entries())
+      logicalUnit.listen((event) => told.push(`${index} ${event}`));
+    expect(await host.grow("3:0:0:5", 2 * MIB)).to.equal(null);
+    expect(await host.grow("3:0:0:5", 2 * MIB), "the size it has").to.equal(null);
+    expect(told).to.deep.equal(["0 capacity-changed", "1 capacity-changed"]);
+    for (const user of users) await user.release();
+    await opened("sda");
+    expect(await host.grow("sda", MIB)).to.equal("3:0:0:5 (/dev/sda) has 2MiB: a LUN is not made smaller");
+    const empty = await opened("sdb");
+    expect(await host.grow("sdb", 2 * MIB)).to.equal(null);
+    await empty.release();
+    expect(await host.grow("sdb", 3 * MIB)).to.equal("3:0:0:6 (/dev/sdb) is not in use");
+    expect(await host.grow("sdc", 3 * MIB)).to.contain("no device");
   });
 
   it("are looked at by one timer, whoever comes and goes while sizes are read", async () => {

@@ -1,7 +1,7 @@
 // Knows how to keep bytes in memory, sparsely: pages of 4096 bytes, and nothing where nothing was written.
 
 import { assert, copyBytes, type Places } from "@pvscsi/wire";
-import type { ByteStore, Extent, StoreFeatures, StoreRequest } from "../store.js";
+import type { Extent, GrowableStore, StoreFeatures, StoreRequest } from "../store.js";
 import { StoreError } from "../store.js";
 
 const PAGE = 4096;
@@ -16,7 +16,7 @@ export interface MemoryStoreOptions {
 }
 
 /** A store in memory, of `size` bytes. Every request completes before `submit` returns. */
-export class MemoryStore implements ByteStore {
+export class MemoryStore implements GrowableStore {
   readonly features: StoreFeatures;
   resized: (() => void) | null = null;
   #size: number;
@@ -38,6 +38,11 @@ export class MemoryStore implements ByteStore {
     if (size < this.#size) this.#clear(size, this.#size - size);
     this.#size = size;
     this.resized?.();
+  }
+
+  async grow(size: number): Promise<void> {
+    assert(size >= this.#size, `a store of ${this.#size} bytes grows to ${size}`);
+    this.resize(size);
   }
 
   submit(request: StoreRequest): void {

@@ -1,14 +1,19 @@
 // Knows a store that keeps nothing: reads leave the places as they are, writes vanish. For measuring what lies above.
 
-import { type ByteStore, StoreError, type StoreFeatures, type StoreRequest } from "../store.js";
+import { type GrowableStore, StoreError, type StoreFeatures, type StoreRequest } from "../store.js";
 
-export class NullStore implements ByteStore {
-  readonly size: number;
+export class NullStore implements GrowableStore {
   readonly features: StoreFeatures = { readOnly: false, writeBack: false, discard: false, optimalIo: 4096 };
   resized: (() => void) | null = null;
 
+  #size: number;
+
   constructor(size: number) {
-    this.size = size;
+    this.#size = size;
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   submit(request: StoreRequest): void {
@@ -18,6 +23,11 @@ export class NullStore implements ByteStore {
     }
     if (operation === "extents") request.extents = [{ offset, length, state: "data" }];
     request.end(null);
+  }
+
+  async grow(size: number): Promise<void> {
+    this.#size = size;
+    this.resized?.();
   }
 
   cancel(): void {}
