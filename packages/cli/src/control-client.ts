@@ -45,6 +45,16 @@ export async function runAtDom0(
 ): Promise<Outcome> {
   const socket = await connectControl(controlPath(state));
   if (socket === null) throw new ToolstackError("FAIL", `no dom0 at ${state}: start one with pvscsi dom0`);
+  return runThere(socket, `the dom0 at ${state}`, request, print);
+}
+
+/** Runs a request where a socket leads; `who` is there, in words. Throws ToolstackError when that does not answer. */
+export async function runThere(
+  socket: Socket,
+  who: string,
+  request: ControlRequest,
+  print: (text: string) => void,
+): Promise<Outcome> {
   socket.on("error", () => {});
   try {
     socket.write(requestLine(request));
@@ -53,9 +63,9 @@ export async function runAtDom0(
       if (!("piece" in reply)) return reply;
       print(reply.piece);
     }
-    throw new ToolstackError("FAIL", `the dom0 at ${state} has ended, or was not listened to for too long`);
+    throw new ToolstackError("FAIL", `${who} has ended, or was not listened to for too long`);
   } catch (error) {
-    if (error instanceof ProtocolError) throw new ToolstackError("FAIL", `the dom0 at ${state}: ${error.message}`);
+    if (error instanceof ProtocolError) throw new ToolstackError("FAIL", `${who}: ${error.message}`);
     throw error;
   } finally {
     socket.destroy();

@@ -40,7 +40,11 @@ export async function serveControl(state: string, run: RunRequest): Promise<Cont
     running.destroy();
     throw new ToolstackError("INVAL", `a dom0 is running already at ${path}`);
   }
-  // What a dom0 left that was killed.
+  return serveSocket(path, run);
+}
+
+/** Listens on a Unix socket; what somebody left there that was killed is taken over. */
+export async function serveSocket(path: string, run: RunRequest): Promise<ControlServer> {
   await rm(path, { force: true });
   const sockets = new Set<Socket>();
   // A client may say all it has to say and then only listen: its half is open until we have answered.

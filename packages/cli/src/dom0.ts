@@ -1,9 +1,11 @@
-// Knows how dom0 runs for as long as it is wanted, and answers other shells meanwhile. Guests run inside this process.
+// Knows how dom0 runs for as long as it is wanted, and answers other shells meanwhile. Guests are processes of their own.
 
+import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { serveControl } from "./control-server.js";
+import { Machine, type MachineOptions } from "./machine.js";
 import type { Printer } from "./printer.js";
-import { openSession } from "./session.js";
+import { systemOptions } from "./session.js";
 import { Exit } from "./verb.js";
 import { runVerb } from "./verbs.js";
 
@@ -12,24 +14,37 @@ export interface Dom0Options {
   readonly host: string;
   /** The folder of control.sock. */
   readonly state: string;
+  /** Where domains connect to. */
+  readonly listen: MachineOptions["listen"];
+  /** PEM files of a certificate and its key. */
+  readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
   readonly printer: Printer;
   /** Resolves when it is to end. */
   readonly ended: () => Promise<void>;
 }
 
 /** Runs dom0 and gives the exit status. Throws `ConfigError`, and `ToolstackError` when there is a dom0 already. */
-export async function runDom0({ host, state, printer, ended }: Dom0Options): Promise<number> {
-  const session = await openSession(host, dirname(resolve(host)));
+export async function runDom0({ host, state, listen, tls, printer, ended }: Dom0Options): Promise<number> {
+  const options = await systemOptions(host, dirname(resolve(host)));
+  const secured = tls === undefined ? {} : { tls: await readTls(tls) };
+  const say = (line: string): void => printer.print(line);
+  const machine = new Machine({ ...options, ...secured, state: resolve(state), listen, say });
+  const over = ended();
+  const control = await serveControl(state, ({ words, ...request }, whom) =>
+    runVerb(machine, words, { ...request, ...whom }),
+  );
   try {
-    const over = ended();
-    const control = await serveControl(state, ({ words, ...request }, whom) =>
-      runVerb(session.system, words, { ...request, ...whom }),
-    );
-    printer.print(`dom0 is ready at ${control.path}, until Ctrl-C or SIGTERM`);
+    await machine.start();
+    await machine.resume();
+    printer.print(`dom0 is ready at ${control.path}, until Ctrl-C or SIGTERM; domains connect to ${machine.url}`);
     await over;
-    await control.close();
     return Exit.done;
   } finally {
-    await session.close();
+    await control.close();
+    await machine.close();
   }
+}
+
+async function readTls({ certificate, key }: { readonly certificate: string; readonly key: string }) {
+  return { certificate: await readFile(certificate, "utf8"), key: await readFile(key, "utf8") };
 }

@@ -1,16 +1,26 @@
 // Knows the verbs of domains: xl's words, arguments and output.
 
 import { formatWarning, type VscsiDialect } from "@pvscsi/config";
-import { runGuestCommand } from "@pvscsi/guest";
 import { readMachineConfig } from "@pvscsi/host";
 import { type DomainInfo, ToolstackError } from "@pvscsi/toolstack";
-import { NBD_USAGE, serveDisk } from "./nbd-command.js";
-import { filesIn, pathIn } from "./node-files.js";
-import type { OneProcess } from "./one-process.js";
+import { NBD_USAGE } from "./nbd-command.js";
+import { pathIn } from "./node-files.js";
+import type { System } from "./system.js";
 import { Exit, JSON_OPTION, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
 
 /** How the third field of a vscsi entry may be read. */
 export const DIALECTS: readonly VscsiDialect[] = ["libxl", "xend"];
+
+export const GUEST_VERB: Verb = {
+  name: "guest",
+  parameters: "DOM -- COMMAND [ARGUMENT...]",
+  summary: `run a command inside a guest (\`guest DOM -- help\` lists them), or serve its disk: ${NBD_USAGE}`,
+  example: "guest domU -- lsscsi -g",
+  least: 2,
+  most: Number.POSITIVE_INFINITY,
+  passesOn: true,
+  run: guest,
+};
 
 export const DOMAIN_VERBS: readonly Verb[] = [
   {
@@ -33,6 +43,32 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     most: 1,
     xl: "modifies",
     run: destroy,
+  },
+  {
+    name: "pause",
+    parameters: "DOM",
+    summary: "stop a guest where it is",
+    example: "pause domU",
+    least: 1,
+    most: 1,
+    xl: "modifies",
+    run: async (system, { arguments: [name] }) => {
+      await system.toolstack.pause(await guestId(system, name));
+      return "";
+    },
+  },
+  {
+    name: "unpause",
+    parameters: "DOM",
+    summary: "let a paused guest go on",
+    example: "unpause domU",
+    least: 1,
+    most: 1,
+    xl: "modifies",
+    run: async (system, { arguments: [name] }) => {
+      await system.toolstack.unpause(await guestId(system, name));
+      return "";
+    },
   },
   {
     name: "list",
@@ -65,26 +101,17 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     xl: "reads",
     run: async (system, words) => (await theDomain(system, words, "id")).name,
   },
-  {
-    name: "guest",
-    parameters: "DOM -- COMMAND [ARGUMENT...]",
-    summary: `run a command inside a guest (\`guest DOM -- help\` lists them), or serve its disk: ${NBD_USAGE}`,
-    example: "guest domU -- lsscsi -g",
-    least: 2,
-    most: Number.POSITIVE_INFINITY,
-    passesOn: true,
-    run: guest,
-  },
+  GUEST_VERB,
 ];
 
 /** A guest by name or number; dom0 is none. */
-export async function guestId(system: OneProcess, name: string): Promise<number> {
+export async function guestId(system: System, name: string): Promise<number> {
   const id = await system.toolstack.find(name);
   if (id === 0) throw new ToolstackError("INVAL", "Domain-0 is no guest");
   return id;
 }
 
-async function create(system: OneProcess, { arguments: [path], options, directory }: VerbWords): Promise<Outcome> {
+async function create(system: System, { arguments: [path], options, directory }: VerbWords): Promise<Outcome> {
   const wanted = options.get("--dialect") ?? "libxl";
   const dialect = DIALECTS.find((known) => known === wanted);
   if (dialect === undefined) throw new UsageError(`no dialect '${wanted}', expecting ${DIALECTS.join(" or ")}`);
@@ -97,12 +124,12 @@ async function create(system: OneProcess, { arguments: [path], options, director
   };
 }
 
-async function destroy(system: OneProcess, { arguments: [name] }: VerbWords): Promise<string> {
+async function destroy(system: System, { arguments: [name] }: VerbWords): Promise<string> {
   await system.toolstack.destroy(await guestId(system, name));
   return "";
 }
 
-async function list(system: OneProcess, { options }: VerbWords): Promise<string> {
+async function list(system: System, { options }: VerbWords): Promise<string> {
   const domains = await system.toolstack.list();
   return options.has("--json") ? JSON.stringify(domains, null, 2) : formatDomains(domains);
 }
@@ -115,16 +142,13 @@ function formatDomains(domains: readonly DomainInfo[]): string {
   return [line("Name", "ID", "Mem", "VCPUs"), ...rows].join("\n");
 }
 
-async function theDomain(system: OneProcess, { arguments: [word] }: VerbWords, by: "id" | "name"): Promise<DomainInfo> {
+async function theDomain(system: System, { arguments: [word] }: VerbWords, by: "id" | "name"): Promise<DomainInfo> {
   const found = (await system.toolstack.list()).find((domain) => String(domain[by]) === word);
   if (found !== undefined) return found;
   throw new ToolstackError("DOMAIN_NOTFOUND", `there is no domain with the ${by} '${word}'`);
 }
 
-async function guest(system: OneProcess, { arguments: [name, ...command], directory }: VerbWords): Promise<Outcome> {
-  const running = system.guest(await guestId(system, name));
-  if (command[0] === "nbd")
-    return { output: await serveDisk(running, command.slice(1), directory), errors: "", status: Exit.done };
-  const { output, status } = await runGuestCommand(running.guest, command, filesIn(directory));
-  return { output, errors: "", status };
+async function guest(system: System, words: VerbWords): Promise<Outcome> {
+  const [name, ...command] = words.arguments;
+  return system.runInGuest(await guestId(system, name), command, words);
 }

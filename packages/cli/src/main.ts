@@ -11,6 +11,7 @@ import { runDemo } from "./demo.js";
 import { runDom0 } from "./dom0.js";
 import { DIALECTS } from "./domain-verbs.js";
 import { endWithReader, Interrupts } from "./interrupts.js";
+import { parseListen } from "./nbd-command.js";
 import { linePrinter } from "./printer.js";
 import { type RemoteCaller, runRemotely } from "./remote-verb.js";
 import { openReport } from "./report-file.js";
@@ -49,6 +50,9 @@ interface BenchWords {
 interface Dom0Words {
   readonly host: string;
   readonly state?: string;
+  readonly listen: { readonly host?: string; readonly port: number };
+  readonly certificate?: string;
+  readonly key?: string;
 }
 
 const program = new Command("pvscsi")
@@ -101,10 +105,17 @@ program
     "--state <dir>",
     "where its control.sock is (default: $PVSCSI_STATE, else $XDG_RUNTIME_DIR/pvscsi, else /run/pvscsi)",
   )
+  .option("--listen <[addr:]port>", "where domains connect to", listenAddress, { port: 0 })
+  .option("--certificate <file>", "PEM: domains connect by TLS; needs --key")
+  .option("--key <file>", "PEM: the certificate's key; needs --certificate")
   .addHelpText("after", "\nExample: pvscsi dom0 --host configs/host.yaml --state /tmp/dom0")
-  .action(async ({ host, state }: Dom0Words) => {
+  .action(async ({ host, state, listen, certificate, key }: Dom0Words) => {
+    if ((certificate === undefined) !== (key === undefined)) {
+      throw new InvalidArgumentError("--certificate and --key are given together.");
+    }
     const ended = () => interrupts.next();
-    process.exitCode = await runDom0({ host, state: stateFolder(state, process.env), printer, ended });
+    const tls = certificate === undefined || key === undefined ? undefined : { certificate, key };
+    process.exitCode = await runDom0({ host, state: stateFolder(state, process.env), listen, tls, printer, ended });
   });
 
 program.addHelpText(
@@ -117,6 +128,12 @@ function afterwardsOf({ shell, serve }: DemoWords): Parameters<typeof runDemo>[0
   if (!shell) return undefined;
   const terminal = process.stdin.isTTY ? process.stdout : null;
   return (session) => runShell(session.system, { input: process.stdin, printer, terminal });
+}
+
+function listenAddress(text: string): Dom0Words["listen"] {
+  const address = parseListen(text);
+  if (address === null) throw new InvalidArgumentError("Expected a port, or ADDR:PORT.");
+  return address;
 }
 
 function wholeNumber(text: string): number {

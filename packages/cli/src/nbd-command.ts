@@ -3,8 +3,8 @@
 import { type NbdServerOptions, serveNbd } from "@pvscsi/nbd";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { pathIn } from "./node-files.js";
-import type { RunningGuest } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
+import type { RunningGuest } from "./running-guest.js";
 import { diskExport } from "./serve.js";
 import { UsageError } from "./verb.js";
 
@@ -26,9 +26,16 @@ export async function serveDisk(running: RunningGuest, words: readonly string[],
 /** Without an address only this machine is served; port 0 takes a free one. */
 function listenOption(option: string, value: string, directory: string): NbdServerOptions["listen"] {
   if (option === "--socket") return { path: pathIn(directory, value) };
-  const address = /^(?:(\[[0-9a-f:]+\]|[^:]+):)?(\d{1,5})$/i.exec(value);
+  const address = parseListen(value);
+  if (option !== "--listen" || address === null) throw new UsageError(NBD_USAGE);
+  return address;
+}
+
+/** `[ADDR:]PORT`, an IPv6 address in brackets; null for anything else. */
+export function parseListen(text: string): { readonly host?: string; readonly port: number } | null {
+  const address = /^(?:(\[[0-9a-f:]+\]|[^:]+):)?(\d{1,5})$/i.exec(text);
   const port = Number(address?.[2]);
-  if (option !== "--listen" || address === null || port > 0xffff) throw new UsageError(NBD_USAGE);
+  if (address === null || port > 0xffff) return null;
   const host = address[1]?.replace(/^\[(.*)\]$/, "$1");
   return host === undefined ? { port } : { host, port };
 }

@@ -1,83 +1,26 @@
-// Knows how the whole of Xen stands in one process: hypervisor, xenstored, a dom0 with scsiback, and guests with
-// scsifront. It chooses the implementations; what time and chance are, it is given.
+// Knows how the whole of Xen stands in one process: a dom0, and guests beside it.
 
 import type { MachineConfig } from "@pvscsi/config";
-import { Guest } from "@pvscsi/guest";
-import type { DeviceDirectory } from "@pvscsi/scsi";
-import { Scsiback } from "@pvscsi/scsiback";
-import { type AdapterMessage, Scsifront } from "@pvscsi/scsifront";
-import { type Launcher, type PhysicalDevices, Toolstack, ToolstackError, VscsiDevices } from "@pvscsi/toolstack";
-import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
-import { connectInProcess, type Domain, type DomainId, Hypervisor, Xenstored, type XenstoreSession } from "@pvscsi/xen";
-
-const DOM0 = 0;
-const PAGES_PER_MIB = 256;
-
-export interface OneProcessOptions {
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  readonly probes: Probes;
-  readonly directory: DeviceDirectory;
-  readonly devices: PhysicalDevices;
-  /** Segments that scsiback offers in feature-sg-grant; null offers none. Linux' 128 when it is left out. */
-  readonly indirectLimit?: number | null;
-  /** Gives drivers their domain in a wrapping, e.g. one that fails now and then. */
-  readonly wrap?: (domain: Domain) => Domain;
-}
-
-/** A guest that runs in this process. */
-export interface RunningGuest {
-  readonly domain: Domain;
-  readonly guest: Guest;
-  readonly driver: Scsifront;
-  /** Ends of what uses the guest's disks from outside; run, the last one first, before the guest ends. */
-  readonly services: (() => Promise<void>)[];
-}
+import { ToolstackError } from "@pvscsi/toolstack";
+import { connectInProcess, type Domain, type DomainId, Hypervisor, Xenstored } from "@pvscsi/xen";
+import { RunningGuest } from "./running-guest.js";
+import { PAGES_PER_MIB, System, type SystemOptions } from "./system.js";
+import type { Caller, Outcome } from "./verb.js";
 
 /** Everything that is running. */
-export class OneProcess implements Launcher {
-  readonly hypervisor: Hypervisor;
-  readonly xenstored: Xenstored;
-  readonly store: XenstoreSession;
-  readonly scsiback: Scsiback;
-  readonly vscsi: VscsiDevices;
-  readonly toolstack: Toolstack;
+export class OneProcess extends System {
   readonly guests = new Map<DomainId, RunningGuest>();
-  readonly #options: OneProcessOptions;
-  readonly #dom0: Domain;
+  readonly #options: SystemOptions;
   /** Domains that exist, whether they run already or not. */
   readonly #built = new Map<DomainId, { readonly config: MachineConfig; readonly domain: Domain }>();
-  #nextDomain = DOM0 + 1;
 
-  constructor(options: OneProcessOptions) {
+  constructor(options: SystemOptions) {
+    super(options, new Xenstored(options), new Hypervisor(options));
     this.#options = options;
-    this.hypervisor = new Hypervisor(options);
-    this.xenstored = new Xenstored(options);
-    this.store = connectInProcess(this.xenstored, { domain: DOM0, privileged: true }, options.scheduler);
-    const dom0 = this.hypervisor.createDomain({ id: DOM0, store: this.store });
-    this.#dom0 = dom0;
-    this.scsiback = new Scsiback({ ...options, domain: options.wrap?.(dom0) ?? dom0 });
-    this.vscsi = new VscsiDevices({ ...options, store: this.store, backend: DOM0 });
-    this.toolstack = new Toolstack({ store: this.store, launcher: this, vscsi: this.vscsi });
-  }
-
-  /** Writes dom0's own nodes and starts the backend driver. */
-  async start(): Promise<void> {
-    await this.store.write("/local/domain/0/name", "Domain-0");
-    await this.store.write("/local/domain/0/domid", "0");
-    await this.scsiback.start();
-  }
-
-  /** Ends all guests, then the backend; nothing is left open. */
-  async close(): Promise<void> {
-    for (const domain of [...this.#built.keys()]) await this.toolstack.destroy(domain);
-    await this.scsiback.close();
-    await this.#dom0.close();
-    this.store.close();
   }
 
   async build(config: MachineConfig): Promise<DomainId> {
-    const id = this.#nextDomain++;
+    const id = this.takeDomainId();
     const { scheduler, wrap } = this.#options;
     const session = connectInProcess(this.xenstored, { domain: id, privileged: false }, scheduler);
     const domain = this.hypervisor.createDomain({
@@ -95,17 +38,9 @@ export class OneProcess implements Launcher {
     const built = this.#built.get(id);
     if (built === undefined) throw new ToolstackError("NOTFOUND", `domain ${id} was not built`);
     const { domain, config } = built;
-    const { clock, scheduler, probes } = this.#options;
-    const guest = new Guest({ clock, scheduler, probes, name: config.name });
-    const driver = new Scsifront({
-      clock,
-      scheduler,
-      probes: logging(probes, guest),
-      domain,
-      attach: (adapter) => guest.attach(adapter),
-    });
-    this.guests.set(id, { domain, guest, driver, services: [] });
-    await driver.start();
+    const running = new RunningGuest({ ...this.#options, name: config.name, domain });
+    this.guests.set(id, running);
+    await running.driver.start();
   }
 
   async destroy(id: DomainId): Promise<void> {
@@ -114,8 +49,7 @@ export class OneProcess implements Launcher {
     if (built === undefined) return;
     this.guests.delete(id);
     this.#built.delete(id);
-    for (const end of running?.services.reverse() ?? []) await end();
-    await running?.driver.close();
+    await running?.close();
     await built.domain.close();
     await this.store.release(id);
   }
@@ -126,19 +60,12 @@ export class OneProcess implements Launcher {
     if (running === undefined) throw new ToolstackError("NOTFOUND", `domain ${id} does not run here`);
     return running;
   }
-}
 
-/** `probes`, with what a guest's driver says to people in the guest's log as well. */
-function logging(probes: Probes, guest: Guest): Probes {
-  return {
-    get listening() {
-      return probes.listening;
-    },
-    emit(name, subject) {
-      probes.emit(name, subject);
-      if (name !== "scsifront:message") return;
-      const { device, text } = subject as AdapterMessage;
-      guest.log.print(`vscsi ${device}: ${text}`);
-    },
-  };
+  async runInGuest(id: DomainId, command: readonly string[], { directory }: Caller): Promise<Outcome> {
+    return this.guest(id).run(command, directory);
+  }
+
+  protected guestIds(): DomainId[] {
+    return [...this.#built.keys()];
+  }
 }

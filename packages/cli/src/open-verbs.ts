@@ -3,7 +3,7 @@
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type Column, formatColumns } from "@pvscsi/wire";
 import type { GrantDescription, HostedDomain, MappingDescription, PortDescription } from "@pvscsi/xen";
-import type { OneProcess } from "./one-process.js";
+import type { System } from "./system.js";
 import { JSON_OPTION, type Verb, type VerbWords } from "./verb.js";
 
 export const OPEN_VERBS: readonly Verb[] = [
@@ -29,7 +29,7 @@ export const OPEN_VERBS: readonly Verb[] = [
   },
 ];
 
-async function listEventChannels(system: OneProcess, { arguments: [name], options }: VerbWords): Promise<string> {
+async function listEventChannels(system: System, { arguments: [name], options }: VerbWords): Promise<string> {
   const ports = (await theDomain(system, name)).events.describe();
   return options.has("--json") ? JSON.stringify(ports, null, 2) : ports.map(formatPort).join("\n");
 }
@@ -57,7 +57,7 @@ const MAPPING_COLUMNS: readonly Column<MappingDescription>[] = [
   { title: "Access", text: ({ access }) => access },
 ];
 
-async function listGrants(system: OneProcess, { arguments: [name], options }: VerbWords): Promise<string> {
+async function listGrants(system: System, { arguments: [name], options }: VerbWords): Promise<string> {
   const domain = await theDomain(system, name);
   const grants = domain.table.describe();
   const { mappings } = domain.describe();
@@ -66,7 +66,7 @@ async function listGrants(system: OneProcess, { arguments: [name], options }: Ve
 }
 
 /** dom0 as well: its ports and mappings are the other ends. */
-async function theDomain({ hypervisor, toolstack }: OneProcess, name: string): Promise<HostedDomain> {
+async function theDomain({ hypervisor, toolstack }: System, name: string): Promise<HostedDomain> {
   const id = await toolstack.find(name);
   const domain = hypervisor.find(id);
   if (domain === undefined) throw new ToolstackError("NOTFOUND", `domain ${id} does not run here`);

@@ -6,6 +6,7 @@ import type { NotFound, PhysicalDevices } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
 import { OneProcess } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
+import type { SystemOptions } from "./system.js";
 
 export interface Session {
   readonly system: OneProcess;
@@ -38,17 +39,22 @@ export function physicalDevices(host: Host): PhysicalDevices {
   };
 }
 
-/** Starts dom0; relative paths in its host.yaml begin at `directory`. Throws `ConfigError`. */
+/** Starts a dom0 with its guests in this process. Throws `ConfigError`. */
 export async function openSession(hostFile: string, directory: string): Promise<Session> {
   const probes = new ProbeHub();
-  const host = openHost(await readHostConfig(hostFile), { directory, clock: nodeClock });
-  const system = new OneProcess({
-    clock: nodeClock,
-    scheduler: nodeScheduler(),
-    probes,
-    directory: host,
-    devices: physicalDevices(host),
-  });
+  const system = new OneProcess({ ...(await systemOptions(hostFile, directory)), probes });
   await system.start();
   return { system, probes, close: () => system.close() };
+}
+
+/** What a dom0 has here; relative paths in its host.yaml begin at `directory`. Throws `ConfigError`. */
+export async function systemOptions(hostFile: string, directory: string): Promise<SystemOptions> {
+  const host = openHost(await readHostConfig(hostFile), { directory, clock: nodeClock });
+  return {
+    clock: nodeClock,
+    scheduler: nodeScheduler(),
+    probes: new ProbeHub(),
+    directory: host,
+    devices: physicalDevices(host),
+  };
 }

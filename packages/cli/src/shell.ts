@@ -2,8 +2,8 @@
 
 import { createInterface } from "node:readline/promises";
 import type { Readable } from "node:stream";
-import type { OneProcess } from "./one-process.js";
 import type { Printer } from "./printer.js";
+import type { System } from "./system.js";
 import { Exit } from "./verb.js";
 import { runVerb, verbsHelp } from "./verbs.js";
 import { splitWords } from "./words.js";
@@ -16,7 +16,7 @@ export interface ShellOptions {
 }
 
 /** Runs commands until `exit` or the end of input; gives the status of the last one. */
-export async function runShell(system: OneProcess, { input, printer, terminal }: ShellOptions): Promise<number> {
+export async function runShell(system: System, { input, printer, terminal }: ShellOptions): Promise<number> {
   const lines = createInterface({ input, prompt: "pvscsi> ", ...(terminal === null ? {} : { output: terminal }) });
   let running: AbortController | null = null;
   // As in a shell: Ctrl-C ends what runs; a verb that does not heed it, with the prompt, at the second one.
@@ -40,7 +40,7 @@ export async function runShell(system: OneProcess, { input, printer, terminal }:
 
 /** Gives the status; a line without words leaves it as it was. */
 async function runLine(
-  system: OneProcess,
+  system: System,
   words: readonly string[] | null,
   { printer, before, signal }: { readonly printer: Printer; readonly before: number; readonly signal: AbortSignal },
 ): Promise<number> {

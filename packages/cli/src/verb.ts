@@ -3,7 +3,7 @@
 import { ConfigError } from "@pvscsi/config";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { XenstoreError } from "@pvscsi/xen";
-import type { OneProcess } from "./one-process.js";
+import type { System } from "./system.js";
 import { type Program, VOICES } from "./voice.js";
 
 /** xl's exit codes. */
@@ -61,7 +61,7 @@ export interface Verb {
   /** What stands behind its first argument belongs to somebody else, dashes included. */
   readonly passesOn?: true;
   /** Does it; gives what it prints. */
-  readonly run: (system: OneProcess, words: VerbWords) => Promise<string | Outcome>;
+  readonly run: (system: System, words: VerbWords) => Promise<string | Outcome>;
 }
 
 /** A use of a verb that its usage does not allow; the message is what stands behind the verb's name. */
@@ -79,12 +79,19 @@ export class UsageError extends Error {
 }
 
 /** Runs a verb with its words; what a person did wrong or what could not be done is told, our own mistakes are thrown. */
-export async function run(verb: Verb, system: OneProcess, words: readonly string[], caller: Caller): Promise<Outcome> {
-  const voice = VOICES[caller.program];
-  try {
+export function run(verb: Verb, system: System, words: readonly string[], caller: Caller): Promise<Outcome> {
+  return outcomeOf(verb, caller.program, async () => {
     const sorted = sortWords(verb, words);
-    if (sorted === "help") return success(voice.help(verb));
-    const result = await verb.run(system, { ...caller, ...sorted });
+    if (sorted === "help") return VOICES[caller.program].help(verb);
+    return verb.run(system, { ...caller, ...sorted });
+  });
+}
+
+/** The same for what is the body of a verb. */
+export async function outcomeOf(verb: Verb, program: Program, body: () => Promise<string | Outcome>): Promise<Outcome> {
+  const voice = VOICES[program];
+  try {
+    const result = await body();
     return typeof result === "string" ? success(result) : result;
   } catch (error) {
     if (error instanceof UsageError) return voice.usage(verb, error);

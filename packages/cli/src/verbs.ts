@@ -1,9 +1,9 @@
 // Knows which verbs there are: the one table for running them, for help, and for what is unknown.
 
 import { DOMAIN_VERBS } from "./domain-verbs.js";
-import type { OneProcess } from "./one-process.js";
 import { OPEN_VERBS } from "./open-verbs.js";
 import { SCSI_VERBS } from "./scsi-verbs.js";
+import type { System } from "./system.js";
 import { type Caller, Exit, failure, type Outcome, run, type Verb } from "./verb.js";
 import { XENSTORE_VERB } from "./xenstore-verb.js";
 
@@ -14,18 +14,14 @@ export function findVerb(name: string | undefined): Verb | undefined {
 }
 
 /** Runs the verb that is the first word; whatever goes wrong is told in `errors` and by the status. */
-export async function runVerb(
-  system: OneProcess,
-  [name, ...words]: readonly string[],
-  caller: Caller,
-): Promise<Outcome> {
+export async function runVerb(system: System, [name, ...words]: readonly string[], caller: Caller): Promise<Outcome> {
   const verb = findVerb(name);
   if (verb === undefined) return failure(Exit.usage, `pvscsi: unknown command '${name}', see help`);
   return run(verb, system, words, caller);
 }
 
 /** The same for who waits for its end: what it prints while it runs comes first in its output. */
-export async function runWhole(system: OneProcess, words: readonly string[]): Promise<Outcome> {
+export async function runWhole(system: System, words: readonly string[]): Promise<Outcome> {
   const pieces: string[] = [];
   const print = (text: string): void => void pieces.push(text);
   const caller: Caller = { program: "pvscsi", directory: process.cwd(), print, signal: new AbortController().signal };

@@ -1,7 +1,7 @@
 // Knows the verb that looks into xenstore, in the words of Xen's own clients.
 
 import { ToolstackError } from "@pvscsi/toolstack";
-import type { OneProcess } from "./one-process.js";
+import type { System } from "./system.js";
 import { type Caller, UsageError, type Verb, type VerbWords } from "./verb.js";
 import { watchPaths } from "./xenstore-watch.js";
 
@@ -9,7 +9,7 @@ interface Action {
   readonly parameters: string;
   readonly least: number;
   readonly most: number;
-  readonly run: (system: OneProcess, words: readonly string[], caller: Caller) => Promise<string>;
+  readonly run: (system: System, words: readonly string[], caller: Caller) => Promise<string>;
 }
 
 const ACTIONS: Readonly<Record<string, Action>> = {
@@ -33,7 +33,7 @@ export const XENSTORE_VERB: Verb = {
   run: perform,
 };
 
-async function perform(system: OneProcess, { arguments: [name, ...words], ...caller }: VerbWords): Promise<string> {
+async function perform(system: System, { arguments: [name, ...words], ...caller }: VerbWords): Promise<string> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) throw new UsageError(`unknown action '${name}'`);
   const { parameters, least, most } = action;
@@ -41,22 +41,22 @@ async function perform(system: OneProcess, { arguments: [name, ...words], ...cal
   return action.run(system, words, caller);
 }
 
-async function list({ store, xenstored }: OneProcess, [path = "/"]: readonly string[]): Promise<string> {
+async function list({ store, xenstored }: System, [path = "/"]: readonly string[]): Promise<string> {
   await existing(store.list(path), path);
   return xenstored.dump(path);
 }
 
-async function read({ store }: OneProcess, paths: readonly string[]): Promise<string> {
+async function read({ store }: System, paths: readonly string[]): Promise<string> {
   const values = await Promise.all(paths.map((path) => existing(store.read(path), path)));
   return values.join("\n");
 }
 
-async function write({ store }: OneProcess, [path, value]: readonly string[]): Promise<string> {
+async function write({ store }: System, [path, value]: readonly string[]): Promise<string> {
   await store.write(path, value);
   return "";
 }
 
-async function remove({ store }: OneProcess, paths: readonly string[]): Promise<string> {
+async function remove({ store }: System, paths: readonly string[]): Promise<string> {
   for (const path of paths) {
     await existing(store.read(path), path);
     await store.remove(path);
@@ -64,7 +64,7 @@ async function remove({ store }: OneProcess, paths: readonly string[]): Promise<
   return "";
 }
 
-async function watch({ store }: OneProcess, words: readonly string[], { print, signal }: Caller): Promise<string> {
+async function watch({ store }: System, words: readonly string[], { print, signal }: Caller): Promise<string> {
   const { count, paths } = watchWords(words);
   await watchPaths(store, paths, { count, print, signal });
   return "";

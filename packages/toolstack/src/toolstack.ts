@@ -10,8 +10,10 @@ import type { VscsiDevices } from "./vscsi-devices.js";
 export interface Launcher {
   /** Makes a domain that does not run yet, and makes xenstored know it. */
   build(config: MachineConfig): Promise<DomainId>;
-  /** Lets it run. */
+  /** Lets it run, or go on. */
   unpause(domain: DomainId): Promise<void>;
+  /** Stops it where it is; absent where domains do not pause. */
+  pause?(domain: DomainId): Promise<void>;
   /** Ends it at once and frees all it had; its xenstore nodes are the toolstack's to remove. */
   destroy(domain: DomainId): Promise<void>;
 }
@@ -77,6 +79,20 @@ export class Toolstack {
     await launcher.destroy(domain);
     await vscsi.removeAll(domain);
     await store.remove(`/local/domain/${domain}`);
+  }
+
+  /** Stops a domain where it is; one that is stopped already stays so. */
+  async pause(domain: DomainId): Promise<void> {
+    const { launcher } = this.#options;
+    if (launcher.pause === undefined) throw new ToolstackError("INVAL", "domains do not pause here");
+    await launcher.pause(domain);
+  }
+
+  /** Lets a paused domain go on; one that runs goes on running. */
+  async unpause(domain: DomainId): Promise<void> {
+    const { launcher } = this.#options;
+    if (launcher.pause === undefined) throw new ToolstackError("INVAL", "domains do not pause here");
+    await launcher.unpause(domain);
   }
 
   /** A domain's number from its number as text, or from its name. */

@@ -10,7 +10,14 @@ export class Dom0Stand {
   readonly folder = temporaryFolder();
   #running: RunningCommand | null = null;
 
-  constructor(files: { readonly [name: string]: string }) {
+  readonly #more: (folder: Dom0Stand["folder"]) => readonly string[];
+
+  /** `more` are further words for its command line. */
+  constructor(
+    files: { readonly [name: string]: string },
+    more: (folder: Dom0Stand["folder"]) => readonly string[] = () => [],
+  ) {
+    this.#more = more;
     beforeEach(() => {
       this.folder.write(files);
       return this.start();
@@ -28,7 +35,7 @@ export class Dom0Stand {
   }
 
   async start(): Promise<void> {
-    const words = ["dom0", "--host", this.folder.path("host.yaml"), "--state", this.state];
+    const words = ["dom0", "--host", this.folder.path("host.yaml"), "--state", this.state, ...this.#more(this.folder)];
     this.#running = new RunningCommand(words, { stays: true });
     await this.#running.printed(/dom0 is ready/);
   }

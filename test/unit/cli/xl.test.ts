@@ -82,7 +82,18 @@ Unplug a LUN.
     );
     const names = list.output.match(/^ \S+/gm)?.map((name) => name.trim());
     expect(names).to.deep.equal([
-      ...["create", "destroy", "list", "domid", "domname", "scsi-attach", "scsi-detach", "scsi-list"],
+      ...[
+        "create",
+        "destroy",
+        "pause",
+        "unpause",
+        "list",
+        "domid",
+        "domname",
+        "scsi-attach",
+        "scsi-detach",
+        "scsi-list",
+      ],
     ]);
     expect(await xl()).to.deep.equal({ ...list, status: 1 });
     expect(await xl("help", "help")).to.deep.equal(list);

@@ -1,0 +1,68 @@
+// Knows the process of one guest as dom0 sees it: started, stopped where it is, let go on, ended. Knows no hypervisor.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { open } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { type GuestSettings, readStarted, SETTINGS_FD, settingsLine } from "./guest-settings.js";
+
+const SCRIPT = fileURLToPath(new URL("guest-main.js", import.meta.url));
+/** Milliseconds for a guest that is told to end; then it is killed. */
+const PATIENCE = 2000;
+
+export class GuestProcess {
+  readonly #child: ChildProcess;
+  /** Resolves when the process has ended, however. */
+  readonly ended: Promise<void>;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.ended = new Promise((resolve) => {
+      child.once("close", () => resolve());
+    });
+  }
+
+  /** Starts it; what it prints goes to the file `log`. Ctrl-C at dom0's terminal is not for it. */
+  static async start(settings: GuestSettings, log: string): Promise<GuestProcess> {
+    const file = await open(log, "a", 0o600);
+    try {
+      const child = spawn(process.execPath, [SCRIPT], {
+        stdio: ["ignore", file.fd, file.fd, "pipe"],
+        detached: true,
+      });
+      const started = new GuestProcess(child);
+      const channel = child.stdio[SETTINGS_FD] as Socket;
+      channel.on("error", () => {});
+      channel.write(settingsLine(settings));
+      return started;
+    } finally {
+      await file.close();
+    }
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Waits until the guest runs; gives why it does not, or null. */
+  running(): Promise<string | null> {
+    return readStarted(this.#child.stdio[SETTINGS_FD] as Socket);
+  }
+
+  pause(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  unpause(): void {
+    this.#child.kill("SIGCONT");
+  }
+
+  /** Waits for its end, which its hub has told it already; one that does not heed that is killed. */
+  async end(): Promise<void> {
+    this.unpause();
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
+    clearTimeout(timer);
+  }
+}

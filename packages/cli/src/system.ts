@@ -1,0 +1,84 @@
+// Knows what a machine's dom0 is made of, wherever its guests run: hypervisor, xenstored, scsiback, toolstack. It chooses
+// the implementations; what time and chance are, it is given.
+
+import type { MachineConfig } from "@pvscsi/config";
+import type { DeviceDirectory } from "@pvscsi/scsi";
+import { Scsiback } from "@pvscsi/scsiback";
+import { type Launcher, type PhysicalDevices, Toolstack, VscsiDevices } from "@pvscsi/toolstack";
+import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
+import {
+  connectInProcess,
+  type Domain,
+  type DomainId,
+  type Hypervisor,
+  type Xenstored,
+  type XenstoreSession,
+} from "@pvscsi/xen";
+import type { Caller, Outcome } from "./verb.js";
+
+const DOM0 = 0;
+export const PAGES_PER_MIB = 256;
+
+export interface SystemOptions {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly probes: Probes;
+  readonly directory: DeviceDirectory;
+  readonly devices: PhysicalDevices;
+  /** Segments that scsiback offers in feature-sg-grant; null offers none. Linux' 128 when it is left out. */
+  readonly indirectLimit?: number | null;
+  /** Gives drivers their domain in a wrapping, e.g. one that fails now and then. */
+  readonly wrap?: (domain: Domain) => Domain;
+}
+
+export abstract class System implements Launcher {
+  readonly hypervisor: Hypervisor;
+  readonly xenstored: Xenstored;
+  readonly store: XenstoreSession;
+  readonly scsiback: Scsiback;
+  readonly vscsi: VscsiDevices;
+  readonly toolstack: Toolstack;
+  readonly #dom0: Domain;
+  #nextDomain = DOM0 + 1;
+
+  constructor(options: SystemOptions, xenstored: Xenstored, hypervisor: Hypervisor) {
+    this.xenstored = xenstored;
+    this.hypervisor = hypervisor;
+    this.store = connectInProcess(xenstored, { domain: DOM0, privileged: true }, options.scheduler);
+    const dom0 = hypervisor.createDomain({ id: DOM0, store: this.store });
+    this.#dom0 = dom0;
+    this.scsiback = new Scsiback({ ...options, domain: options.wrap?.(dom0) ?? dom0 });
+    this.vscsi = new VscsiDevices({ ...options, store: this.store, backend: DOM0 });
+    this.toolstack = new Toolstack({ store: this.store, launcher: this, vscsi: this.vscsi });
+  }
+
+  /** Writes dom0's own nodes and starts the backend driver. */
+  async start(): Promise<void> {
+    await this.store.write("/local/domain/0/name", "Domain-0");
+    await this.store.write("/local/domain/0/domid", "0");
+    await this.scsiback.start();
+  }
+
+  /** Ends all guests, then the backend; nothing is left open. */
+  async close(): Promise<void> {
+    for (const domain of this.guestIds()) await this.toolstack.destroy(domain);
+    await this.scsiback.close();
+    await this.#dom0.close();
+    this.store.close();
+  }
+
+  abstract build(config: MachineConfig): Promise<DomainId>;
+  abstract unpause(domain: DomainId): Promise<void>;
+  abstract destroy(domain: DomainId): Promise<void>;
+
+  /** Runs a command inside a guest, for whoever has typed it. */
+  abstract runInGuest(domain: DomainId, command: readonly string[], caller: Caller): Promise<Outcome>;
+
+  /** The guests there are, whether they run already or not. */
+  protected abstract guestIds(): DomainId[];
+
+  /** A number that no domain has had. */
+  protected takeDomainId(): DomainId {
+    return this.#nextDomain++;
+  }
+}

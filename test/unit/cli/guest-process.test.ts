@@ -1,0 +1,134 @@
+// Tests that each guest of a dom0 is a process: what it knows, how it is stopped, and what is left when it dies.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { expect } from "chai";
+import { CERTIFICATE, CERTIFICATE_KEY } from "../../support/certificate.js";
+import { Dom0Stand } from "./dom0-stand.js";
+
+const HOST = `hosts:
+  - host: 0
+    luns:
+      - { address: 0:0:0:0, memory: 16MiB }
+      - { address: 0:0:1:0, memory: 16MiB }
+`;
+const FILES = {
+  "host.yaml": HOST,
+  "one.cfg": "name = 'one'\nvscsi = [ '0:0:0:0,0:0:0:0' ]\n",
+  "two.cfg": "name = 'two'\nvscsi = [ '0:0:1:0,0:0:0:0' ]\n",
+};
+/** Milliseconds for what happens by itself. */
+const PATIENCE = 10_000;
+
+/** Processes that a process has started and that run. */
+function children(pid: number | undefined): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + PATIENCE; performance.now() < end; await setTimeout(20)) {
+    if (await holds()) return;
+  }
+  expect.fail(`it does not come to this: ${what}`);
+}
+
+function isThere(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
+describe("a guest of pvscsi dom0", function () {
+  this.timeout(60_000);
+  const dom0 = new Dom0Stand(FILES);
+  const { folder } = dom0;
+
+  /** Creates a guest and gives its process. */
+  async function create(name: string): Promise<number> {
+    const before = children(dom0.running.child.pid);
+    await dom0.good("create", `${name}.cfg`);
+    const [pid] = children(dom0.running.child.pid).filter((child) => !before.includes(child));
+    return pid;
+  }
+
+  /** Everything a guest may leave behind. */
+  async function things(): Promise<string[]> {
+    return Promise.all([
+      dom0.good("lsgrants", "0", "--json"),
+      dom0.good("lsevtchn", "0", "--json"),
+      dom0.good("xenstore", "ls"),
+    ]);
+  }
+
+  it("is a process of its own, whose secret is on no command line and in no environment", async () => {
+    const pid = await create("one");
+    const path = folder.path("state", "domains", "one.secret");
+    expect(statSync(path).mode & 0o777).to.equal(0o600);
+    const secret = readFileSync(path, "utf8").trim();
+    expect(secret).to.match(/^[0-9a-f]{64}$/);
+    for (const file of ["cmdline", "environ"]) {
+      expect(readFileSync(`/proc/${pid}/${file}`, "latin1")).to.not.include(secret);
+    }
+    await dom0.good("destroy", "one");
+    expect(isThere(pid)).to.equal(false);
+    expect(existsSync(path)).to.equal(false);
+  });
+
+  it("may be killed while it works: nothing of it is left, and another guest has its data", async () => {
+    await create("two");
+    const start = await things();
+    const pid = await create("one");
+    await dom0.good("guest", "two", "--", "dd", "if=/dev/sda", "of=before.raw", "bs=1M", "status=none");
+    const work = dom0.begin("guest", "one", "--", "dd", "if=/dev/sda", "of=/dev/null", "bs=4k", "status=none");
+    await setTimeout(100);
+    process.kill(pid, "SIGKILL");
+    expect((await work.ended).status).to.not.equal(null);
+    await until("one is gone", async () => !(await dom0.good("list")).includes("one"));
+    expect(await things()).to.deep.equal(start);
+    await dom0.good("guest", "two", "--", "dd", "if=/dev/sda", "of=after.raw", "bs=1M", "status=none");
+    expect(readFileSync(folder.path("after.raw"))).to.deep.equal(readFileSync(folder.path("before.raw")));
+  });
+
+  it("ends with its dom0, and is started again by the next one", async () => {
+    const pid = await create("one");
+    await dom0.end("SIGKILL");
+    await until("the guest has ended", () => !isThere(pid));
+    expect(readFileSync(folder.path("state", "domains", "one.log"), "utf8")).to.include("the guest has ended: ");
+    await dom0.start();
+    expect(dom0.running.output).to.include("one was started again\n");
+    expect(await dom0.good("guest", "one", "--", "lsscsi")).to.include("/dev/sda");
+    await dom0.good("destroy", "one");
+    await dom0.end("SIGTERM");
+    await dom0.start();
+    expect(dom0.running.output).to.not.include("one");
+  });
+
+  it("stands still while it is paused", async () => {
+    await create("one");
+    await dom0.good("pause", "one");
+    const asked = dom0.begin("guest", "one", "--", "lsscsi");
+    await setTimeout(500);
+    expect(asked.output).to.equal("");
+    await dom0.good("unpause", "one");
+    expect((await asked.ended).output).to.include("/dev/sda");
+    await dom0.good("pause", "one");
+    await dom0.good("destroy", "one");
+  });
+
+  it("ends in order with a dom0 that is told to end", async () => {
+    const pid = await create("one");
+    expect(await dom0.end("SIGTERM")).to.include({ status: 0, errors: "" });
+    expect(isThere(pid)).to.equal(false);
+  });
+});
+
+describe("a guest of pvscsi dom0 with a certificate", function () {
+  this.timeout(60_000);
+  const dom0 = new Dom0Stand({ ...FILES, "cert.pem": CERTIFICATE, "key.pem": CERTIFICATE_KEY }, (folder) => [
+    ...["--certificate", folder.path("cert.pem"), "--key", folder.path("key.pem")],
+  ]);
+
+  it("connects by TLS", async () => {
+    expect(dom0.running.output).to.match(/domains connect to wss:\/\/127\.0\.0\.1:\d+\n/);
+    await dom0.good("create", "one.cfg");
+    expect(await dom0.good("guest", "one", "--", "lsscsi")).to.include("/dev/sda");
+  });
+});
