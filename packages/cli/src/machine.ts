@@ -1,15 +1,23 @@
-// Knows a machine whose guests are processes of their own: dom0 and the hub are here, each guest connects to it. What a
-// guest is started with lies in the state folder, so that a dom0 that was killed starts its guests again.
+// Knows a machine whose domains are processes of their own: dom0 and the hub are here, each one connects to it. What a
+// domain is started with lies in the state folder, so that a dom0 that was killed starts its guests again.
 
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type MachineConfig, parseMachineConfig, printMachineConfig, type VscsiDialect } from "@pvscsi/config";
-import { ToolstackError } from "@pvscsi/toolstack";
+import { dirname, join, resolve } from "node:path";
+import {
+  ConfigError,
+  type MachineConfig,
+  parseMachineConfig,
+  printMachineConfig,
+  type VscsiDialect,
+} from "@pvscsi/config";
+import { openHost, readHostConfig } from "@pvscsi/host";
+import { type PhysicalDevices, ToolstackError } from "@pvscsi/toolstack";
 import { type DomainId, Xenstored } from "@pvscsi/xen";
 import { Hub, SECRET_SIZE, serveXenbus, type XenbusServer } from "@pvscsi/xenbus";
 import { connectControl, runThere } from "./control-client.js";
-import { GuestProcess } from "./guest-process.js";
+import { DomainProcess } from "./domain-process.js";
+import { physicalDevices } from "./session.js";
 import { PAGES_PER_MIB, System, type SystemOptions } from "./system.js";
 import type { Caller, Outcome } from "./verb.js";
 
@@ -23,15 +31,28 @@ export interface MachineOptions extends SystemOptions {
   readonly say: (line: string) => void;
 }
 
-/** A guest, from its making to its end. */
+/** The setting of a driver domain that names its devices, as a host.yaml; relative paths begin at the domU.cfg. */
+const HOST_SETTING = "pvscsi_host";
+
+/** A domain's devices. */
+interface DriverHost {
+  readonly file: string;
+  readonly devices: PhysicalDevices;
+}
+
+/** A guest or driver domain, from its making to its end. */
 interface Built {
   readonly config: MachineConfig;
+  /** Null for one that serves nobody. */
+  readonly host: DriverHost | null;
   readonly secret: Buffer;
-  process: GuestProcess | null;
+  process: DomainProcess | null;
 }
 
 /** What is kept of a guest for the next dom0. */
 interface Kept {
+  /** Where it was read from. */
+  readonly file: string;
   readonly dialect: VscsiDialect;
   readonly text: string;
 }
@@ -66,16 +87,27 @@ export class Machine extends System {
 
   /** Starts the guests that the dom0 before had; one that does not start is told of, and kept. */
   async resume(): Promise<void> {
-    for (const file of (await readdir(this.#folder)).filter((name) => name.endsWith(".json")).sort()) {
-      const path = join(this.#folder, file);
-      try {
-        const { dialect, text } = JSON.parse(await readFile(path, "utf8")) as Kept;
-        const config = parseMachineConfig(text, { file: path, dialect });
+    const configs: MachineConfig[] = [];
+    for (const name of (await readdir(this.#folder)).filter((name) => name.endsWith(".json")).sort()) {
+      await this.#told(name, async () => {
+        const { file, dialect, text } = JSON.parse(await readFile(join(this.#folder, name), "utf8")) as Kept;
+        configs.push(parseMachineConfig(text, { file, dialect }));
+      });
+    }
+    // Whom the others have their devices from comes first.
+    for (const config of configs.sort((a, b) => Number(b.driverDomain) - Number(a.driverDomain))) {
+      await this.#told(config.name, async () => {
         await this.toolstack.create(config);
         this.#options.say(`${config.name} was started again`);
-      } catch (error) {
-        this.#options.say(`a guest was not started again: ${(error as Error).message}`);
-      }
+      });
+    }
+  }
+
+  async #told(name: string, body: () => Promise<void>): Promise<void> {
+    try {
+      await body();
+    } catch (error) {
+      this.#options.say(`${name} was not started again: ${(error as Error).message}`);
     }
   }
 
@@ -86,11 +118,12 @@ export class Machine extends System {
   }
 
   async build(config: MachineConfig): Promise<DomainId> {
+    const host = config.driverDomain ? await openDriverHost(config, this.#options) : null;
     const id = this.takeDomainId();
     const secret = randomBytes(SECRET_SIZE);
     const memoryPages = config.memory * PAGES_PER_MIB;
     this.#hub.admit({ id, secret, memoryPages, ended: (reason) => this.#ended(id, reason) });
-    this.#guests.set(id, { config, secret, process: null });
+    this.#guests.set(id, { config, host, secret, process: null });
     await this.store.introduce(id, 1, 1);
     await writeFile(this.#file(config, "secret"), `${secret.toString("hex")}\n`, { mode: 0o600 });
     return id;
@@ -100,16 +133,19 @@ export class Machine extends System {
   async unpause(id: DomainId): Promise<void> {
     const built = this.#built(id);
     if (built.process !== null) return built.process.unpause();
-    const { config, secret } = built;
+    const { config, secret, host } = built;
     const { name } = config;
     const authority = this.#options.tls?.certificate ?? "";
     const socket = this.#socket(id);
-    const settings = { name, domain: id, url: this.url, secret: secret.toString("hex"), socket, authority };
-    built.process = await GuestProcess.start(settings, this.#file(config, "log"));
+    const settings = {
+      ...{ name, domain: id, url: this.url, secret: secret.toString("hex"), socket, authority },
+      host: host?.file ?? "",
+    };
+    built.process = await DomainProcess.start(settings, this.#file(config, "log"));
     void built.process.ended.then(() => this.#hub.expel(id, "its process has ended"));
     const failure = await built.process.running();
     if (failure !== null) throw new ToolstackError("FAIL", `domain '${name}' does not start: ${failure}`);
-    const kept: Kept = { dialect: config.dialect, text: printMachineConfig(config) };
+    const kept: Kept = { file: resolve(config.file), dialect: config.dialect, text: printMachineConfig(config) };
     await writeFile(this.#file(config, "json"), JSON.stringify(kept), { mode: 0o600 });
   }
 
@@ -139,8 +175,14 @@ export class Machine extends System {
     return runThere(socket, `domain '${config.name}'`, { words, directory, program }, print);
   }
 
+  /** Guests before the driver domains that they have their devices from. */
   protected guestIds(): DomainId[] {
-    return [...this.#guests.keys()];
+    const all = [...this.#guests];
+    return all.sort(([, a], [, b]) => Number(a.host !== null) - Number(b.host !== null)).map(([id]) => id);
+  }
+
+  protected override driverDevices(id: DomainId): PhysicalDevices | undefined {
+    return this.#guests.get(id)?.host?.devices;
   }
 
   /** A guest that has ended by itself is destroyed, as xl does where nothing else was asked for. */
@@ -164,4 +206,18 @@ export class Machine extends System {
   #file({ name }: MachineConfig, kind: "secret" | "log" | "json"): string {
     return join(this.#folder, `${encodeURIComponent(name)}.${kind}`);
   }
+}
+
+/** What a driver domain says it has; its files are the driver domain's to open. Throws `ConfigError`. */
+async function openDriverHost(config: MachineConfig, { clock }: SystemOptions): Promise<DriverHost> {
+  const value = config.others.findLast(({ name }) => name === HOST_SETTING)?.value;
+  if (value === undefined || value.kind === "list") {
+    const reason = `a driver domain without a setting such as ${HOST_SETTING} = 'host.yaml', which names its devices`;
+    throw new ConfigError(config.file, { line: 1, column: 1 }, reason);
+  }
+  const file = resolve(dirname(config.file), value.text);
+  const { resolve: find, wholeHost } = physicalDevices(
+    openHost(await readHostConfig(file), { directory: dirname(file), clock }),
+  );
+  return { file, devices: { resolve: find, ...(wholeHost && { wholeHost }) } };
 }

@@ -48,7 +48,8 @@ export abstract class System implements Launcher {
     const dom0 = hypervisor.createDomain({ id: DOM0, store: this.store });
     this.#dom0 = dom0;
     this.scsiback = new Scsiback({ ...options, domain: options.wrap?.(dom0) ?? dom0 });
-    this.vscsi = new VscsiDevices({ ...options, store: this.store, backend: DOM0 });
+    const driverDomain = (domain: DomainId) => this.driverDevices(domain);
+    this.vscsi = new VscsiDevices({ ...options, store: this.store, backend: DOM0, driverDomain });
     this.toolstack = new Toolstack({ store: this.store, launcher: this, vscsi: this.vscsi });
   }
 
@@ -73,6 +74,11 @@ export abstract class System implements Launcher {
 
   /** Runs a command inside a guest, for whoever has typed it. */
   abstract runInGuest(domain: DomainId, command: readonly string[], caller: Caller): Promise<Outcome>;
+
+  /** What a driver domain has; undefined for a domain that is none. */
+  protected driverDevices(_domain: DomainId): PhysicalDevices | undefined {
+    return undefined;
+  }
 
   /** The guests there are, whether they run already or not. */
   protected abstract guestIds(): DomainId[];

@@ -26,6 +26,8 @@ export interface MachineConfig {
   /** MiB. */
   readonly memory: number;
   readonly vcpus: number;
+  /** It serves devices of its own to other guests. */
+  readonly driverDomain: boolean;
   /** Every entry of `vscsi`, in order. */
   readonly vscsi: ReadonlyArray<VscsiDevice | WholeHost>;
   /** The entries that name a v-dev, on their controllers. Whole hosts are not in it: see `wholeHostDevices`. */
@@ -39,7 +41,7 @@ export interface MachineConfig {
 export const MACHINE_DEFAULTS = { type: "pv", memory: 32, vcpus: 1 } as const;
 
 /** The settings that a `MachineConfig` has fields for. */
-const OURS: readonly string[] = ["name", "type", "uuid", "memory", "vcpus", "vscsi"];
+const OURS: readonly string[] = ["name", "type", "uuid", "memory", "vcpus", "driver_domain", "vscsi"];
 const TYPES: readonly string[] = ["pv", "pvh", "hvm"] satisfies readonly MachineType[];
 /** Xen's limit for a PV guest; MiB of 16 TiB. */
 const MAX_VCPUS = 8192;
@@ -62,6 +64,7 @@ export function parseMachineConfig(
     uuid: readUuid(config),
     memory: readNumber(config, "memory", 1, MAX_MEMORY) ?? MACHINE_DEFAULTS.memory,
     vcpus: readNumber(config, "vcpus", 1, MAX_VCPUS) ?? MACHINE_DEFAULTS.vcpus,
+    driverDomain: readNumber(config, "driver_domain", 0, 1) === 1,
     vscsi,
     controllers: groupControllers(
       vscsi.filter((device) => !isWholeHost(device)),

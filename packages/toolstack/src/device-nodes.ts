@@ -2,7 +2,7 @@
 // Knows no waiting and no state machine.
 
 import { formatAddress } from "@pvscsi/config";
-import { type DomainId, XenbusState, type XenstoreAccess } from "@pvscsi/xen";
+import { type DomainId, scanNumber, XenbusState, type XenstoreAccess } from "@pvscsi/xen";
 import type { PlannedController, PlannedLun } from "./plan.js";
 
 /** Where a controller's two halves and the toolstack's own copy are. */
@@ -70,9 +70,9 @@ function backendNodes(frontend: string, guest: DomainId, { controller, luns }: P
 export async function writeController(
   store: XenstoreAccess,
   guest: DomainId,
-  backend: DomainId,
   planned: PlannedController,
 ): Promise<void> {
+  const { backend } = planned;
   const { devid } = planned.controller;
   const paths = devicePaths(guest, backend, devid);
   const nodes = backendNodes(paths.frontend, guest, planned);
@@ -85,6 +85,12 @@ export async function writeController(
   await writeDirectory(store, paths.backend, [`n${backend}`, `r${guest}`], nodes);
   await writeDirectory(store, paths.libxl, ["n0"], [["backend", paths.backend], ...nodes]);
   await store.write(counterPath(guest, devid), String(planned.luns.length));
+}
+
+/** The domain of a controller's back end, as the toolstack has written it; null when there is no such controller. */
+export async function readBackend(store: XenstoreAccess, guest: DomainId, devid: number): Promise<DomainId | null> {
+  const path = await store.read(`/libxl/${guest}/device/vscsi/${devid}/backend`);
+  return scanNumber(/^\/local\/domain\/(\d+)\//.exec(path ?? "")?.[1] ?? null);
 }
 
 /** Writes a LUN of a controller that is there, in a transaction of the caller's. */

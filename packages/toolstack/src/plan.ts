@@ -12,6 +12,7 @@ import {
   type WholeHost,
   wholeHostDevices,
 } from "@pvscsi/config";
+import type { DomainId } from "@pvscsi/xen";
 
 type PhysicalDevice = VscsiDevice["physical"];
 
@@ -40,18 +41,30 @@ export interface PlannedLun {
   readonly physicalDevice: string;
 }
 
+/** Where a device's back end runs, and what that has. */
+export interface BackEnd {
+  readonly domain: DomainId;
+  readonly devices: PhysicalDevices;
+}
+
+/** Finds the back end that a device asks for; throws `ConfigError` where there is none. */
+export type FindBackEnd = (device: VscsiDevice | WholeHost) => BackEnd;
+
 /** A controller whose devices were found. */
 export interface PlannedController {
+  /** The domain that its back end runs in. */
+  readonly backend: DomainId;
   readonly controller: VscsiController;
   readonly luns: readonly PlannedLun[];
 }
 
 /** All controllers of a guest; throws `ConfigError` at a device that is not there. */
-export function planControllers(config: MachineConfig, devices: PhysicalDevices): PlannedController[] {
-  const all = config.vscsi.flatMap((device) => (isWholeHost(device) ? expand(device, devices) : [device]));
+export function planControllers(config: MachineConfig, find: FindBackEnd): PlannedController[] {
+  const all = config.vscsi.flatMap((device) => (isWholeHost(device) ? expand(device, find(device).devices) : [device]));
   return groupControllers(all, config.dialect).map((controller) => ({
     controller,
-    luns: controller.devices.map((device) => planLun(device, devices)),
+    backend: find(controller.devices[0]).domain,
+    luns: controller.devices.map((device) => planLun(device, find(device).devices)),
   }));
 }
 

@@ -16,6 +16,7 @@ import {
   devicePaths,
   errorPath,
   lunPath,
+  readBackend,
   removeController,
   removeLun,
   writeController,
@@ -24,6 +25,8 @@ import {
 import { ToolstackError } from "./errors.js";
 import { type ControllerInfo, isAttached, type LunInfo, readController, readControllers } from "./inventory.js";
 import {
+  type BackEnd,
+  type FindBackEnd,
   type NotFound,
   type PhysicalDevices,
   type PlannedController,
@@ -39,8 +42,10 @@ export interface VscsiDevicesOptions {
   readonly store: XenstoreClient;
   readonly clock: Clock;
   readonly devices: PhysicalDevices;
-  /** The domain that scsiback runs in. */
+  /** The domain whose scsiback serves what names no other one. */
   readonly backend: DomainId;
+  /** What a driver domain has; undefined for a domain that is none. Absent where there are none. */
+  readonly driverDomain?: (domain: DomainId) => PhysicalDevices | undefined;
 }
 
 /** A LUN that was entered, and whether its drivers are going to shake hands over it. */
@@ -67,21 +72,37 @@ export class VscsiDevices {
 
   /** Finds everything that a configuration asks for; throws `ConfigError` where it is not there. Changes nothing. */
   async plan(config: MachineConfig): Promise<PlannedController[]> {
-    const { store, backend, devices } = this.#options;
-    const name = await store.read(`/local/domain/${backend}/name`);
-    const stranger = config.vscsi.find((device) => ![undefined, String(backend), name].includes(device.backend));
-    if (stranger !== undefined) {
-      const reason = `backend domain '${stranger.backend}': scsiback runs in ${name ?? `domain ${backend}`} only`;
-      throw new ConfigError(stranger.file, stranger.at, reason);
+    return planControllers(config, await this.#backEnds());
+  }
+
+  /** The back ends there are at the moment, by name and number. */
+  async #backEnds(): Promise<FindBackEnd> {
+    const { store, backend, devices, driverDomain } = this.#options;
+    const all = new Map<string | undefined, BackEnd>();
+    for (const text of (await store.list("/local/domain")) ?? []) {
+      const domain = Number(text);
+      const owned = domain === backend ? devices : driverDomain?.(domain);
+      const name = await store.read(`/local/domain/${text}/name`);
+      if (owned === undefined || name === null) continue;
+      all.set(text, { domain, devices: owned });
+      if (!all.has(name)) all.set(name, { domain, devices: owned });
     }
-    return planControllers(config, devices);
+    return ({ file, at, backend: named }) => {
+      const found = named === undefined ? { domain: backend, devices } : all.get(named);
+      if (found !== undefined) return found;
+      const names = [...all.keys()].filter((key) => !/^\d+$/.test(key ?? "")).join(", ");
+      throw new ConfigError(
+        file,
+        at,
+        `backend domain '${named}': scsiback runs in ${names || `domain ${backend}`} only`,
+      );
+    };
   }
 
   /** Writes new controllers in one transaction. */
   async write(domain: DomainId, planned: readonly PlannedController[]): Promise<void> {
-    const { store, backend } = this.#options;
-    await store.transaction(async (transaction) => {
-      for (const controller of planned) await writeController(transaction, domain, backend, controller);
+    await this.#options.store.transaction(async (transaction) => {
+      for (const controller of planned) await writeController(transaction, domain, controller);
     });
   }
 
@@ -103,9 +124,10 @@ export class VscsiDevices {
    * it is left. While the back end still waits for its guest, the LUN is entered and nobody is waited for.
    */
   async attach(domain: DomainId, device: VscsiDevice): Promise<void> {
-    const lun = planLun(device, this.#options.devices);
+    const { domain: backend, devices } = (await this.#backEnds())(device);
+    const lun = planLun(device, devices);
     const { devid, name, handshake } = await this.#options.store.transaction((transaction) =>
-      this.#enter(transaction, domain, lun),
+      this.#enter(transaction, domain, backend, lun),
     );
     if (!handshake) return;
     try {
@@ -118,24 +140,29 @@ export class VscsiDevices {
 
   /** Unplugs one LUN, and its controller when it was the last one. */
   async detach(domain: DomainId, virtualDevice: string): Promise<void> {
-    const { devid, lun } = await this.#find(domain, virtualDevice);
-    await this.#remove(domain, devid, lun.name, changeToDetach);
+    const { controller, lun } = await this.#find(domain, virtualDevice);
+    await this.#remove(domain, controller.devid, lun.name, changeToDetach);
   }
 
   /** Makes a LUN `bytes` long. Every guest that has it is told by a unit attention, with its next command. */
   async resize(domain: DomainId, virtualDevice: string, bytes: number): Promise<void> {
-    const { lun } = await this.#find(domain, virtualDevice);
+    const { controller, lun } = await this.#find(domain, virtualDevice);
     const what = `vdev '${virtualDevice}'`;
     if (!isAttached(lun)) throw new ToolstackError("NOT_READY", `${what} is being attached or detached: try again`);
-    const { devices } = this.#options;
-    const refused = devices.grow === undefined ? NOT_GROWN : await devices.grow(lun.physicalDevice, bytes);
+    const { backend, driverDomain } = this.#options;
+    const devices =
+      controller.backendDomain === backend ? this.#options.devices : driverDomain?.(controller.backendDomain);
+    const refused = devices?.grow === undefined ? NOT_GROWN : await devices.grow(lun.physicalDevice, bytes);
     if (refused !== null) throw new ToolstackError("FAIL", `${what}: ${refused.reason}`);
   }
 
-  async #find(domain: DomainId, virtualDevice: string): Promise<{ readonly devid: number; readonly lun: LunInfo }> {
-    for (const { devid, luns } of await this.list(domain)) {
-      const lun = luns.find((other) => other.virtualDevice === virtualDevice);
-      if (lun !== undefined) return { devid, lun };
+  async #find(
+    domain: DomainId,
+    virtualDevice: string,
+  ): Promise<{ readonly controller: ControllerInfo; readonly lun: LunInfo }> {
+    for (const controller of await this.list(domain)) {
+      const lun = controller.luns.find((other) => other.virtualDevice === virtualDevice);
+      if (lun !== undefined) return { controller, lun };
     }
     throw new ToolstackError("NOTFOUND", `vdev '${virtualDevice}' is not attached to domain ${domain}`);
   }
@@ -154,7 +181,7 @@ export class VscsiDevices {
   }
 
   /** Decides and writes in one transaction, so that two who attach at the same time cannot meet. */
-  async #enter(store: XenstoreAccess, domain: DomainId, lun: PlannedLun): Promise<Entered> {
+  async #enter(store: XenstoreAccess, domain: DomainId, backend: DomainId, lun: PlannedLun): Promise<Entered> {
     const { device } = lun;
     if ((await store.read(`/local/domain/${domain}`)) === null) {
       throw new ToolstackError("DOMAIN_NOTFOUND", `there is no domain ${domain}`);
@@ -165,7 +192,11 @@ export class VscsiDevices {
       throw new ToolstackError("DEVICE_EXISTS", `vdev '${virtual}' is already used`);
     }
     const controller = controllers.find(({ host }) => host === device.virtual.host);
-    if (controller === undefined) return this.#enterController(store, domain, controllers, lun);
+    if (controller === undefined) return this.#enterController(store, domain, backend, controllers, lun);
+    if (controller.backendDomain !== backend) {
+      const reason = `controller ${controller.devid} has its back end in domain ${controller.backendDomain}`;
+      throw new ToolstackError("INVAL", `vdev '${virtual}': ${reason}`);
+    }
     if (controller.featureHost !== device.featureHost) {
       const which = device.featureHost ? "the new device" : `controller ${controller.devid}`;
       throw new ToolstackError("INVAL", `vdev '${virtual}': different feature-host setting, only ${which} has it`);
@@ -180,13 +211,14 @@ export class VscsiDevices {
   async #enterController(
     store: XenstoreAccess,
     domain: DomainId,
+    backend: DomainId,
     existing: readonly ControllerInfo[],
     lun: PlannedLun,
   ): Promise<Entered> {
-    const { virtual, featureHost, backend } = lun.device;
+    const { virtual, featureHost, backend: named } = lun.device;
     const devid = Math.max(-1, ...existing.map((controller) => controller.devid)) + 1;
-    const controller = { devid, host: virtual.host, featureHost, backend, devices: [lun.device] };
-    await writeController(store, domain, this.#options.backend, { controller, luns: [lun] });
+    const controller = { devid, host: virtual.host, featureHost, backend: named, devices: [lun.device] };
+    await writeController(store, domain, { controller, backend, luns: [lun] });
     return { devid, name: "dev-0", handshake: true };
   }
 
@@ -206,8 +238,8 @@ export class VscsiDevices {
     otherwise: string,
     look: (controller: ControllerInfo) => Result | null | Promise<Result | null>,
   ): Promise<Result> {
-    const { store, clock, backend } = this.#options;
-    const path = devicePaths(domain, backend, devid).backend;
+    const { store, clock } = this.#options;
+    const path = devicePaths(domain, await this.#backendOf(domain, devid), devid).backend;
     const result = await waitFor(store, clock, path, async () => {
       const controller = await readController(store, domain, devid);
       switch (controller?.backendState) {
@@ -239,7 +271,8 @@ export class VscsiDevices {
 
   /** Takes a LUN away; one that is gone already is no error. */
   async #remove(domain: DomainId, devid: number, name: string, changeTo: TakingAway): Promise<void> {
-    const { store, backend } = this.#options;
+    const { store } = this.#options;
+    const backend = await this.#backendOf(domain, devid);
     const removal = await store.transaction((transaction) => this.#begin(transaction, domain, devid, name, changeTo));
     if (removal === "handshake") {
       await this.#detached(domain, devid, name);
@@ -266,7 +299,7 @@ export class VscsiDevices {
       return "controller";
     }
     if (changeTo(controller, lun) === "none") {
-      await removeLun(store, domain, this.#options.backend, devid, name);
+      await removeLun(store, domain, controller.backendDomain, devid, name);
       return "done";
     }
     await writeState(store, lunPath(controller.backendPath, name), XenbusState.Closing);
@@ -286,7 +319,8 @@ export class VscsiDevices {
 
   /** Waits for a back end that was asked to close, then removes all nodes; false when it took too long. */
   async #closed(domain: DomainId, devid: number): Promise<boolean> {
-    const { store, clock, backend } = this.#options;
+    const { store, clock } = this.#options;
+    const backend = await this.#backendOf(domain, devid);
     const path = devicePaths(domain, backend, devid).backend;
     const closed = await waitFor(store, clock, `${path}/state`, async () => {
       const gone = (await store.read(`${path}/state`)) === null;
@@ -294,6 +328,10 @@ export class VscsiDevices {
     });
     await store.transaction((transaction) => removeController(transaction, domain, backend, devid));
     return closed === true;
+  }
+
+  async #backendOf(domain: DomainId, devid: number): Promise<DomainId> {
+    return (await readBackend(this.#options.store, domain, devid)) ?? this.#options.backend;
   }
 
   async #refusal({ backendPath }: ControllerInfo, lun: LunInfo): Promise<ToolstackError> {

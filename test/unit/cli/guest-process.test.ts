@@ -1,6 +1,6 @@
 // Tests that each guest of a dom0 is a process: what it knows, how it is stopped, and what is left when it dies.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import { CERTIFICATE, CERTIFICATE_KEY } from "../../support/certificate.js";
@@ -91,7 +91,7 @@ describe("a guest of pvscsi dom0", function () {
     const pid = await create("one");
     await dom0.end("SIGKILL");
     await until("the guest has ended", () => !isThere(pid));
-    expect(readFileSync(folder.path("state", "domains", "one.log"), "utf8")).to.include("the guest has ended: ");
+    expect(readFileSync(folder.path("state", "domains", "one.log"), "utf8")).to.include("the domain has ended: ");
     await dom0.start();
     expect(dom0.running.output).to.include("one was started again\n");
     expect(await dom0.good("guest", "one", "--", "lsscsi")).to.include("/dev/sda");
@@ -117,6 +117,73 @@ describe("a guest of pvscsi dom0", function () {
     const pid = await create("one");
     expect(await dom0.end("SIGTERM")).to.include({ status: 0, errors: "" });
     expect(isThere(pid)).to.equal(false);
+  });
+});
+
+describe("a driver domain of pvscsi dom0", function () {
+  this.timeout(60_000);
+  const dom0 = new Dom0Stand({
+    ...FILES,
+    "drv.yaml":
+      "hosts:\n  - host: 3\n    luns:\n      - { address: 3:0:0:0, file: disk.img, size: 16MiB, create: true }\n",
+    "drv.cfg": "name = 'drv'\ndriver_domain = 1\npvscsi_host = 'drv.yaml'\n",
+    "both.cfg": "name = 'both'\nvscsi = [ '3:0:0:0,0:0:0:0,drv', '0:0:0:0,1:0:0:0' ]\n",
+    "bare.cfg": "name = 'bare'\ndriver_domain = 1\n",
+  });
+  const { folder } = dom0;
+  const MIB = 1024 * 1024;
+
+  async function createBoth(): Promise<number> {
+    await dom0.good("create", "drv.cfg");
+    const [driver] = children(dom0.running.child.pid);
+    await dom0.good("create", "both.cfg", "--dialect", "xend");
+    return driver;
+  }
+
+  function dd(...words: readonly string[]): Promise<string> {
+    return dom0.good("guest", "both", "--", "dd", ...words, "bs=1M", "status=none");
+  }
+
+  it("serves its devices to a guest of another process, beside those of dom0", async () => {
+    await createBoth();
+    const rows = JSON.parse(await dom0.good("scsi-list", "both", "--json"));
+    expect(rows.map((row: { readonly backend: number }) => row.backend)).to.deep.equal([1, 0]);
+    const image = Buffer.from(Uint8Array.from({ length: 4 * MIB }, (_, i) => (i * 7 + (i >> 12)) & 0xff));
+    writeFileSync(folder.path("image.raw"), image);
+    for (const disk of ["sda", "sdb"]) {
+      await dd("if=image.raw", `of=/dev/${disk}`, "conv=fsync");
+      await dd(`if=/dev/${disk}`, "of=copy.raw", "count=4");
+      expect(readFileSync(folder.path("copy.raw")).equals(image), disk).to.equal(true);
+    }
+    expect(
+      readFileSync(folder.path("disk.img"))
+        .subarray(0, 4 * MIB)
+        .equals(image),
+    ).to.equal(true);
+  });
+
+  it("may be killed: what was flushed is there, dom0 and its devices go on, and nothing of it is left", async () => {
+    const driver = await createBoth();
+    await dd("if=/dev/sdb", "of=/dev/sda", "count=2", "conv=fsync");
+    const work = dom0.begin("guest", "both", "--", "dd", "if=/dev/sda", "of=/dev/null", "bs=4k", "status=none");
+    await setTimeout(300);
+    process.kill(driver, "SIGKILL");
+    await until("drv is gone", async () => !(await dom0.good("list")).includes("drv"));
+    await dd("if=/dev/sdb", "of=zeros.raw", "count=2");
+    expect(readFileSync(folder.path("disk.img")).subarray(0, 2 * MIB)).to.deep.equal(
+      readFileSync(folder.path("zeros.raw")),
+    );
+    await dom0.good("destroy", "both");
+    expect((await work.ended).status).to.equal(1);
+    expect(await dom0.good("lsevtchn", "0", "--json")).to.equal("[]\n");
+    const nodes = await dom0.good("xenstore", "ls");
+    expect(nodes).to.not.match(/vscsi|both|drv/);
+  });
+
+  it("says which device files and which back ends there are none of", async () => {
+    expect(await dom0.bad("create", "bare.cfg")).to.match(/bare\.cfg:1:1: a driver domain without a setting such as/);
+    const stranger = await dom0.bad("create", "both.cfg", "--dialect", "xend");
+    expect(stranger).to.match(/both\.cfg:2:12: backend domain 'drv': scsiback runs in Domain-0 only/);
   });
 });
 

@@ -3,7 +3,8 @@ import { planControllers } from "@pvscsi/toolstack";
 import { expect } from "chai";
 import { config, devices, failure, lun, Stand } from "./stand.js";
 
-const plan = (text: string, dialect?: "xend") => planControllers(config(`name = "g"\n${text}`, dialect), devices);
+const plan = (text: string, dialect?: "xend") =>
+  planControllers(config(`name = "g"\n${text}`, dialect), () => ({ domain: 0, devices }));
 
 /** The message of a ConfigError. */
 async function fault(text: string, dialect?: "xend"): Promise<string> {
@@ -57,7 +58,9 @@ describe("what a configuration asks for", () => {
     );
     const entry = "name = 'g'\nvscsi = [ '5:0:0:0, host' ]";
     const { resolve } = devices;
-    expect(() => planControllers(config(entry, "xend"), { resolve })).to.throw(/whole hosts are not known here/);
+    expect(() => planControllers(config(entry, "xend"), () => ({ domain: 0, devices: { resolve } }))).to.throw(
+      /whole hosts are not known here/,
+    );
   });
 
   it("may name the backend domain (xend), if it is the one there is", async () => {

@@ -1,17 +1,17 @@
-// Knows the process of one guest as dom0 sees it: started, stopped where it is, let go on, ended. Knows no hypervisor.
+// Knows the process of one domain as dom0 sees it: started, stopped where it is, let go on, ended. Knows no hypervisor.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { open } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type GuestSettings, readStarted, SETTINGS_FD, settingsLine } from "./guest-settings.js";
+import { type DomainSettings, readStarted, SETTINGS_FD, settingsLine } from "./domain-settings.js";
 
-const SCRIPT = fileURLToPath(new URL("guest-main.js", import.meta.url));
-/** Milliseconds for a guest that is told to end; then it is killed. */
+const SCRIPT = fileURLToPath(new URL("domain-main.js", import.meta.url));
+/** Milliseconds for a domain that is told to end; then it is killed. */
 const PATIENCE = 2000;
 
-export class GuestProcess {
+export class DomainProcess {
   readonly #child: ChildProcess;
   /** Resolves when the process has ended, however. */
   readonly ended: Promise<void>;
@@ -24,14 +24,14 @@ export class GuestProcess {
   }
 
   /** Starts it; what it prints goes to the file `log`. Ctrl-C at dom0's terminal is not for it. */
-  static async start(settings: GuestSettings, log: string): Promise<GuestProcess> {
+  static async start(settings: DomainSettings, log: string): Promise<DomainProcess> {
     const file = await open(log, "a", 0o600);
     try {
       const child = spawn(process.execPath, [SCRIPT], {
         stdio: ["ignore", file.fd, file.fd, "pipe"],
         detached: true,
       });
-      const started = new GuestProcess(child);
+      const started = new DomainProcess(child);
       const channel = child.stdio[SETTINGS_FD] as Socket;
       channel.on("error", () => {});
       channel.write(settingsLine(settings));
@@ -45,7 +45,7 @@ export class GuestProcess {
     return this.#child.pid;
   }
 
-  /** Waits until the guest runs; gives why it does not, or null. */
+  /** Waits until the domain runs; gives why it does not, or null. */
   running(): Promise<string | null> {
     return readStarted(this.#child.stdio[SETTINGS_FD] as Socket);
   }
