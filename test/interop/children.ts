@@ -38,6 +38,13 @@ export class Child {
     });
   }
 
+  /** Its process. Throws when it could not be started. */
+  get pid(): number {
+    const { pid, spawnfile } = this.#process;
+    if (pid === undefined) throw new Error(`${spawnfile} was not started`);
+    return pid;
+  }
+
   /** Writes a line to it and reads one. */
   async ask(line: string): Promise<string> {
     this.#process.stdin?.write(`${line}\n`);

@@ -1,6 +1,7 @@
 // Knows which suites there are.
 
 import { fioSuite } from "./fio/suite.js";
+import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import type { Suite } from "./suite.js";
 
-export const suites: readonly Suite[] = [fioSuite];
+export const suites: readonly Suite[] = [fioSuite, processesSuite, processesFullSuite];

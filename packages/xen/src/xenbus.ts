@@ -1,8 +1,8 @@
 // Knows how a xenbus driver keeps its half of a device: its state node, its peer's, and the reason of a failure.
 // Knows no device class.
 
-import { parseXenbusState, type XenbusState } from "./abi/xenbus.js";
-import type { XenstoreAccess, XenstoreClient } from "./xenstore/client.js";
+import { parseXenbusState, XenbusState } from "./abi/xenbus.js";
+import { type XenstoreAccess, type XenstoreClient, XenstoreError } from "./xenstore/client.js";
 
 /**
  * A number as Linux' drivers scan it out of a node: leading blanks, then decimal digits; what follows is ignored.
@@ -15,9 +15,17 @@ export function scanNumber(text: string | null, limit = 0xffff_ffff): number | n
   return value <= limit ? value : null;
 }
 
-/** A driver's state as its peer reads it: Unknown when the node is missing or says nothing. */
+/**
+ * A driver's state as its peer reads it: Unknown when the node is missing or says nothing. EACCES is how a node that is
+ * gone looks to who may not read the node above it; Linux' xenbus_read_driver_state makes Unknown of it too.
+ */
 export async function readState(store: XenstoreAccess, devicePath: string): Promise<XenbusState> {
-  return parseXenbusState(await store.read(`${devicePath}/state`));
+  try {
+    return parseXenbusState(await store.read(`${devicePath}/state`));
+  } catch (error) {
+    if (error instanceof XenstoreError && error.errno === "EACCES") return XenbusState.Unknown;
+    throw error;
+  }
 }
 
 /**

@@ -11,7 +11,14 @@ import type { ServerState } from "./server.js";
 
 const SERVER = fileURLToPath(new URL("./server.js", import.meta.url));
 
-export class ServedDisk {
+/** A disk of `DISK_SIZE` bytes that is there to be judged. */
+export interface JudgedDisk {
+  readonly uri: string;
+  /** What its server holds, where somebody can ask it. */
+  state?(): Promise<ServerState>;
+}
+
+export class ServedDisk implements JudgedDisk {
   readonly uri: string;
   readonly #server: Child;
 

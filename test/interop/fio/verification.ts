@@ -1,10 +1,11 @@
 // Knows what fio is asked to write, read back and verify, and how its report is read.
 
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect } from "chai";
 import type { SuiteContext } from "../suite.js";
 import { DISK_SIZE } from "./guest-disk.js";
-import { type ServedDisk, serveDisk } from "./served-disk.js";
+import { type JudgedDisk, serveDisk } from "./served-disk.js";
 
 /** The run that is to fail, at one flipped bit in so many writes. */
 const FLIP_SECONDS = 10;
@@ -24,20 +25,27 @@ interface FioDirection {
   readonly total_ios: number;
 }
 
-export async function judgeContents(context: SuiteContext, disk: ServedDisk, seconds: number): Promise<void> {
-  await context.check(
-    `random mix of 4 to 256 KiB at depth 16 for ${seconds} s of fio, every write verified`,
-    async () => {
-      const { status, errors, report } = await runFio(context, disk.uri, seconds);
-      expect(`${status}${errors}`, "fio's end").to.equal("0");
-      const [{ error, read, write }] = report.jobs;
-      expect(error).to.equal(0);
-      expect(write.total_ios, "writes").to.be.above(1000);
-      // Reads and writes are half and half; what is read beyond that is what was written, on its way to be verified.
-      expect(read.io_bytes / write.io_bytes, "bytes read for each written").to.be.above(1.5);
-      return `read ${figuresOf(read)}, write ${figuresOf(write)}`;
-    },
+export async function judgeContents(context: SuiteContext, disk: JudgedDisk, seconds: number): Promise<void> {
+  await context.check(`random mix of 4 to 256 KiB at depth 16 for ${seconds} s of fio, every write verified`, () =>
+    verifyContents(context, disk.uri, seconds, 1000),
   );
+}
+
+/** Runs fio, which must find all it wrote, at least so many times; gives its figures. */
+export async function verifyContents(
+  context: SuiteContext,
+  uri: string,
+  seconds: number,
+  writes: number,
+): Promise<string> {
+  const { status, errors, report } = await runFio(context, uri, seconds);
+  expect(`${status}${errors}`, "fio's end").to.equal("0");
+  const [{ error, read, write }] = report.jobs;
+  expect(error).to.equal(0);
+  expect(write.total_ios, "writes").to.be.above(writes);
+  // Reads and writes are half and half; what is read beyond that is what was written, on its way to be verified.
+  expect(read.io_bytes / write.io_bytes, "bytes read for each written").to.be.above(1.5);
+  return `read ${figuresOf(read)}, write ${figuresOf(write)}`;
 }
 
 /** The judge is judged: it has to find what a spoiled disk does. */
@@ -54,7 +62,7 @@ export async function judgeNotice(context: SuiteContext): Promise<void> {
 
 /** Reads and writes at random while it goes on reading back what it wrote, 256 blocks behind at most. */
 async function runFio(context: SuiteContext, uri: string, seconds: number) {
-  const path = context.path(`fio-${seconds}.json`);
+  const path = join(await mkdtemp(context.path("fio-")), "report.json");
   const words = {
     name: "guest",
     ioengine: "nbd",

@@ -1,5 +1,6 @@
-import { Coalesced, scanNumber } from "@pvscsi/xen";
+import { Coalesced, readState, scanNumber, XenbusState } from "@pvscsi/xen";
 import { expect } from "chai";
+import { XenWorld } from "../../support/xen-world.js";
 
 describe("numbers in nodes", () => {
   it("are read as Linux scans them, and are none when they do not fit", () => {
@@ -17,6 +18,21 @@ describe("numbers in nodes", () => {
     ];
     for (const [text, expected] of cases) expect(scanNumber(text), String(text)).to.equal(expected);
     expect(scanNumber("32752", 32751)).to.equal(null);
+  });
+});
+
+describe("a peer's state", () => {
+  it("is unknown where its node is gone, also for who may not read the node above it", async () => {
+    const world = new XenWorld();
+    const home = "/local/domain/1/device/vscsi/0";
+    await world.createDomain(1);
+    const driver = await world.createDomain(2);
+    await world.write({ [home]: "", [`${home}/state`]: "4" });
+    await world.done(world.tool.setPermissions(`${home}/state`, ["n1", "r2"]));
+    expect(await world.done(readState(driver.store, home))).to.equal(XenbusState.Connected);
+    await world.done(world.tool.remove(home));
+    expect(await world.done(readState(driver.store, home))).to.equal(XenbusState.Unknown);
+    expect(await world.done(readState(world.tool, home))).to.equal(XenbusState.Unknown);
   });
 });
 
