@@ -6,6 +6,7 @@ import type { ControllerInfo } from "@pvscsi/toolstack";
 import { fail } from "@pvscsi/wire";
 import type { Printer } from "./printer.js";
 import type { Session } from "./session.js";
+import type { System } from "./system.js";
 import { Exit } from "./verb.js";
 import { runWhole } from "./verbs.js";
 
@@ -52,12 +53,13 @@ export class Stage {
 
   /** Runs a verb as a person at dom0's prompt would. */
   async dom0(...words: readonly string[]): Promise<void> {
-    await this.#run(`dom0# ${words.join(" ")}`, words, Exit.done);
+    await this.run("dom0", this.session.system, words);
   }
 
   /** Runs a command as a person at the guest's prompt would; it has to end with `status`. */
   async domU(words: readonly string[], status: number = Exit.done): Promise<void> {
-    await this.#run(`${this.guest.name}# ${words.join(" ")}`, ["guest", this.guest.name, "--", ...words], status);
+    const { name } = this.guest;
+    await this.run(name, this.session.system, ["guest", name, "--", ...words], words, status);
   }
 
   /** The guest of the demonstration. */
@@ -82,13 +84,19 @@ export class Stage {
 
   /** All that guests can leave behind: nodes of xenstore, and what domains have open. */
   things(): string {
-    const { hypervisor, xenstored } = this.session.system;
-    return `${xenstored.dump()}${JSON.stringify(hypervisor.describe(), null, 1)}`;
+    return this.session.system.things();
   }
 
-  async #run(shown: string, words: readonly string[], expected: number): Promise<void> {
-    this.#printer.print(`\n${shown}`);
-    const { output, errors, status } = await runWhole(this.session.system, words);
+  /** Runs a verb of `system`, shown as `typed` at the prompt of `place`; it has to end with `expected`. */
+  async run(
+    place: string,
+    system: System,
+    words: readonly string[],
+    typed: readonly string[] = words,
+    expected: number = Exit.done,
+  ): Promise<void> {
+    this.#printer.print(`\n${place}# ${typed.join(" ")}`);
+    const { output, errors, status } = await runWhole(system, words);
     this.#printer.print(output);
     this.#printer.error(errors);
     if (status !== expected) throw new Failed(status === Exit.done ? Exit.failed : status);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isAttached } from "@pvscsi/toolstack";
 import { assert, seededRandom } from "@pvscsi/wire";
 import { runBenchmark } from "./benchmark.js";
+import { showProcesses } from "./demo-processes.js";
 import type { Stage } from "./demo-stage.js";
 import { sha256, writeImage } from "./image.js";
 import { nodeClock } from "./platform.js";
@@ -29,6 +30,7 @@ export const STEPS: readonly DemoStep[] = [
   { title: "One READ followed across the ring", when: "always", run: followRead },
   { title: "A LUN that fails at one block, and what Linux says of it", when: "own-devices", run: failOneBlock },
   { title: "The same blocks over each transport, beside a bare copy of them", when: "own-devices", run: compare },
+  { title: "The same as three processes: dom0, a driver domain, a guest", when: "own-devices", run: showProcesses },
   { title: "The guest is ended, and nothing is left of it", when: "at-the-end", run: destroyGuest },
 ];
 

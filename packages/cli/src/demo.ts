@@ -2,9 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { ConfigError, type VscsiDialect } from "@pvscsi/config";
 import { readMachineConfig } from "@pvscsi/host";
+import { CONFIGS } from "./configs.js";
 import { Failed, Stage } from "./demo-stage.js";
 import { type DemoStep, STEPS } from "./demo-steps.js";
 import type { Printer } from "./printer.js";
@@ -22,8 +22,6 @@ export interface DemoOptions {
   /** What comes after the steps, while the guest still runs; gives the exit status. Without it the guest is ended. */
   readonly afterwards?: ((session: Session) => Promise<number>) | undefined;
 }
-
-const CONFIGS = fileURLToPath(new URL("../../../configs/", import.meta.url));
 
 /** Runs the steps; gives the exit status. Throws `ConfigError`, and what a step finds wrong with this program. */
 export async function runDemo(options: DemoOptions): Promise<number> {

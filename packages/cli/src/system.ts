@@ -68,6 +68,11 @@ export abstract class System implements Launcher {
     this.store.close();
   }
 
+  /** All that domains can leave behind: nodes of xenstore, and what domains have open. */
+  things(): string {
+    return `${this.xenstored.dump()}${JSON.stringify(this.hypervisor.describe(), null, 1)}`;
+  }
+
   abstract build(config: MachineConfig): Promise<DomainId>;
   abstract unpause(domain: DomainId): Promise<void>;
   abstract destroy(domain: DomainId): Promise<void>;

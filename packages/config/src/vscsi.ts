@@ -25,7 +25,7 @@ export interface VscsiDevice {
   readonly featureHost: boolean;
   /** Further options, which a backend may know; none of them is ours. */
   readonly options: readonly string[];
-  /** The backend's domain, by name or number, where one was named (xend). */
+  /** The backend's domain, by name or number, where one was named: the option `backend=`, or xend's third field. */
   readonly backend: string | undefined;
   /** Where its entry stands, and its two names in it. */
   readonly at: Position;
@@ -49,6 +49,8 @@ export interface VscsiEntry {
 }
 
 const FEATURE_HOST = "feature-host";
+/** As libxl's disks and nics have it. */
+const BACKEND = "backend=";
 /** The libxl patches know no bare kernel names and no scsi_ids. */
 const LIBXL_FORMS: readonly PhysicalDeviceKind[] = ["path", "wwn", "address"];
 
@@ -80,6 +82,7 @@ export function formatVscsi(device: VscsiDevice | WholeHost, dialect: VscsiDiale
     if (device.backend !== undefined) fields.push(device.backend);
   } else if (!isWholeHost(device)) {
     if (device.featureHost) fields.push(FEATURE_HOST);
+    if (device.backend !== undefined) fields.push(`${BACKEND}${device.backend}`);
     fields.push(...device.options);
   }
   return fields.join(",");
@@ -109,15 +112,15 @@ function parseLibxl(text: string, origin: Origin): VscsiEntry {
     throw new ConfigError(origin.file, origin.at(0), `invalid devspec ${quoted(text)}, expecting pdev,vdev[,options]`);
   }
   const physical = physicalOf(pdev, origin, LIBXL_FORMS);
-  const options = rest.filter((field) => field.text !== FEATURE_HOST);
+  const options = rest.filter(({ text }) => text !== FEATURE_HOST && !text.startsWith(BACKEND));
   const device: VscsiDevice = {
     kind: "device",
     file: origin.file,
     physical,
     virtual: virtualOf(vdev, origin),
-    featureHost: options.length < rest.length,
+    featureHost: rest.some((field) => field.text === FEATURE_HOST),
     options: options.map((field) => field.text),
-    backend: undefined,
+    backend: backendOf(rest, origin),
     at: origin.at(0),
     physicalAt: origin.at(pdev.start),
     virtualAt: origin.at(vdev.start),
@@ -125,9 +128,19 @@ function parseLibxl(text: string, origin: Origin): VscsiEntry {
   const warnings = options.map((field) => ({
     file: origin.file,
     at: origin.at(field.start),
-    reason: `unknown option ${quoted(field.text)}, expecting ${FEATURE_HOST}: left to the backend`,
+    reason: `unknown option ${quoted(field.text)}, expecting ${FEATURE_HOST} or ${BACKEND}DOMAIN: left to the backend`,
   }));
   return { device, warnings };
+}
+
+/** The last one counts, as in libxl. */
+function backendOf(fields: readonly Field[], origin: Origin): string | undefined {
+  const named = fields.findLast((field) => field.text.startsWith(BACKEND));
+  const backend = named?.text.slice(BACKEND.length).trim();
+  if (named !== undefined && backend === "") {
+    throw new ConfigError(origin.file, origin.at(named.start), `${BACKEND} names no domain`);
+  }
+  return backend;
 }
 
 function parseXend(text: string, origin: Origin): VscsiEntry {

@@ -197,7 +197,7 @@ describe("pvscsi demo with files of one's own", () => {
     folder.write({ "domU.cfg": "name = 's'\nvscsi = [ '0:0:0:0,0:0:0:0,fast' ]\n" });
     const { status, output, errors } = await run(["demo", folder.path("domU.cfg")]);
     expect(errors).to.match(
-      /domU.cfg:2:28: warning: unknown option 'fast', expecting feature-host: left to the backend\n$/,
+      /domU.cfg:2:28: warning: unknown option 'fast', expecting feature-host or backend=DOMAIN: left to the backend\n$/,
     );
     expect(errors.split("\n")).to.have.length(2);
     expect(output).to.include("=> 1 LUN on 1 virtual SCSI host,");
@@ -316,12 +316,13 @@ describe("pvscsi demo", () => {
     const { status, output, errors } = await pvscsi(["demo", join(configs, "domU.cfg")]);
     expect(errors).to.equal("");
     expect(status).to.equal(0);
-    expect(output.match(/^=> /gm)).to.have.length(7);
+    expect(output.match(/^=> /gm)).to.have.length(8);
     expect(new Set(output.match(/^[0-9a-f]{64}(?= {2})/gm))).to.have.property("size", 1);
     expect(output).to.match(/=> meanwhile [1-9]\d* blocks/);
     expect(output).to.include("critical medium error, dev sdd, sector 1000");
     const folder = /if=(\S+)\/image.raw/.exec(output)?.[1] ?? expect.fail("no image");
     expect(existsSync(folder)).to.equal(false);
+    expect(output).to.match(/=> what the guest's process wrote through ws:\/\/127\.0\.0\.1:\d+ came back/);
     expect(readdirSync(configs), "nothing is put beside the configs").to.deep.equal(before);
   }).timeout(60_000);
 });

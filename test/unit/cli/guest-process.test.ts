@@ -180,6 +180,17 @@ describe("a driver domain of pvscsi dom0", function () {
     expect(nodes).to.not.match(/vscsi|both|drv/);
   });
 
+  it("gives a running guest a LUN, by scsi-attach with backend=, and takes it back", async () => {
+    await dom0.good("create", "drv.cfg");
+    await dom0.good("create", "two.cfg");
+    await dom0.good("scsi-attach", "two", "3:0:0:0", "1:0:0:0", "backend=drv");
+    expect((await dom0.good("guest", "two", "--", "lsscsi")).match(/\/dev\/sd./g)).to.have.length(2);
+    expect(await dom0.good("lsgrants", "drv")).to.match(/0 +2 +\d+ +read-write/);
+    expect(await dom0.bad("scsi-attach", "two", "0:0:0:0", "1:0:0:1")).to.include("has its back end in domain 1");
+    await dom0.good("scsi-detach", "two", "1:0:0:0");
+    expect(JSON.parse(await dom0.good("lsgrants", "drv", "--json"))).to.deep.equal({ grants: [], mappings: [] });
+  });
+
   it("says which device files and which back ends there are none of", async () => {
     expect(await dom0.bad("create", "bare.cfg")).to.match(/bare\.cfg:1:1: a driver domain without a setting such as/);
     const stranger = await dom0.bad("create", "both.cfg", "--dialect", "xend");

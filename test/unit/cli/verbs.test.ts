@@ -131,7 +131,7 @@ describe("verbs", () => {
     folder.write({ "domU.cfg": "name = 'w'\nvscsi = [ '0:0:0:0,0:0:0:0,fast' ]\n" });
     const { errors, status } = await run("create", folder.path("domU.cfg"));
     expect(errors).to.equal(
-      `${folder.path("domU.cfg")}:2:28: warning: unknown option 'fast', expecting feature-host: left to the backend`,
+      `${folder.path("domU.cfg")}:2:28: warning: unknown option 'fast', expecting feature-host or backend=DOMAIN: left to the backend`,
     );
     expect(status).to.equal(0);
     expect(world.disks(1)).to.have.length(1);
@@ -236,7 +236,7 @@ describe("verbs", () => {
     await create();
     const { errors, status } = await run("scsi-attach", "domU", "/dev/sdc", "0:0:0:2", "fast");
     expect(errors).to.equal(
-      "argument:1:18: warning: unknown option 'fast', expecting feature-host: left to the backend",
+      "argument:1:18: warning: unknown option 'fast', expecting feature-host or backend=DOMAIN: left to the backend",
     );
     expect(status).to.equal(0);
     expect(world.disks(1)).to.have.length(3);

@@ -106,12 +106,24 @@ describe("vscsi, as the libxl patches have it", () => {
     expect(vscsi[0]).to.deep.include({ featureHost: true, options: [] });
     expect(vscsi[1]).to.deep.include({ featureHost: true, options: ["b=c", "d"] });
     expect(warnings.map(formatWarning)).to.deep.equal([
-      "g.cfg:3:38: warning: unknown option 'b=c', expecting feature-host: left to the backend",
-      "g.cfg:3:44: warning: unknown option 'd', expecting feature-host: left to the backend",
+      "g.cfg:3:38: warning: unknown option 'b=c', expecting feature-host or backend=DOMAIN: left to the backend",
+      "g.cfg:3:44: warning: unknown option 'd', expecting feature-host or backend=DOMAIN: left to the backend",
+    ]);
+  });
+
+  it("takes backend= for the backend's domain, and writes it back", () => {
+    const text = "vscsi = [ '/dev/sda,0:0:0:0, backend= storage ,feature-host', '/dev/sdb,1:0:0:0' ]";
+    const { vscsi, warnings } = machine(text);
+    expect(warnings).to.deep.equal([]);
+    expect(vscsi.map(({ backend }) => backend)).to.deep.equal(["storage", undefined]);
+    expect(vscsi.map((device) => formatVscsi(device))).to.deep.equal([
+      "/dev/sda,0:0:0:0,feature-host,backend=storage",
+      "/dev/sdb,1:0:0:0",
     ]);
   });
 
   const wrong: ReadonlyArray<readonly [string, string]> = [
+    ["'/dev/sda,0:0:0:0,backend='", "g.cfg:2:29: backend= names no domain"],
     ["'/dev/sda'", "g.cfg:2:12: invalid devspec '/dev/sda', expecting pdev,vdev[,options]"],
     ["' , ,'", "g.cfg:2:12: invalid devspec ' , ,', expecting pdev,vdev[,options]"],
     ["'/dev/sda,0:0:0'", "g.cfg:2:21: invalid '0:0:0', expecting hst:chn:tgt:lun"],
