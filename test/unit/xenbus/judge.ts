@@ -446,13 +446,17 @@ export class Judge {
   /** Some ranges, just written or long ago, and perhaps an event with them. */
   #publish(party: Party, tenant: Tenant): void {
     this.#ranges.clear();
+    const chosen: [Copy, number, number][] = [];
     for (let i = this.#random.below(4); i >= 0; i--) {
       const copy = this.#writable(party);
       const stretch = copy === null ? null : this.#stretch(copy);
       if (copy === null || stretch === null) continue;
       const [cell, count] = stretch;
       if (this.#random.chance(0.6)) this.#stamp(copy, cell, count);
-      if (!publishable(copy, cell, count)) continue;
+      if (publishable(copy, cell, count)) chosen.push([copy, cell, count]);
+    }
+    // All is written by now: a range shows what a later one of the same cells does.
+    for (const [copy, cell, count] of chosen) {
       this.#model.publish(copy, cell, count);
       this.#ranges.add(copy.bytes, cell * CELL, count * CELL);
     }
