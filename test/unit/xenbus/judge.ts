@@ -183,7 +183,8 @@ export class Judge {
     const choice = this.#random.below(1000);
     if (choice < 60) this.#allocate(party, tenant);
     else if (choice < 160) this.#grant(party, tenant);
-    else if (choice < 200) this.#revokeOne(party);
+    else if (choice < 180) this.#revokeOne(party);
+    else if (choice < 220) this.#turnOver(party, tenant);
     else if (choice < 340) this.#map(party, tenant);
     else if (choice < 400) this.#unmapOne(party);
     else if (choice < 450) this.#borrow(party, tenant);
@@ -269,10 +270,9 @@ export class Judge {
     return allocated + retained < limit;
   }
 
-  #grant(party: Party, tenant: Tenant): void {
+  #grant(party: Party, tenant: Tenant, to = this.#random.below(PARTIES)): void {
     if (party.sheets.length === 0) return;
     const sheet = this.#pick(party.sheets);
-    const to = this.#random.below(PARTIES);
     // A page that is granted twice is granted to two.
     if (to === party.id || sheet.grants.some((grant) => grant.to === to)) return;
     if (this.#parties[to].views.some(({ copy }) => copy.sheet === sheet)) return;
@@ -287,13 +287,22 @@ export class Judge {
     if (granted.length > 0) this.#revoke(party, this.#pick(this.#pick(granted).grants));
   }
 
-  #revoke(party: Party, grant: Grant): void {
+  /** A reference that is given up, and at once given to the same domain for another page. */
+  #turnOver(party: Party, tenant: Tenant): void {
+    const grants = party.sheets.flatMap((sheet) => sheet.grants).filter(({ quietUses }) => quietUses <= 0);
+    if (grants.length === 0) return;
+    const { to } = this.#revoke(party, this.#pick(grants));
+    this.#grant(party, tenant, to);
+  }
+
+  #revoke(party: Party, grant: Grant): Grant {
     const tenant = party.tenant as Tenant;
     const revoked = tenant.domain.grants.revoke(grant.reference);
     if (revoked && grant.quietUses > 0) throw new Error(`reference ${grant.reference} is revoked while it is mapped`);
     if (!revoked && grant.quietUses === 0) throw new Error(`reference ${grant.reference} is in use by nobody`);
     if (revoked) this.#model.revoke(grant);
     this.#count(revoked ? "revoke" : "revoke in use");
+    return grant;
   }
 
   /** A grant for a party, and its copy there, if it may be taken into use. */
@@ -367,11 +376,10 @@ export class Judge {
     const grant = first?.grant;
     if (first === null || !grant) return;
     const { sheet } = first;
-    const access = grant.writable && sheet.layout === party.id ? "read-write" : "read-only";
+    const access = grant.writable && this.#random.chance(0.8) ? "read-write" : "read-only";
     const borrowed: Borrowed = { loan: new Loan().open(sheet.owner.party, access), pieces: [] };
     for (let i = this.#random.below(3); i >= 0; i--) {
-      const cell = this.#random.below(CELLS);
-      const count = 1 + this.#random.below(Math.min(CELLS - cell, 30));
+      const [cell, count] = this.#stretch(first) ?? [0, 0];
       borrowed.loan.add(grant.reference, cell * CELL, count * CELL);
       borrowed.pieces.push({ view: { copy: first, access, mapped: null }, cell, count });
     }
@@ -381,6 +389,7 @@ export class Judge {
     for (const { view } of borrowed.pieces) this.#began(party, view, borrowed.loan.places.page(0));
     party.loans.push(borrowed);
     this.#count("borrow");
+    if (this.#random.chance(0.5)) this.#giveBack(party, borrowed, borrowed.pieces.length);
   }
 
   #giveBackOne(party: Party): void {
