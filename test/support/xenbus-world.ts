@@ -1,23 +1,45 @@
 // Knows a hub whose domains are behind connections that a seed delays: frames of one connection keep their order, those
-// of different ones do not, and what waits in one direction may arrive as one frame or as several.
+// of different ones do not, and what waits in one direction may arrive as one frame or as several, down to one for each message.
 
 import { nullProbes, type Random, type Runnable, type Scheduler } from "@pvscsi/wire";
 import { connectInProcess, type InProcessDomain, Xenstored } from "@pvscsi/xen";
-import { type Arrival, type FrameTransport, Hub, SECRET_SIZE, XenbusClient } from "@pvscsi/xenbus";
+import {
+  type Arrival,
+  type FrameTransport,
+  Hub,
+  MESSAGES,
+  MessageCursors,
+  MessageType,
+  padded,
+  SECRET_SIZE,
+  XenbusClient,
+} from "@pvscsi/xenbus";
+
+/** Sees, and may change, what arrives in one direction of one connection; called once for each delivery. */
+export type Tamper = (frame: Uint8Array, id: number, direction: "up" | "down") => Uint8Array;
 
 /** One direction: frames wait, and each run delivers some of what waits. */
 class Lane implements Runnable {
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   readonly #waiting: { readonly frame: Uint8Array; readonly sent: () => void }[] = [];
+  /** What has left, and has not been delivered. */
+  #arrived: Uint8Array = NOTHING;
   deliver: (frame: Uint8Array) => void = () => {};
   /** Why the lane ended, behind what waits. */
   #end: string | null = null;
   ended: (reason: string) => void = () => {};
+  #held = false;
 
   constructor(scheduler: Scheduler, random: Random) {
     this.#scheduler = scheduler;
     this.#random = random;
+  }
+
+  /** While it is held nothing leaves, as with a peer that does not read. */
+  set held(held: boolean) {
+    this.#held = held;
+    this.#scheduler.soon(this);
   }
 
   send(frame: Uint8Array, sent: () => void): void {
@@ -31,10 +53,17 @@ class Lane implements Runnable {
   }
 
   run(): void {
+    if (this.#arrived.length > 0) return this.#deliver();
+    if (this.#held) return;
     if (this.#waiting.length === 0) return this.#finish();
     // Now and then nothing yet; else one frame, or all that wait as one.
     if (this.#random.chance(0.2)) return this.#scheduler.soon(this);
-    const taken = this.#waiting.splice(0, this.#random.chance(0.5) ? 1 : this.#waiting.length);
+    this.#take(this.#random.chance(0.5) ? 1 : this.#waiting.length);
+    this.#deliver();
+  }
+
+  #take(count: number): void {
+    const taken = this.#waiting.splice(0, count);
     const joined = new Uint8Array(taken.reduce((size, { frame }) => size + frame.length, 0));
     let at = 0;
     for (const { frame, sent } of taken) {
@@ -44,8 +73,20 @@ class Lane implements Runnable {
       frame.fill(0xdb);
       sent();
     }
-    this.deliver(joined);
+    this.#arrived = joined;
+  }
+
+  /** All of what has arrived, or some of its messages. */
+  #deliver(): void {
+    let end = this.#arrived.length;
+    if (this.#random.chance(0.5)) {
+      end = messageEnd(this.#arrived, 0);
+      while (end < this.#arrived.length && this.#random.chance(0.5)) end = messageEnd(this.#arrived, end);
+    }
+    const frame = this.#arrived.subarray(0, end);
+    this.#arrived = this.#arrived.subarray(end);
     this.#scheduler.soon(this);
+    this.deliver(frame);
   }
 
   #finish(): void {
@@ -54,6 +95,18 @@ class Lane implements Runnable {
     this.#end = null;
     this.ended(reason);
   }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Where the message that begins at `at` ends. */
+export function messageEnd(frame: Uint8Array, at: number): number {
+  const type = frame[at] as keyof typeof MESSAGES;
+  const cursors = new MessageCursors(frame.subarray(at));
+  if (type === MessageType.range) return at + MESSAGES[type].size + padded(cursors.range.length);
+  if (type === MessageType.store) return at + MESSAGES[type].size + padded(cursors.store.length);
+  if (type === MessageType.control) return at + MESSAGES[type].size + padded(cursors.control.length);
+  return at + MESSAGES[type].size;
 }
 
 /** Bytes that both sides know. */
@@ -67,6 +120,10 @@ export interface SimulatedConnection {
   readonly client: XenbusClient;
   /** Cuts it, as a killed process would. */
   cut(reason: string): void;
+  /** Whether nothing leaves that the hub sends, as with a client that does not read. */
+  holdDown(held: boolean): void;
+  /** Whether nothing leaves that the client sends. */
+  holdUp(held: boolean): void;
 }
 
 export class XenbusWorld {
@@ -74,10 +131,12 @@ export class XenbusWorld {
   readonly xenstored: Xenstored;
   readonly #scheduler: Scheduler;
   readonly #random: Random;
+  readonly #tamper: Tamper | null;
 
-  constructor(scheduler: Scheduler, random: Random) {
+  constructor(scheduler: Scheduler, random: Random, tamper: Tamper | null = null) {
     this.#scheduler = scheduler;
     this.#random = random;
+    this.#tamper = tamper;
     this.xenstored = new Xenstored({ scheduler, probes: nullProbes });
     this.hub = new Hub({ scheduler, probes: nullProbes, xenstored: this.xenstored });
   }
@@ -103,15 +162,22 @@ export class XenbusWorld {
       scheduler: this.#scheduler,
       probes: nullProbes,
     });
-    up.deliver = (frame) => arrival.receive(frame);
+    const tamper: Tamper = this.#tamper ?? ((frame) => frame);
+    up.deliver = (frame) => arrival.receive(tamper(frame, id, "up"));
     up.ended = (reason) => arrival.close(reason);
-    down.deliver = (frame) => client.receive(frame);
+    down.deliver = (frame) => client.receive(tamper(frame, id, "down"));
     down.ended = (reason) => client.transportEnded(reason);
     const cut = (reason: string) => {
       up.deliver = down.deliver = () => {};
       arrival.close(reason);
       client.transportEnded(reason);
     };
-    return { arrival, client, cut };
+    const holdDown = (held: boolean) => {
+      down.held = held;
+    };
+    const holdUp = (held: boolean) => {
+      up.held = held;
+    };
+    return { arrival, client, cut, holdDown, holdUp };
   }
 }

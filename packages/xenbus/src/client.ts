@@ -58,6 +58,7 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   #join!: (domain: InProcessDomain) => void;
   #refuse!: (error: Error) => void;
   #end!: (reason: string) => void;
+  #begun = false;
   #open = true;
 
   /** Says hello at once. */
@@ -127,18 +128,27 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
       store: this.#store,
       disconnect: () => this.#disconnect(),
     });
-    this.#join(this.#self);
   }
 
+  /** There is a domain, or it has grown; of the domain itself, that it has been told of all the others. */
   exists({ domain, entries }: MessageCursors["exists"]): void {
+    if (domain === this.#own.id) return this.#begin(this.#own);
     const known = this.#hypervisor.find(domain);
-    if (known === this.#self) throw new ProtocolError("news of the domain itself, or before the welcome");
     const raised = (port: PortEnd) => {
       if (port.peer !== null) this.#messages.event(port.peer.port);
     };
     const outside =
       known ?? this.#hypervisor.adopt(domain, (host) => new OutsideDomain(host, domain, OUTSIDE_LIMITS, raised));
     outside.table.cover(entries);
+    // What was said before of that id, the hub does not take to be of this domain.
+    if (known === undefined) this.#messages.exists(domain, 0);
+  }
+
+  /** Bytes of others that came later would overwrite what the domain has written by then. */
+  #begin(self: InProcessDomain): void {
+    if (this.#begun) throw new ProtocolError("a second beginning");
+    this.#begun = true;
+    this.#join(self);
   }
 
   gone({ domain }: MessageCursors["gone"]): void {

@@ -3,6 +3,7 @@
 
 import { copyBytes, ProtocolError } from "@pvscsi/wire";
 import {
+  type DomainId,
   type GrantAccess,
   type HostedDomain,
   type Mapping,
@@ -25,6 +26,9 @@ const USE_NONE = 0;
 const USE_READING = 1;
 const USE_WRITING = 3;
 
+/** No port has it. */
+const NO_SERIAL = -1;
+
 /** How the domain uses one entry of another domain. */
 interface Use {
   readonly generation: number;
@@ -39,6 +43,8 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
   readonly #reader = new FrameReader();
   /** By owner, then by reference. */
   readonly #uses = new Map<HostedDomain, Map<number, Use>>();
+  /** Domains the client was told of, how often, and has not said that it knows: what it says of that id is of another. */
+  readonly #untold = new Map<DomainId, number>();
   #open = true;
 
   constructor(hub: Hub, { domain, admission }: AdmittedDomain, transport: FrameTransport) {
@@ -76,6 +82,12 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     if (probes.listening) probes.emit("xenbus:end", { domain: this.domain.id, reason });
   }
 
+  /** Tells of a domain that is new to the client. */
+  introduce({ id, table }: HostedDomain): void {
+    this.#untold.set(id, (this.#untold.get(id) ?? 0) + 1);
+    this.messages.exists(id, table.entries);
+  }
+
   deliver(port: Port): void {
     this.domain.events.notify(port);
   }
@@ -102,10 +114,12 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     throw new ProtocolError("a log-in after the log-in");
   }
 
-  domain_(): void {}
-
-  exists(): void {
-    throw new ProtocolError("which domains there are, said by a domain");
+  /** The client knows a domain from here on; before, it spoke of an earlier one of that id. */
+  exists({ domain }: MessageCursors["exists"]): void {
+    const untold = this.#untold.get(domain);
+    if (untold === undefined) throw new ProtocolError("which domains there are, said by a domain");
+    if (untold === 1) this.#untold.delete(domain);
+    else this.#untold.set(domain, untold - 1);
   }
 
   gone(): void {
@@ -172,7 +186,8 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
 
   bind({ domain, port, serial, remote, remotePort, remoteSerial }: MessageCursors["bind"]): void {
     this.#own(domain);
-    if (!this.domain.events.bindAt(port, serial, remote, remotePort, remoteSerial)) {
+    const meant = this.#untold.has(remote) ? NO_SERIAL : remoteSerial;
+    if (!this.domain.events.bindAt(port, serial, remote, remotePort, meant)) {
       throw new ProtocolError(`port ${port} is not free`);
     }
     // Whatever was sent to the domain until now was sent before anything was bound, and dropped.
@@ -193,10 +208,10 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     if (domain !== this.domain.id) throw new ProtocolError(`domain ${domain} is not who speaks`);
   }
 
-  /** A domain that is spoken of; one that is gone was there when the message was written. */
+  /** A domain that is spoken of; one that is gone was there when the message was written, and it is not its successor. */
   #other(domain: number): HostedDomain | undefined {
     if (domain === this.domain.id) throw new ProtocolError("a domain's own page, as if another domain's");
-    const other = this.#hub.hypervisor.find(domain);
+    const other = this.#untold.has(domain) ? undefined : this.#hub.hypervisor.find(domain);
     if (other === undefined) this.#hub.late += 1;
     return other;
   }

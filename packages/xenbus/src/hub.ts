@@ -111,12 +111,14 @@ export class Hub implements Replicas {
     connection.messages.control(welcome);
     for (const other of this.hypervisor.domains()) {
       if (other === domain) continue;
-      connection.messages.exists(other.id, other.table.entries);
+      connection.introduce(other);
       this.#announceGrants(connection, other, domain.id);
       for (const port of other.events.ends()) {
         if (port.remote === domain.id && port.state === "unbound") connection.messages.open(port);
       }
     }
+    // Itself at last: it begins when it has everything that was there before it.
+    connection.messages.exists(domain.id, domain.table.entries);
     return connection;
   }
 
@@ -158,7 +160,7 @@ export class Hub implements Replicas {
 
   created(domain: HostedDomain): void {
     for (const connection of this.#connections()) {
-      if (connection.domain !== domain) connection.messages.exists(domain.id, domain.table.entries);
+      if (connection.domain !== domain) connection.introduce(domain);
     }
   }
 
@@ -172,7 +174,9 @@ export class Hub implements Replicas {
   }
 
   grew(domain: HostedDomain): void {
-    this.created(domain);
+    for (const { domain: reader, messages } of this.#connections()) {
+      if (reader !== domain) messages.exists(domain.id, domain.table.entries);
+    }
   }
 
   granted(domain: HostedDomain, reference: number): void {

@@ -31,7 +31,10 @@ export const MessageType = {
 /** Log-in and its answer: `length` bytes of MessagePack follow. */
 export const ControlMessage = struct("control", 8, { type: u8(0), reserved: pad(1, 3), length: u32(4) });
 
-/** Hub: there is a domain, whose grant table has so many entries by now. */
+/**
+ * Hub: there is a domain, whose grant table has so many entries by now; of the client itself, that the client has been
+ * told of all that was there before it. Client: it knows the domain from here on, and means no earlier one of that id.
+ */
 export const ExistsMessage = struct("exists", 8, { type: u8(0), reserved: pad(1, 1), domain: u16(2), entries: u32(4) });
 
 /** Hub: there is no such domain any more. */
