@@ -2,10 +2,14 @@
 
 import type { Workload } from "@pvscsi/bench";
 import { Places } from "@pvscsi/wire";
+import { ScsiifSegment, VSCSIIF_ENTRY_SIZE, VSCSIIF_SG_TABLESIZE } from "@pvscsi/xen";
+import { EventMessage, GrantMessage, RangeMessage, RevokeMessage, UseMessage } from "@pvscsi/xenbus";
 
 const PAGE = 4096;
 const BLOCK = 512;
 const WRITE = 1;
+/** Bytes of an index of a ring. */
+const INDEX = 4;
 
 /** The fields that begin a request; a response begins with its slot. The rest of a head is as long as it has to be. */
 export class FrameHead {
@@ -58,19 +62,25 @@ export interface FrameSizes {
   readonly responseHead: number;
 }
 
-/** What the xenbus sends for a command beside its data: in one direction, so much and so much for each page more. */
-const REQUEST_HEAD = { first: 350, more: 40 };
-const RESPONSE_HEAD = { first: 370, more: 40 };
+const USE_TWICE = 2 * UseMessage.size;
+/** Of the entry and the index that make it visible, of the index where the next event is asked for, and the event. */
+const SHOWN = 3 * RangeMessage.size + VSCSIIF_ENTRY_SIZE + 2 * INDEX + EventMessage.size;
+/** Of a segment in a page of descriptors, beside its grant and its revocation. */
+const DESCRIPTOR = ScsiifSegment.size;
 
-/** Frames as long as what the xenbus sends for the same operation, one command at a time. */
+/** Frames as long as what the xenbus sends for the same operation where one command is under way at a time. */
 export function frameSizes({ operation, size }: Pick<Workload, "operation" | "size">): FrameSizes {
-  const more = Math.ceil(size / PAGE) - 1;
-  const requestHead = REQUEST_HEAD.first + more * REQUEST_HEAD.more;
-  const responseHead = RESPONSE_HEAD.first + more * RESPONSE_HEAD.more;
+  const pages = Math.ceil(size / PAGE);
+  const granted = GrantMessage.size + RevokeMessage.size;
+  const indirect = pages > VSCSIIF_SG_TABLESIZE ? granted + RangeMessage.size + pages * DESCRIPTOR : 0;
+  const reading = operation === "read";
+  const requestHead = SHOWN + indirect + pages * (granted + (reading ? 0 : RangeMessage.size));
+  // What is read is written by the back end: that it maps and unmaps the pages is told.
+  const responseHead = SHOWN + (reading ? pages * (USE_TWICE + RangeMessage.size) : 0);
   return {
-    request: requestHead + (operation === "write" ? size : 0),
+    request: requestHead + (reading ? 0 : size),
     requestHead,
-    response: responseHead + (operation === "read" ? size : 0),
+    response: responseHead + (reading ? size : 0),
     responseHead,
   };
 }
