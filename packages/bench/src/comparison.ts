@@ -3,7 +3,7 @@
 
 import type { Random } from "@pvscsi/wire";
 import type { Contender } from "./contender.js";
-import { type Figures, type Instruments, runRound } from "./round.js";
+import { type Figures, type Instruments, type RoundPlan, runRound } from "./round.js";
 import { positionsOf, type Workload } from "./workload.js";
 
 export interface ComparisonOptions {
@@ -25,7 +25,16 @@ export interface Row extends Figures {
   /** Operations under way at once: the workload's, or fewer where the contender takes no more. */
   readonly depth: number;
   /** Operations per second over those of the bound in the same round. */
-  readonly ratio: { readonly least: number; readonly median: number; readonly most: number };
+  readonly ratio: Ratio;
+  /** The same over those of the contender's own bound, where it has one that was measured too. */
+  readonly ownBound?: { readonly contender: string; readonly ratio: Ratio };
+}
+
+/** What a ratio was over the rounds. */
+export interface Ratio {
+  readonly least: number;
+  readonly median: number;
+  readonly most: number;
 }
 
 /** Measures all; a first round that is not counted warms up. */
@@ -46,21 +55,46 @@ async function compareUnder(workload: Workload, options: ComparisonOptions): Pro
   const figures: Figures[][] = contenders.map(() => []);
   for (let round = 0; round <= rounds; round++) {
     for (const [index, plan] of plans.entries()) {
-      const result = await runRound(plan, instruments);
+      const result = await measured(contenders[index], plan, instruments);
       if (round > 0) figures[index].push(result);
     }
   }
-  return plans.map(({ name, slots }, index) => ({
-    workload: workload.name,
-    contender: name,
-    depth: slots.length,
-    ...summary(figures[index], figures[0]),
-  }));
+  return plans.map(({ name, slots }, index) => {
+    const { bound } = contenders[index];
+    const nearest = figures[plans.findIndex((plan) => plan.name === bound)];
+    return {
+      workload: workload.name,
+      contender: name,
+      depth: slots.length,
+      ...summary(figures[index]),
+      ratio: ratioOf(figures[index], figures[0]),
+      ...(bound !== undefined &&
+        nearest && { ownBound: { contender: bound, ratio: ratioOf(figures[index], nearest) } }),
+    };
+  });
 }
 
-function summary(own: readonly Figures[], bound: readonly Figures[]): Figures & Pick<Row, "ratio"> {
-  const middle = (name: keyof Figures): number => median(own.map((figures) => figures[name]));
+/** A round, with the processor time of the contender's other processes in its figures. */
+async function measured({ elsewhere, ended }: Contender, plan: RoundPlan, instruments: Instruments): Promise<Figures> {
+  const before = await elsewhere?.();
+  const round = runRound(plan, instruments);
+  const figures = await (ended === undefined ? round : Promise.race([round, failed(plan, ended)]));
+  if (elsewhere === undefined || before === undefined) return figures;
+  const used = (await elsewhere()) - before;
+  return { ...figures, processorMicroseconds: figures.processorMicroseconds + used / figures.operations };
+}
+
+async function failed({ name }: RoundPlan, ended: Promise<string>): Promise<never> {
+  throw new Error(`${name}: ${await ended}`);
+}
+
+function ratioOf(own: readonly Figures[], bound: readonly Figures[]): Ratio {
   const ratios = own.map((figures, round) => figures.perSecond / bound[round].perSecond);
+  return { least: Math.min(...ratios), median: median(ratios), most: Math.max(...ratios) };
+}
+
+function summary(own: readonly Figures[]): Figures {
+  const middle = (name: keyof Figures): number => median(own.map((figures) => figures[name]));
   return {
     operations: own.reduce((sum, { operations }) => sum + operations, 0),
     perSecond: middle("perSecond"),
@@ -68,7 +102,6 @@ function summary(own: readonly Figures[], bound: readonly Figures[]): Figures & 
     medianMicroseconds: middle("medianMicroseconds"),
     p99Microseconds: middle("p99Microseconds"),
     processorMicroseconds: middle("processorMicroseconds"),
-    ratio: { least: Math.min(...ratios), median: median(ratios), most: Math.max(...ratios) },
   };
 }
 

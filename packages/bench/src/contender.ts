@@ -25,6 +25,12 @@ export interface Contender {
   readonly depth: number;
   /** Slots for a workload; they allocate all they need now. */
   slots(workload: Workload): Slot[];
+  /** Microseconds of processor time that its other processes have used; absent where it has none. */
+  readonly elsewhere?: () => Promise<number>;
+  /** Resolves with the reason when it ends by itself: what is under way then does not end any more. */
+  readonly ended?: Promise<string>;
+  /** Another contender that bounds it more closely than the first one does. */
+  readonly bound?: string;
   /** Frees what slots have allocated. */
   close(): Promise<void>;
 }
@@ -108,7 +114,8 @@ function commandSlot(adapter: HostAdapter, { operation, size }: Workload, pages:
   return slot;
 }
 
-function newSlot(start: (offset: number) => void): Slot {
+/** A slot that has not run yet. */
+export function newSlot(start: (offset: number) => void): Slot {
   return { ended: () => {}, start, failure: null, startedAt: -1 };
 }
 

@@ -12,19 +12,13 @@ import {
   selectWorkloads,
 } from "@pvscsi/bench";
 import { parseMachineConfig } from "@pvscsi/config";
-import {
-  Command,
-  createDisk,
-  directAdapter,
-  type HostAdapter,
-  type LogicalUnit,
-  MemoryStore,
-  Target,
-} from "@pvscsi/scsi";
-import { assert, fail, nullProbes, seededRandom } from "@pvscsi/wire";
+import { Command, directAdapter, type HostAdapter, type MemoryStore, Target } from "@pvscsi/scsi";
+import { fail, nullProbes, seededRandom } from "@pvscsi/wire";
+import { DISK_SIZE, diskOver, filledStore, MACHINE } from "./benchmark-disk.js";
+import { overPlainFrames } from "./benchmark-ws.js";
+import { overWebSocket } from "./benchmark-xenbus.js";
 import { OneProcess } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
-import { transfer } from "./store-transfer.js";
 
 export interface BenchmarkOptions {
   /** Words that names of workloads must contain one of; all workloads when there are none. */
@@ -49,55 +43,63 @@ export interface BenchmarkReport {
   readonly rows: readonly Row[];
 }
 
-const MIB = 1024 * 1024;
-/** Above what a processor's caches hold, for all contenders alike. */
-const SIZE = 64 * MIB;
 const SEED = 1;
 
 /** Each transport by its name: a disk over the given store. */
 const TRANSPORTS: Readonly<Record<string, (store: MemoryStore) => Promise<Contender>>> = {
   direct: withoutWire,
   pvscsi: pvscsiInProcess,
+  // In turns one after the other: a machine that changes its speed changes both.
+  ws: overPlainFrames,
+  websocket: overWebSocket,
 };
+
+/** Those that need no second process. */
+const INSIDE = ["direct", "pvscsi"];
 
 export const TRANSPORT_NAMES: readonly string[] = Object.keys(TRANSPORTS);
 
-/** Measures and gives the table. */
+/** Measures the transports inside this process and gives the table. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
-  return formatComparison((await measure(options)).rows);
+  return formatComparison((await measure({ transports: INSIDE, ...options })).rows);
 }
 
 /** Measures every transport beside a bare copy of the same blocks from the same store. */
 export async function measure(options: BenchmarkOptions): Promise<BenchmarkReport> {
   const { rounds, milliseconds } = options;
+  const rows = await measureRows(options);
+  const processors = cpus();
+  const processor = processors[0]?.model ?? "unknown";
+  return {
+    node: process.version,
+    processor,
+    processors: processors.length,
+    rounds,
+    milliseconds,
+    size: DISK_SIZE,
+    seed: SEED,
+    rows,
+  };
+}
+
+async function measureRows(options: BenchmarkOptions): Promise<Row[]> {
+  const { rounds, milliseconds, workloads, transports = TRANSPORT_NAMES } = options;
   const store = await filledStore();
   const contenders = [bareStore(store)];
   try {
-    for (const name of options.transports ?? TRANSPORT_NAMES) {
-      contenders.push(await (TRANSPORTS[name] ?? fail(`no transport ${name}`))(store));
-    }
-    const rows = await compare({
+    for (const name of transports) contenders.push(await (TRANSPORTS[name] ?? fail(`no transport ${name}`))(store));
+    return await compare({
       contenders,
-      workloads: selectWorkloads(options.workloads),
+      workloads: selectWorkloads(workloads),
       rounds,
       milliseconds,
       instruments: instruments(),
       random: seededRandom(SEED, "benchmark"),
     });
-    const processors = cpus();
-    const processor = processors[0]?.model ?? "unknown";
-    return {
-      node: process.version,
-      processor,
-      processors: processors.length,
-      rounds,
-      milliseconds,
-      size: SIZE,
-      seed: SEED,
-      rows,
-    };
   } finally {
-    for (const contender of contenders) await contender.close();
+    // One that has failed may not end in order; the others do all the same.
+    const ends = await Promise.allSettled(contenders.map((contender) => contender.close()));
+    for (const end of ends) if (end.status === "rejected") process.emitWarning(`${end.reason}`);
   }
 }
 
@@ -112,25 +114,12 @@ function instruments(): Instruments {
   };
 }
 
-/** Every page is there: reading a hole would be cheaper than reading data. */
-async function filledStore(): Promise<MemoryStore> {
-  const store = new MemoryStore(SIZE);
-  const piece = new Uint8Array(MIB).fill(0x5a);
-  for (let at = 0; at < SIZE; at += MIB) assert((await transfer(store, "write", at, piece)) === null, "no memory");
-  return store;
-}
-
-function diskOver(store: MemoryStore): LogicalUnit {
-  const identity = { vendor: "PVSCSI", product: "BENCHMARK", revision: "0001", serial: "1", wwn: "5000000000000001" };
-  return createDisk({ ...identity, store, blockSize: 512 });
-}
-
 async function withoutWire(store: MemoryStore): Promise<Contender> {
   const target = new Target();
   target.add(0, diskOver(store));
   const adapter = directAdapter(target);
   await absorbAttention(adapter);
-  return adapterDisk("direct", adapter, SIZE, () => adapter.close());
+  return adapterDisk("direct", adapter, DISK_SIZE, () => adapter.close());
 }
 
 async function pvscsiInProcess(store: MemoryStore): Promise<Contender> {
@@ -143,9 +132,9 @@ async function pvscsiInProcess(store: MemoryStore): Promise<Contender> {
     devices: { resolve: ({ text }) => ({ physicalDevice: text }) },
   });
   await system.start();
-  const config = parseMachineConfig("name='benchmark'\nvscsi=['0:0:0:0,0:0:0:0']\nmemory=128\n", { file: "benchmark" });
+  const config = parseMachineConfig(MACHINE, { file: "benchmark" });
   const { guest } = system.guest(await system.toolstack.create(config));
-  return adapterDisk("pvscsi", guest.hosts[0].adapter, SIZE, () => system.close());
+  return adapterDisk("pvscsi", guest.hosts[0].adapter, DISK_SIZE, () => system.close());
 }
 
 /** A disk that nobody has scanned still owes its power-on unit attention: TEST UNIT READY takes it. */

@@ -274,9 +274,13 @@ describe("pvscsi", () => {
       "4k randread d1|bare copy",
       "4k randread d1|direct",
       "4k randread d1|pvscsi",
+      "4k randread d1|ws",
+      "4k randread d1|websocket",
       "4k randread d15|bare copy",
       "4k randread d15|direct",
       "4k randread d15|pvscsi",
+      "4k randread d15|ws",
+      "4k randread d15|websocket",
     ]);
     const out = folder.path("out.json");
     const words = ["bench", ...quick, "--workloads", "seqread d8", "--transports", "pvscsi", "--json", "--out", out];

@@ -1,0 +1,32 @@
+// Knows the second process of a benchmark: serves what its argument names, answers who has started it, and ends with that.
+
+import type { Answers, Question, Reply, ServerName } from "./benchmark-process.js";
+import { serveBlocks } from "./benchmark-ws-server.js";
+import { BenchmarkBackend } from "./benchmark-xenbus.js";
+
+/** What can be served. */
+type Servers = Readonly<Record<ServerName, () => Promise<Pick<BenchmarkBackend, "address" | "settled">>>>;
+const SERVERS: Servers = { xenbus: BenchmarkBackend.open, blocks: serveBlocks };
+
+const server = SERVERS[process.argv[2] as ServerName]();
+
+const answers: { readonly [Name in Question]: () => Promise<Answers[Name]> } = {
+  address: async () => (await server).address,
+  settled: async () => (await server).settled,
+  async processor() {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  },
+};
+
+async function replyTo(question: Question): Promise<Reply> {
+  try {
+    return { answer: await answers[question]() };
+  } catch (error) {
+    return { failure: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+process.on("message", async (question: Question) => process.send?.(await replyTo(question)));
+// Who has started us has ended, or is done.
+process.on("disconnect", () => process.exit());
