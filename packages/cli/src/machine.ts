@@ -6,13 +6,15 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import {
   ConfigError,
+  isWholeHost,
   type MachineConfig,
   parseMachineConfig,
+  parseVscsiWords,
   printMachineConfig,
   type VscsiDialect,
 } from "@pvscsi/config";
 import { openHost, readHostConfig } from "@pvscsi/host";
-import { type PhysicalDevices, ToolstackError } from "@pvscsi/toolstack";
+import { type ControllerInfo, type PhysicalDevices, ToolstackError } from "@pvscsi/toolstack";
 import { type DomainId, Xenstored } from "@pvscsi/xen";
 import { Hub, SECRET_SIZE, serveXenbus, type XenbusServer } from "@pvscsi/xenbus";
 import { connectControl, runThere } from "./control-client.js";
@@ -185,12 +187,35 @@ export class Machine extends System {
     return this.#guests.get(id)?.host?.devices;
   }
 
-  /** A guest that has ended by itself is destroyed, as xl does where nothing else was asked for. */
+  /** A domain that has ended by itself is destroyed, as xl does where nothing else was asked for. */
   #ended(id: DomainId, reason: string): void {
     const built = this.#guests.get(id);
     if (built === undefined) return;
-    this.#options.say(`domain '${built.config.name}' has ended: ${reason}`);
-    void this.toolstack.destroy(id).catch((error: Error) => this.#options.say(error.message));
+    const { name } = built.config;
+    this.#options.say(`domain '${name}' has ended: ${reason}`);
+    void this.#afterEnd(id, built).catch((error: Error) => this.#options.say(`domain '${name}': ${error.message}`));
+  }
+
+  /** With on_crash = "restart" it comes again, and a driver domain's LUNs to the guests that had them. */
+  async #afterEnd(id: DomainId, { config, host }: Built): Promise<void> {
+    const lost = host === null ? [] : await this.#servedBy(id);
+    await this.toolstack.destroy(id);
+    if (this.#closing || onCrash(config) !== "restart") return;
+    await this.toolstack.create(config);
+    this.#options.say(`${config.name} was started again`);
+    for (const { domain, devid } of lost) await this.vscsi.abandon(domain, devid);
+    for (const { domain, luns } of lost) {
+      for (const { physicalDevice, virtualDevice } of luns) {
+        const { device } = parseVscsiWords([physicalDevice, virtualDevice, `backend=${config.name}`]);
+        if (!isWholeHost(device)) await this.vscsi.attach(domain, device);
+      }
+    }
+  }
+
+  /** The controllers whose back end is a driver domain's. */
+  async #servedBy(backend: DomainId): Promise<ControllerInfo[]> {
+    const all = await Promise.all([...this.#guests.keys()].map((domain) => this.vscsi.list(domain)));
+    return all.flat().filter(({ backendDomain }) => backendDomain === backend);
   }
 
   #built(id: DomainId): Built {
@@ -206,6 +231,12 @@ export class Machine extends System {
   #file({ name }: MachineConfig, kind: "secret" | "log" | "json"): string {
     return join(this.#folder, `${encodeURIComponent(name)}.${kind}`);
   }
+}
+
+/** What is to become of a domain that ends by itself; xl destroys it unless told otherwise. */
+function onCrash({ others }: MachineConfig): string {
+  const value = others.findLast(({ name }) => name === "on_crash")?.value;
+  return value === undefined || value.kind === "list" ? "destroy" : value.text;
 }
 
 /** What a driver domain says it has; its files are the driver domain's to open. Throws `ConfigError`. */

@@ -111,6 +111,13 @@ export class VscsiDevices {
     return readControllers(this.#options.store, domain);
   }
 
+  /** Removes a controller whose back end's domain is gone: the guest loses its LUNs at once. */
+  async abandon(domain: DomainId, devid: number): Promise<void> {
+    const { store } = this.#options;
+    const backend = await this.#backendOf(domain, devid);
+    await store.transaction((transaction) => removeController(transaction, domain, backend, devid));
+  }
+
   /** Waits until both halves of a new controller are connected; throws where one of its LUNs was not attached. */
   async waitConnected(domain: DomainId, devid: number): Promise<void> {
     const controller = await this.#settled(domain, devid, `controller ${devid}: not connected`, (now) =>

@@ -127,6 +127,7 @@ describe("a driver domain of pvscsi dom0", function () {
     "drv.yaml":
       "hosts:\n  - host: 3\n    luns:\n      - { address: 3:0:0:0, file: disk.img, size: 16MiB, create: true }\n",
     "drv.cfg": "name = 'drv'\ndriver_domain = 1\npvscsi_host = 'drv.yaml'\n",
+    "restarted.cfg": "name = 'drv'\ndriver_domain = 1\npvscsi_host = 'drv.yaml'\non_crash = 'restart'\n",
     "both.cfg": "name = 'both'\nvscsi = [ '3:0:0:0,0:0:0:0,drv', '0:0:0:0,1:0:0:0' ]\n",
     "bare.cfg": "name = 'bare'\ndriver_domain = 1\n",
   });
@@ -178,6 +179,26 @@ describe("a driver domain of pvscsi dom0", function () {
     expect(await dom0.good("lsevtchn", "0", "--json")).to.equal("[]\n");
     const nodes = await dom0.good("xenstore", "ls");
     expect(nodes).to.not.match(/vscsi|both|drv/);
+  });
+
+  it("comes again with on_crash = restart: what was sent to it has ended, what was flushed is there", async () => {
+    await dom0.good("create", "restarted.cfg");
+    const [driver] = children(dom0.running.child.pid);
+    await dom0.good("create", "both.cfg", "--dialect", "xend");
+    await dd("if=/dev/sdb", "of=/dev/sda", "count=2", "conv=fsync");
+    const work = dom0.begin("guest", "both", "--", "dd", "if=/dev/zero", "of=/dev/sdb", "bs=4k", "status=none");
+    process.kill(driver, "SIGKILL");
+    await dom0.running.printed(/drv was started again\n/);
+    await until("the LUN is back", async () =>
+      JSON.parse(await dom0.good("scsi-list", "both", "--json")).some(
+        ({ backend, state }: { readonly backend: number; readonly state: number }) => backend === 3 && state === 4,
+      ),
+    );
+    await dd("if=/dev/sda", "of=copy.raw", "count=2");
+    expect(readFileSync(folder.path("copy.raw"))).to.deep.equal(Buffer.alloc(2 * MIB));
+    await work.ended;
+    await dom0.good("destroy", "both");
+    expect(JSON.parse(await dom0.good("lsgrants", "drv", "--json"))).to.deep.equal({ grants: [], mappings: [] });
   });
 
   it("gives a running guest a LUN, by scsi-attach with backend=, and takes it back", async () => {
