@@ -63,7 +63,7 @@ class Lane implements Runnable {
   }
 
   #take(count: number): void {
-    const taken = this.#waiting.splice(0, count);
+    const taken = this.#waiting.splice(0, Math.min(count, MOST_JOINED));
     const joined = new Uint8Array(taken.reduce((size, { frame }) => size + frame.length, 0));
     let at = 0;
     for (const { frame, sent } of taken) {
@@ -97,6 +97,8 @@ class Lane implements Runnable {
   }
 }
 
+/** Frames that make one: each is 256 KiB at most, and the longest frame 1 MiB. */
+const MOST_JOINED = 4;
 const NOTHING = new Uint8Array(0);
 
 /** Where the message that begins at `at` ends. */
