@@ -4,8 +4,9 @@
 import { fail } from "@pvscsi/wire";
 import { PAGE_SIZE, type Page } from "./domain.js";
 
-/** Pages that are got from the platform at once. */
+/** Pages that are got from the platform at once, at most; the first are few, as a grant table's often are all. */
 const CHUNK = 256;
+const FIRST_CHUNK = 4;
 
 /** A page with what only its memory and its mappers know. */
 export class MemoryPage implements Page {
@@ -90,11 +91,12 @@ export class Memory implements GrantedPages {
   }
 
   #grow(): void {
-    const buffer = new ArrayBuffer(CHUNK * PAGE_SIZE);
     const first = this.#pages.length;
-    for (let i = 0; i < CHUNK; i++) {
+    const count = Math.min(CHUNK, Math.max(FIRST_CHUNK, first));
+    const buffer = new ArrayBuffer(count * PAGE_SIZE);
+    for (let i = 0; i < count; i++) {
       this.#pages.push(new MemoryPage(first + i, new Uint8Array(buffer, i * PAGE_SIZE, PAGE_SIZE)));
     }
-    for (let i = CHUNK - 1; i >= 0; i--) this.#free.push(this.#pages[first + i]);
+    for (let i = count - 1; i >= 0; i--) this.#free.push(this.#pages[first + i]);
   }
 }

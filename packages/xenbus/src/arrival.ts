@@ -39,8 +39,10 @@ export class Arrival {
   close(reason: string): void {
     if (!this.#open) return;
     this.#open = false;
-    if (this.#connection !== null) this.#hub.expel(this.#connection.domain.id, reason);
-    else this.#refuse(reason);
+    if (this.#connection === null) return this.#refuse(reason);
+    const { id } = this.#connection.domain;
+    // It may have been expelled before, and another have come under its id.
+    if (this.#hub.connectionOf(id) === this.#connection) this.#hub.expel(id, reason);
   }
 
   #login(frame: Uint8Array): void {

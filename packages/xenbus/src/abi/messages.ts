@@ -161,7 +161,7 @@ export class MessageCursors {
   }
 }
 
-/** Bytes with which a message of `length` takes up a frame. */
+/** Bytes with which a payload of `length`, up to 2^32 - 1, takes up a frame. */
 export function padded(length: number): number {
-  return (length + 3) & ~3;
+  return length + (-length & 3);
 }
