@@ -31,8 +31,9 @@ export interface ConnectionUser {
 export class Connection implements OutboxOwner {
   readonly #outbox: Outbox;
   readonly #user: ConnectionUser;
-  /** Entries whose use may have changed since it was told. */
+  /** Entries whose use may have changed since it was told; the array keeps its length, which was the most there were. */
   readonly #uses: SharedEntry[] = [];
+  #usesCount = 0;
   /** Ports whose events wait for the peer to read. */
   readonly #held = new Set<Port>();
   #storeWaits = false;
@@ -91,7 +92,7 @@ export class Connection implements OutboxOwner {
   useChanged(entry: SharedEntry): void {
     if (entry.queued) return;
     entry.queued = true;
-    this.#uses.push(entry);
+    this.#uses[this.#usesCount++] = entry;
     // So that it is told even if nothing else is.
     this.#outbox.wake();
   }
@@ -204,8 +205,8 @@ export class Connection implements OutboxOwner {
 
   /** What has changed and changed back is not told. */
   #tellUses(): void {
-    for (let i = 0; i < this.#uses.length; i++) this.#tellUse(this.#uses[i]);
-    this.#uses.length = 0;
+    for (let i = 0; i < this.#usesCount; i++) this.#tellUse(this.#uses[i]);
+    this.#usesCount = 0;
   }
 
   #tellUse(entry: SharedEntry): void {

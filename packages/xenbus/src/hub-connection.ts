@@ -29,20 +29,14 @@ const USE_WRITING = 3;
 /** No port has it. */
 const NO_SERIAL = -1;
 
-/** How the domain uses one entry of another domain. */
-interface Use {
-  readonly generation: number;
-  readonly mapping: Mapping;
-}
-
 export class HubConnection implements MessageReceiver, ConnectionUser {
   readonly domain: OutsideDomain;
   readonly messages: Connection;
   readonly #hub: Hub;
   readonly #store: StoreConnection;
   readonly #reader = new FrameReader();
-  /** By owner, then by reference. */
-  readonly #uses = new Map<HostedDomain, Map<number, Use>>();
+  /** How the domain uses entries of others: by owner, then by reference. */
+  readonly #uses = new Map<HostedDomain, (Mapping | undefined)[]>();
   /** Domains the client was told of, how often, and has not said that it knows: what it says of that id is of another. */
   readonly #untold = new Map<DomainId, number>();
   #open = true;
@@ -98,16 +92,16 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
 
   /** The domain's uses of an owner that is gone: its mirrors are its own, nothing here has to stay for them. */
   endUses(owner: HostedDomain): void {
-    for (const reference of this.#uses.get(owner)?.keys() ?? []) this.endUse(owner, reference);
+    for (const mapping of this.#uses.get(owner) ?? []) if (mapping !== undefined) this.domain.unmapEntry(mapping);
     this.#uses.delete(owner);
   }
 
   endUse(owner: HostedDomain, reference: number): void {
     const uses = this.#uses.get(owner);
-    const use = uses?.get(reference);
-    if (use === undefined) return;
-    uses?.delete(reference);
-    this.domain.unmapEntry(use.mapping);
+    const mapping = uses?.[reference];
+    if (uses === undefined || mapping === undefined) return;
+    uses[reference] = undefined;
+    this.domain.unmapEntry(mapping);
   }
 
   control(): void {
@@ -149,11 +143,12 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     const entry = owner === undefined ? undefined : this.#foreign(owner, reference, generation);
     if (owner === undefined || entry === undefined) return;
     if (use === USE_WRITING && !entry.writable) throw new ProtocolError(`reference ${reference} is read-only`);
-    const before = this.#uses.get(owner)?.get(reference);
-    if (use !== USE_NONE) this.#map(owner, entry, use === USE_WRITING ? "read-write" : "read-only");
-    else this.#uses.get(owner)?.delete(reference);
+    const uses = this.#usesOf(owner);
+    const before = uses[reference];
+    if (use === USE_NONE) uses[reference] = undefined;
+    else uses[reference] = this.#map(owner, entry, use === USE_WRITING ? "read-write" : "read-only") ?? before;
     // After the new mapping: the entry is in use all the time.
-    if (before !== undefined) this.domain.unmapEntry(before.mapping);
+    if (before !== undefined && uses[reference] !== before) this.domain.unmapEntry(before);
   }
 
   range(
@@ -243,16 +238,18 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     return entry;
   }
 
-  #map(owner: HostedDomain, { reference, generation }: SharedEntry, access: GrantAccess): void {
-    const handle = this.domain.mapEntry(owner.id, reference, access);
-    const mapping = this.domain.mapping(handle);
-    if (mapping === undefined) {
-      this.#hub.late += 1;
-      return;
-    }
-    const uses = this.#uses.get(owner) ?? new Map<number, Use>();
+  #map(owner: HostedDomain, { reference }: SharedEntry, access: GrantAccess): Mapping | undefined {
+    const mapping = this.domain.mapping(this.domain.mapEntry(owner.id, reference, access));
+    if (mapping === undefined) this.#hub.late += 1;
+    return mapping;
+  }
+
+  #usesOf(owner: HostedDomain): (Mapping | undefined)[] {
+    const known = this.#uses.get(owner);
+    if (known !== undefined) return known;
+    const uses: (Mapping | undefined)[] = [];
     this.#uses.set(owner, uses);
-    uses.set(reference, { generation, mapping });
+    return uses;
   }
 
   /** Who does not read is not to cost memory without end; whoever writes on all the same breaks the rule. */

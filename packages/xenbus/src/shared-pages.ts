@@ -30,9 +30,13 @@ export class SharedEntry {
   }
 }
 
+/** Where the grants of a page begin. It stays with the page: a page that is granted again and again makes nothing new. */
+class PageGrants {
+  first: SharedEntry | null = null;
+}
+
 export class SharedPages {
-  /** The first grant of each page. */
-  readonly #byBytes = new Map<Uint8Array, SharedEntry>();
+  readonly #byBytes = new WeakMap<Uint8Array, PageGrants>();
   readonly #byOwner = new Map<HostedDomain, (SharedEntry | undefined)[]>();
 
   /** Adds a grant as it stands in its owner's table. */
@@ -47,9 +51,10 @@ export class SharedPages {
     entry.page = page;
     entry.live = true;
     entry.toldUse = 0;
-    const first = this.#byBytes.get(page.bytes);
+    const grants = this.#grantsOf(page.bytes);
+    const { first } = grants;
     entry.next = first?.next ?? null;
-    if (first === undefined) this.#byBytes.set(page.bytes, entry);
+    if (first === null) grants.first = entry;
     else first.next = entry;
     return entry;
   }
@@ -73,7 +78,7 @@ export class SharedPages {
 
   /** The first grant of a page; the others follow by `next`. */
   at(bytes: Uint8Array): SharedEntry | undefined {
-    return this.#byBytes.get(bytes);
+    return this.#byBytes.get(bytes)?.first ?? undefined;
   }
 
   /** The grant under a reference, or the last one there was. */
@@ -89,13 +94,22 @@ export class SharedPages {
     return entries;
   }
 
+  #grantsOf(bytes: Uint8Array): PageGrants {
+    const known = this.#byBytes.get(bytes);
+    if (known !== undefined) return known;
+    const grants = new PageGrants();
+    this.#byBytes.set(bytes, grants);
+    return grants;
+  }
+
   #unlink(entry: SharedEntry, bytes: Uint8Array): void {
-    const first = this.#byBytes.get(bytes) as SharedEntry;
-    if (first !== entry) {
-      let before = first;
-      while (before.next !== entry) before = before.next as SharedEntry;
-      before.next = entry.next;
-    } else if (entry.next === null) this.#byBytes.delete(bytes);
-    else this.#byBytes.set(bytes, entry.next);
+    const grants = this.#byBytes.get(bytes) as PageGrants;
+    if (grants.first === entry) {
+      grants.first = entry.next;
+      return;
+    }
+    let before = grants.first as SharedEntry;
+    while (before.next !== entry) before = before.next as SharedEntry;
+    before.next = entry.next;
   }
 }
