@@ -31,14 +31,18 @@ export async function judgeContents(context: SuiteContext, disk: JudgedDisk, sec
   );
 }
 
+/** Blocks that fio writes before it reads them back. */
+const BACKLOG = 256;
+
 /** Runs fio, which must find all it wrote, at least so many times; gives its figures. */
 export async function verifyContents(
   context: SuiteContext,
   uri: string,
   seconds: number,
   writes: number,
+  backlog = BACKLOG,
 ): Promise<string> {
-  const { status, errors, report } = await runFio(context, uri, seconds);
+  const { status, errors, report } = await runFio(context, uri, seconds, backlog);
   expect(`${status}${errors}`, "fio's end").to.equal("0");
   const [{ error, read, write }] = report.jobs;
   expect(error).to.equal(0);
@@ -60,8 +64,8 @@ export async function judgeNotice(context: SuiteContext): Promise<void> {
   });
 }
 
-/** Reads and writes at random while it goes on reading back what it wrote, 256 blocks behind at most. */
-async function runFio(context: SuiteContext, uri: string, seconds: number) {
+/** Reads and writes at random while it goes on reading back what it wrote, `backlog` blocks behind at most. */
+async function runFio(context: SuiteContext, uri: string, seconds: number, backlog = BACKLOG) {
   const path = join(await mkdtemp(context.path("fio-")), "report.json");
   const words = {
     name: "guest",
@@ -75,7 +79,7 @@ async function runFio(context: SuiteContext, uri: string, seconds: number) {
     runtime: seconds,
     randseed: 1,
     verify: "crc32c",
-    verify_backlog: 256,
+    verify_backlog: backlog,
     verify_fatal: 1,
     "output-format": "json",
     output: path,

@@ -47,6 +47,9 @@ const WAITING = 192;
 
 /** Writes of a run, however much a machine has to do besides. */
 const FEWEST_WRITES = 100;
+/** Seconds of a run besides those of standing still, and the blocks that fio then leaves unread at most. */
+const MOVING = 15;
+const BACKLOG = 32;
 
 async function judge(context: SuiteContext, length: Length): Promise<void> {
   const machine = await ProcessMachine.start(context);
@@ -88,7 +91,7 @@ async function standStill(
   name: DomainName,
   seconds: number,
 ): Promise<string> {
-  const work = Promise.all(uris.map((uri) => verifyContents(context, uri, seconds + 10, FEWEST_WRITES)));
+  const work = Promise.all(uris.map((uri) => verifyContents(context, uri, seconds + MOVING, FEWEST_WRITES, BACKLOG)));
   await setTimeout(3000);
   const before = await memories(machine);
   machine.signal(name, "SIGSTOP");
