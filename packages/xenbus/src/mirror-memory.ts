@@ -64,7 +64,8 @@ export class MirrorMemory implements GrantedPages {
   }
 
   #make(frame: number): MirrorPage {
-    if (this.#pages.size + this.retained >= this.#limit) {
+    // What is retained counts for those who have it mapped: the domain gave it up, as it was told that it might.
+    if (this.#pages.size >= this.#limit) {
       throw new ProtocolError(`more than the domain's ${this.#limit} pages are granted`);
     }
     const page = this.#free.pop() ?? new MirrorPage(frame);
