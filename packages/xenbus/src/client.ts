@@ -21,7 +21,7 @@ import { decodeWelcome, encodeHello } from "./control.js";
 import { FrameReader, type MessageReceiver } from "./frame-reader.js";
 import type { FrameTransport } from "./outbox.js";
 import { OutsideDomain } from "./outside-domain.js";
-import { SharedPages } from "./shared-pages.js";
+import { type SharedEntry, SharedPages } from "./shared-pages.js";
 
 export interface XenbusClientOptions {
   readonly domain: DomainId;
@@ -179,12 +179,9 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
       this.late += 1;
       return;
     }
-    const page = entry.page as MemoryPage;
-    const before = entry.toldUse;
     entry.toldUse = (use << USE_SHIFT) & USE_MASK;
     own.table.setUse(reference, entry.toldUse);
-    if (before === 0 && entry.toldUse !== 0) own.memory.pin(page);
-    if (before !== 0 && entry.toldUse === 0) own.memory.unpin(page);
+    pinWhileUsed(own, entry);
   }
 
   range(
@@ -301,8 +298,8 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
       const entry = this.#shared.find(own, reference);
       if (entry?.live) {
         own.table.setUse(reference, 0);
-        if (entry.toldUse !== 0) own.memory.unpin(entry.page as MemoryPage);
         entry.toldUse = 0;
+        pinWhileUsed(own, entry);
       }
     }
   }
@@ -319,4 +316,15 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
     this.#messages.end(reason);
     this.transportEnded(reason);
   }
+}
+
+/** Keeps the page of an own entry while others use it. One that was freed before it was used is not to be kept. */
+function pinWhileUsed({ memory }: InProcessDomain, entry: SharedEntry): void {
+  const page = entry.page as MemoryPage;
+  const used = entry.toldUse !== 0;
+  if (used === entry.pinned) return;
+  if (used && !page.allocated && page.pins === 0) return;
+  entry.pinned = used;
+  if (used) memory.pin(page);
+  else memory.unpin(page);
 }

@@ -71,7 +71,8 @@ export class MirrorMemory implements GrantedPages {
 
   /** `before` is the page that the frame had, if nobody uses it. */
   #make(frame: number, before: MirrorPage | undefined): MirrorPage {
-    if (this.allocated + this.retained >= this.#limit) {
+    // What is retained counts for those who have it mapped: the domain gave it up, as it was told that it might.
+    if (this.allocated >= this.#limit) {
       throw new ProtocolError(`more than the domain's ${this.#limit} pages are granted`);
     }
     const page = before ?? this.#free.pop() ?? new MirrorPage(frame);

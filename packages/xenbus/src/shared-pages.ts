@@ -16,6 +16,8 @@ export class SharedEntry {
   next: SharedEntry | null = null;
   /** The use (reading and writing bits) that the other process was told of. */
   toldUse = 0;
+  /** The page is pinned for the use that the other process has told of. */
+  pinned = false;
   /** Stands in line to be told. */
   queued = false;
 
@@ -51,6 +53,7 @@ export class SharedPages {
     entry.page = page;
     entry.live = true;
     entry.toldUse = 0;
+    entry.pinned = false;
     const grants = this.#grantsOf(page.bytes);
     const { first } = grants;
     entry.next = first?.next ?? null;
