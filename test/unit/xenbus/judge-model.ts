@@ -78,7 +78,13 @@ export class Grant {
     /** The publication before it, and the one before its epoch. */
     readonly madeAt: number,
     readonly madeEpoch: number,
-  ) {}
+  ) {
+    this.pageAt = sheet.grantedAt;
+    this.pageEpoch = sheet.grantedEpoch;
+  }
+  /** When its page was first granted, since it was not granted at all: the hub's copy is as old. */
+  readonly pageAt: number;
+  readonly pageEpoch: number;
   /** The publication from which on everybody knew of the grant. */
   knownFrom = Number.POSITIVE_INFINITY;
 }
@@ -204,8 +210,8 @@ export class Model {
     const copy = new Copy(sheet, reader, grant);
     grant.copies.set(reader, copy);
     if (reader.party === LOCAL) {
-      copy.ownerFloor = copy.ownerMust = sheet.grantedAt;
-      copy.othersFloor = sheet.grantedEpoch;
+      copy.ownerFloor = copy.ownerMust = grant.pageAt;
+      copy.othersFloor = grant.pageEpoch;
       copy.othersMust = sheet.grantedFor;
     } else if (grant.madeAt >= reader.bornAt) {
       copy.ownerFloor = copy.ownerMust = grant.madeAt;
@@ -213,7 +219,7 @@ export class Model {
       copy.othersMust = grant.knownFrom;
     } else {
       // It was told of the grant, and what the hub had of the page, at its log-in.
-      copy.ownerFloor = copy.othersFloor = sheet.owner.party === LOCAL ? 0 : sheet.grantedEpoch;
+      copy.ownerFloor = copy.othersFloor = sheet.owner.party === LOCAL ? 0 : grant.pageEpoch;
       copy.ownerMust = copy.othersMust = Math.max(grant.knownFrom, reader.bornAt);
       copy.peek = reader.bornStamp;
     }
