@@ -30,3 +30,5 @@ async function replyTo(question: Question): Promise<Reply> {
 process.on("message", async (question: Question) => process.send?.(await replyTo(question)));
 // Who has started us has ended, or is done.
 process.on("disconnect", () => process.exit());
+// It may have ended while we were loaded.
+if (!process.connected) process.exit();

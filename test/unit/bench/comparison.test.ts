@@ -91,6 +91,41 @@ describe("a comparison", () => {
     expect((error as Error).message).to.equal("bad: operation 5 has failed");
   });
 
+  it("has a contender's ratio to its own bound, and the processor time of its other processes", async () => {
+    const world = new BenchWorld();
+    const bound = new ScriptedContender("bound", world, { microseconds: 5, completion: "at-once" });
+    const wire = new ScriptedContender("wire", world, { microseconds: 10, completion: "at-once" });
+    const over = new ScriptedContender("over", world, { microseconds: 20, completion: "at-once" });
+    let used = 0;
+    const elsewhere = async () => {
+      used += over.offsets.length * 7;
+      return used;
+    };
+    const slots = over.slots.bind(over);
+    const outside = { name: "over", size: over.size, depth: over.depth, slots, close: async () => {} };
+    const contenders = [bound, wire, { ...outside, elsewhere, bound: "wire" }];
+    const { instruments } = world;
+    const options = { workloads: [READ], rounds: 1, milliseconds: 20, instruments, random: seededRandom(1) };
+    const [, alone, row] = await world.done(compare({ contenders, ...options }));
+    expect(alone).not.to.have.property("ownBound");
+    expect(row.ownBound?.contender).to.equal("wire");
+    expect(row.ownBound?.ratio.median).to.be.closeTo(0.5, 0.001);
+    expect(row.processorMicroseconds).to.be.above(20);
+    expect(formatComparison([alone, row]).split("\n").at(-1)).to.match(/ 0\.500 \(0\.500\.\.0\.500\) of wire$/);
+  });
+
+  it("fails when a contender ends by itself, whatever is under way", async () => {
+    const world = new BenchWorld();
+    const good = new ScriptedContender("good", world, { microseconds: 10, completion: "at-once" });
+    const slots = () => [{ ended: () => {}, start: () => {}, failure: null, startedAt: -1 }];
+    const ended = Promise.resolve("its other process has ended");
+    const contenders = [good, { name: "stuck", size: good.size, depth: 8, slots, ended, close: async () => {} }];
+    const { instruments } = world;
+    const options = { workloads: [READ], rounds: 1, milliseconds: 20, instruments, random: seededRandom(1) };
+    const error = await world.done(compare({ contenders, ...options })).catch((reason: Error) => reason);
+    expect((error as Error).message).to.equal("stuck: its other process has ended");
+  });
+
   it("is printed in columns", () => {
     const row = {
       workload: "4k",
