@@ -111,7 +111,7 @@ program
   .addHelpText("after", "\nExample: pvscsi dom0 --host configs/host.yaml --state /tmp/dom0")
   .action(async ({ host, state, listen, certificate, key }: Dom0Words) => {
     if ((certificate === undefined) !== (key === undefined)) {
-      throw new InvalidArgumentError("--certificate and --key are given together.");
+      program.error("error: --certificate and --key are given together", { exitCode: Exit.usage });
     }
     const ended = () => interrupts.next();
     const tls = certificate === undefined || key === undefined ? undefined : { certificate, key };

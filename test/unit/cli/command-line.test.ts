@@ -246,6 +246,8 @@ describe("pvscsi", () => {
 
   const wrong: [words: string[], errors: RegExp][] = [
     [[], /^Usage: pvscsi/],
+    [["dom0", "--certificate", "a.pem"], /^pvscsi: --certificate and --key are given together\n$/],
+    [["dom0", "--listen", "1:2:3"], /^pvscsi: option '--listen <\[addr:\]port>' argument '1:2:3' is invalid/],
     [["demo", "--nonsense"], /^pvscsi: unknown option '--nonsense'\n/],
     [["demo", "--dialect", "xm"], /^pvscsi: option '--dialect <dialect>' argument 'xm' is invalid/],
     [["demo", "--shell", "--serve"], /^pvscsi: option '--shell' cannot be used with option '--serve'\n/],

@@ -18,7 +18,7 @@ const FILES = {
   "two.cfg": "name = 'two'\nvscsi = [ '0:0:1:0,0:0:0:0' ]\n",
 };
 /** Milliseconds for what happens by itself. */
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 
 /** Processes that a process has started and that run. */
 function children(pid: number | undefined): number[] {
