@@ -2,10 +2,11 @@
 // the back end in the hub's process, and with every domain in one of its own.
 
 import { setImmediate } from "node:timers/promises";
-import { nullProbes, platformClock, Simulation, seededRandom, TurnScheduler } from "@pvscsi/wire";
+import { nullProbes, Simulation, seededRandom } from "@pvscsi/wire";
 import { connectInProcess, type Domain, type InProcessDomain, Xenstored } from "@pvscsi/xen";
 import { connectXenbus, Hub, serveXenbus } from "@pvscsi/xenbus";
 import { expect } from "chai";
+import { realClock, realScheduler } from "../support/node-platform.js";
 import { secretOf, XenbusWorld } from "../support/xenbus-world.js";
 import { type DomainWorld, domainContract } from "./domain.js";
 
@@ -34,14 +35,7 @@ async function simulated(seed: number, local: boolean): Promise<DomainWorld> {
 }
 
 async function overWebSockets(local: boolean): Promise<DomainWorld> {
-  const scheduler = new TurnScheduler((callback) => {
-    globalThis.setImmediate(callback);
-  });
-  const clock = platformClock({
-    now: () => performance.now(),
-    arm: (callback, milliseconds) => setTimeout(callback, milliseconds),
-    disarm: (handle) => clearTimeout(handle as NodeJS.Timeout),
-  });
+  const [clock, scheduler] = [realClock, realScheduler];
   const xenstored = new Xenstored({ scheduler, probes: nullProbes });
   const hub = new Hub({ scheduler, probes: nullProbes, xenstored });
   const server = await serveXenbus({ hub, clock, listen: { port: 0 } });

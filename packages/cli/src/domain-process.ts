@@ -41,10 +41,6 @@ export class DomainProcess {
     }
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
   /** Waits until the domain runs; gives why it does not, or null. */
   running(): Promise<string | null> {
     return readStarted(this.#child.stdio[SETTINGS_FD] as Socket);

@@ -15,7 +15,7 @@ import {
   type Replicas,
   XenstoreSession,
 } from "@pvscsi/xen";
-import type { MessageCursors } from "./abi/messages.js";
+import { type MessageCursors, USE_SHIFT } from "./abi/messages.js";
 import { Connection, type ConnectionUser } from "./connection.js";
 import { decodeWelcome, encodeHello } from "./control.js";
 import { FrameReader, type MessageReceiver } from "./frame-reader.js";
@@ -38,7 +38,6 @@ const OUTSIDE_LIMITS = {
   grantFrames: 1 << 16,
   maptrackEntries: 0,
 } as const;
-const USE_SHIFT = 3;
 const USE_MASK = GrantFlags.reading | GrantFlags.writing;
 
 export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {

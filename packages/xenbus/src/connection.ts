@@ -11,14 +11,13 @@ import {
   padded,
   RangeMessage,
   StoreMessage,
+  USE_SHIFT,
 } from "./abi/messages.js";
 import { type FrameTransport, Outbox, type OutboxOwner } from "./outbox.js";
 import type { SharedEntry } from "./shared-pages.js";
 
 /** Unsent bytes above which no rings are consumed, and xenstored's messages wait. */
 const CONGESTED = 1024 * 1024;
-/** The reading and writing bits of an entry stand this far to the left in its flags. */
-const USE_SHIFT = 3;
 
 /** What a connection's messages are handed to once the peer may be answered. */
 export interface ConnectionUser {

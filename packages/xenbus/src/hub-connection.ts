@@ -133,7 +133,7 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     this.#own(domain);
     const entry = this.#hub.shared.find(this.domain, reference);
     if (!entry?.is(generation)) throw new ProtocolError(`reference ${reference} is revoked, and was not granted`);
-    this.#hub.announceRevoke(this.domain, reference);
+    this.#hub.revoked(this.domain, reference);
     this.domain.drop(reference);
   }
 
@@ -165,7 +165,7 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     copyBytes(frame, at, bytes, offset, length);
     this.#checkReaders(entry);
     const first = this.#hub.shared.at(bytes) as SharedEntry;
-    this.#hub.forward(first, this.domain, owner === this.domain ? null : entry, bytes, offset, length);
+    this.#hub.forward(first, owner === this.domain ? null : entry, bytes, offset, length);
   }
 
   open({ domain, port, serial, remote }: MessageCursors["open"]): void {

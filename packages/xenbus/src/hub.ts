@@ -88,7 +88,6 @@ export class Hub implements Replicas {
     this.#admitted.delete(id);
     admitted.connection?.finish(reason);
     admitted.domain.end();
-    this.shared.removeAll(admitted.domain);
     admitted.admission.ended?.(reason);
   }
 
@@ -126,36 +125,21 @@ export class Hub implements Replicas {
     return this.#admitted.get(id)?.connection ?? null;
   }
 
-  /** Shows bytes that `writer` wrote, in a page with this first grant, to everybody else who shares the page. */
-  forward(
-    first: SharedEntry,
-    writer: HostedDomain,
-    via: SharedEntry | null,
-    bytes: Uint8Array,
-    at: number,
-    size: number,
-  ): void {
+  /**
+   * Shows bytes of a page with this first grant to everybody who shares the page, but who wrote them: the owner, or the
+   * grantee of `via`.
+   */
+  forward(first: SharedEntry, via: SharedEntry | null, bytes: Uint8Array, at: number, size: number): void {
     for (let entry: SharedEntry | null = first; entry !== null; entry = entry.next) {
       if (entry !== via) this.connectionOf(entry.to)?.messages.range(entry, bytes, at, size);
     }
-    if (via !== null && writer !== via.owner) {
-      this.connectionOf(via.owner.id)?.messages.range(via, bytes, at, size);
-    }
+    if (via !== null) this.connectionOf(via.owner.id)?.messages.range(via, bytes, at, size);
   }
 
   /** A grant was made, here or by a client. */
   announceGrant(owner: HostedDomain, reference: number, page: MemoryPage): void {
     const entry = this.shared.add(owner, reference, page);
     this.connectionOf(entry.to)?.messages.grant(entry);
-  }
-
-  /** A grant has ended: whoever has a copy of the page is told. */
-  announceRevoke(owner: HostedDomain, reference: number): void {
-    const entry = this.shared.remove(owner, reference);
-    if (entry === undefined) return;
-    const connection = this.connectionOf(entry.to);
-    connection?.endUse(owner, reference);
-    connection?.messages.revoke(entry);
   }
 
   created(domain: HostedDomain): void {
@@ -186,8 +170,13 @@ export class Hub implements Replicas {
     if (page !== undefined) this.announceGrant(domain, reference, page);
   }
 
+  /** A grant has ended, here or a client's: whoever has a copy of the page is told. */
   revoked(domain: HostedDomain, reference: number): void {
-    this.announceRevoke(domain, reference);
+    const entry = this.shared.remove(domain, reference);
+    if (entry === undefined) return;
+    const connection = this.connectionOf(entry.to);
+    connection?.endUse(domain, reference);
+    connection?.messages.revoke(entry);
   }
 
   used(domain: HostedDomain, reference: number): void {
@@ -206,7 +195,7 @@ export class Hub implements Replicas {
       const first = this.shared.at(bytes);
       if (first === undefined) continue;
       const via = first.owner === writer ? null : writableBy(first, writer.id);
-      if (via !== undefined) this.forward(first, writer, via, bytes, ranges.offset(i), size);
+      if (via !== undefined) this.forward(first, via, bytes, ranges.offset(i), size);
     }
   }
 

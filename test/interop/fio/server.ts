@@ -4,7 +4,8 @@
 
 import { createInterface } from "node:readline";
 import { serveNbd } from "@pvscsi/nbd";
-import { ProbeHub, platformClock, TurnScheduler } from "@pvscsi/wire";
+import { ProbeHub } from "@pvscsi/wire";
+import { nodeClock, nodeScheduler } from "pvscsi";
 import { withBitFlips } from "./bit-flips.js";
 import { type Backing, openGuestDisk } from "./guest-disk.js";
 
@@ -31,12 +32,8 @@ let together = 0;
 const server = await serveNbd({
   listen: { path },
   exports: [{ name: "guest", description: "a guest's disk", store, minimumBlock: 512 }],
-  clock: platformClock({
-    now: () => performance.now(),
-    arm: (callback, milliseconds) => setTimeout(callback, milliseconds),
-    disarm: (handle) => clearTimeout(handle as NodeJS.Timeout),
-  }),
-  scheduler: new TurnScheduler(setImmediate),
+  clock: nodeClock,
+  scheduler: nodeScheduler(),
   probes,
 });
 probes.listen((name, subject) => {

@@ -131,8 +131,7 @@ export class World {
 
   /** Nodes of xenstore, and what domains have open. */
   things(): string {
-    const { hypervisor, xenstored } = this.system;
-    return `${xenstored.dump()}${JSON.stringify(hypervisor.describe(), null, 1)}`;
+    return this.system.things();
   }
 
   /** The devices of dom0 that a guest has, with who has them. */

@@ -4,16 +4,12 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandType, type NbdServer, type NbdServerOptions, serveNbd } from "@pvscsi/nbd";
-import { platformClock, TurnScheduler } from "@pvscsi/wire";
 import { expect } from "chai";
+import { realClock, realScheduler } from "../../support/node-platform.js";
 import { ModelStore } from "./model-store.js";
 import { command, shortHandshake } from "./peer.js";
 
-const clock = platformClock({
-  now: () => performance.now(),
-  arm: (callback, milliseconds) => setTimeout(callback, milliseconds),
-  disarm: (handle) => clearTimeout(handle as NodeJS.Timeout),
-});
+const clock = realClock;
 const GREETED = 18 + 10;
 
 /** All of one test. */
@@ -66,7 +62,7 @@ describe("nbd server", () => {
   after(() => rmSync(folder, { recursive: true }));
 
   function serve(options: Partial<NbdServerOptions> = {}): Promise<NbdServer> {
-    const scheduler = new TurnScheduler(setImmediate);
+    const scheduler = realScheduler;
     return serveNbd({ listen: { path }, exports, clock, scheduler, ...options });
   }
 

@@ -2,11 +2,12 @@
 
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { nullProbes, platformClock, TurnScheduler } from "@pvscsi/wire";
+import { nullProbes } from "@pvscsi/wire";
 import { Xenstored } from "@pvscsi/xen";
 import { connectXenbus, Hub, LONGEST_FRAME, serveXenbus, type XenbusServer } from "@pvscsi/xenbus";
 import { expect } from "chai";
 import { WebSocket } from "ws";
+import { realClock, realScheduler } from "../../support/node-platform.js";
 import { RingTraffic } from "../../support/ring-traffic.js";
 import { secretOf } from "../../support/xenbus-world.js";
 import { hello, join, message } from "./raw-client.js";
@@ -17,14 +18,7 @@ const STRANGERS = 16;
 /** Milliseconds: long enough for what is on its way, short for a test. */
 const LOGIN_TIME = 300;
 
-const scheduler = new TurnScheduler((callback) => {
-  globalThis.setImmediate(callback);
-});
-const clock = platformClock({
-  now: () => performance.now(),
-  arm: (callback, milliseconds) => setTimeout(callback, milliseconds),
-  disarm: (handle) => clearTimeout(handle as NodeJS.Timeout),
-});
+const [clock, scheduler] = [realClock, realScheduler];
 
 /** A hub on a socket, with two domains that move data. */
 class Scene {

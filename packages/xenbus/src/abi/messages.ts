@@ -61,7 +61,10 @@ export const RevokeMessage = struct("revoke", 12, {
   generation: u32(8),
 });
 
-/** How an entry of `domain` is used by now: GTF_reading and GTF_writing, shifted right by 3. */
+/** GTF_reading and GTF_writing stand this far to the left in an entry's flags. */
+export const USE_SHIFT = 3;
+
+/** How an entry of `domain` is used by now: GTF_reading and GTF_writing, shifted right by `USE_SHIFT`. */
 export const UseMessage = struct("use", 12, {
   type: u8(0),
   use: u8(1),
