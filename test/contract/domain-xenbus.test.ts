@@ -1,10 +1,10 @@
-// Domains behind a xenbus keep the contract of `Domain`: over a connection that a seed delays, and over WebSockets; with
-// the back end in the hub's process, and with every domain in one of its own.
+// Domains behind a xenbus keep the contract of `Domain`: over a connection that a seed delays, over WebSockets, and in
+// shared memory; with the back end in the hub's process, and with every domain in one of its own.
 
 import { setImmediate } from "node:timers/promises";
 import { nullProbes, Simulation, seededRandom } from "@pvscsi/wire";
 import { connectInProcess, type Domain, type InProcessDomain, Xenstored } from "@pvscsi/xen";
-import { connectXenbus, Hub, serveXenbus } from "@pvscsi/xenbus";
+import { connectThread, connectXenbus, Hub, type JoinedDomain, openThreadLink, serveXenbus } from "@pvscsi/xenbus";
 import { expect } from "chai";
 import { realClock, realScheduler } from "../support/node-platform.js";
 import { secretOf, XenbusWorld } from "../support/xenbus-world.js";
@@ -12,6 +12,7 @@ import { type DomainWorld, domainContract } from "./domain.js";
 
 const PAGES = 64;
 const [BACK, FRONT, STRANGER] = [0, 1, 2];
+const REAL = { scheduler: realScheduler, probes: nullProbes };
 
 for (const seed of [1, 2, 3]) {
   domainContract(`xenbus, back end in the hub, order ${seed}`, () => simulated(seed, true));
@@ -19,6 +20,8 @@ for (const seed of [1, 2, 3]) {
 }
 domainContract("xenbus over WebSockets, back end in the hub", () => overWebSockets(true));
 domainContract("xenbus over WebSockets, each alone", () => overWebSockets(false));
+domainContract("xenbus in shared memory, back end in the hub", () => inSharedMemory(true));
+domainContract("xenbus in shared memory, each alone", () => inSharedMemory(false));
 
 async function simulated(seed: number, local: boolean): Promise<DomainWorld> {
   const random = seededRandom(seed);
@@ -35,26 +38,35 @@ async function simulated(seed: number, local: boolean): Promise<DomainWorld> {
 }
 
 async function overWebSockets(local: boolean): Promise<DomainWorld> {
-  const [clock, scheduler] = [realClock, realScheduler];
-  const xenstored = new Xenstored({ scheduler, probes: nullProbes });
-  const hub = new Hub({ scheduler, probes: nullProbes, xenstored });
-  const server = await serveXenbus({ hub, clock, listen: { port: 0 } });
+  const hub = realHub(false);
+  const server = await serveXenbus({ hub, clock: realClock, listen: { port: 0 } });
+  const connect = (domain: number) =>
+    connectXenbus({ ...REAL, clock: realClock, url: server.url, domain, secret: secretOf(domain) });
+  return realWorld(hub, local, connect, () => server.close());
+}
+
+/** As threads of one process are joined; here all of them are this thread. */
+async function inSharedMemory(local: boolean): Promise<DomainWorld> {
+  const hub = realHub(true);
+  const connect = (domain: number) =>
+    connectThread({ ...REAL, link: openThreadLink(hub), domain, secret: secretOf(domain) });
+  return realWorld(hub, local, connect, async () => {});
+}
+
+function realHub(sharedMemory: boolean): Hub {
+  return new Hub({ ...REAL, xenstored: new Xenstored(REAL), sharedMemory });
+}
+
+/** On Node's own loop. */
+async function realWorld(
+  hub: Hub,
+  local: boolean,
+  connect: (id: number) => Promise<JoinedDomain>,
+  end: () => Promise<void>,
+): Promise<DomainWorld> {
   const domains: Domain[] = [];
-  const parts = { clock, scheduler, probes: nullProbes };
   const join = async (id: number): Promise<InProcessDomain> => {
-    if (local && id === BACK) {
-      const store = connectInProcess(xenstored, { domain: id, privileged: true }, scheduler);
-      const domain = hub.hypervisor.createDomain({
-        id,
-        memoryPages: PAGES,
-        store,
-        disconnect: async () => store.close(),
-      });
-      domains.push(domain);
-      return domain;
-    }
-    hub.admit({ id, secret: secretOf(id), memoryPages: PAGES, privileged: id === BACK });
-    const { domain } = await connectXenbus({ ...parts, url: server.url, domain: id, secret: secretOf(id) });
+    const domain = local && id === BACK ? localDomain(hub, id) : await admitted(hub, id, connect);
     domains.push(domain);
     return domain;
   };
@@ -66,7 +78,21 @@ async function overWebSockets(local: boolean): Promise<DomainWorld> {
       for (let turn = 0; turn < 4; turn++) await setImmediate();
     }
   };
-  return theWorld(hub, join, settle, () => server.close());
+  return theWorld(hub, join, settle, end);
+}
+
+function localDomain({ hypervisor, xenstored }: Hub, id: number): InProcessDomain {
+  const store = connectInProcess(xenstored, { domain: id, privileged: true }, realScheduler);
+  return hypervisor.createDomain({ id, memoryPages: PAGES, store, disconnect: async () => store.close() });
+}
+
+async function admitted(
+  hub: Hub,
+  id: number,
+  connect: (id: number) => Promise<JoinedDomain>,
+): Promise<InProcessDomain> {
+  hub.admit({ id, secret: secretOf(id), memoryPages: PAGES, privileged: id === BACK });
+  return (await connect(id)).domain;
 }
 
 async function theWorld(

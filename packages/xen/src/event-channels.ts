@@ -9,7 +9,7 @@ import type { PortEnd, PortObserver } from "./replicas.js";
 /** Finds the ports of another domain; undefined when there is no such domain. */
 export type FindPorts = (id: DomainId) => PortTable | undefined;
 
-/** Takes an event for a port whose owner is in another process. */
+/** Takes an event for a port whose owner runs elsewhere. */
 export type PortRaised = (port: PortEnd) => void;
 
 /**
@@ -50,9 +50,10 @@ class Channel implements Runnable, PortEnd {
     this.deliverSoon();
   }
 
-  /** Whether events sent on the port leave this process. */
-  get leadsOutside(): boolean {
-    return this.peer !== null && this.peer.#table.raised !== null;
+  /** Whether events sent on the port go to where copies of pages are seen. */
+  get leadsToMirrors(): boolean {
+    const { peer } = this;
+    return peer === null ? false : peer.#table.mirrored;
   }
 
   deliverSoon(): void {
@@ -90,8 +91,10 @@ export interface PortTableOptions {
   readonly probes: Probes;
   readonly find: FindPorts;
   readonly observer: PortObserver;
-  /** For ports whose owner is in another process: takes the events that are sent to them. */
+  /** For ports whose owner runs elsewhere: takes the events that are sent to them. */
   readonly raised?: PortRaised | undefined;
+  /** Whether such an owner sees copies of pages. */
+  readonly mirrored: boolean;
 }
 
 /** The ports of one domain. */
@@ -100,6 +103,7 @@ export class PortTable implements EventChannels {
   readonly scheduler: Scheduler;
   readonly probes: Probes;
   readonly raised: PortRaised | null;
+  readonly mirrored: boolean;
   readonly #find: FindPorts;
   readonly #observer: PortObserver;
   readonly #channels: (Channel | undefined)[] = [];
@@ -107,11 +111,12 @@ export class PortTable implements EventChannels {
   #lowest = 1;
   #serial = 0;
 
-  constructor(id: DomainId, { scheduler, probes, find, observer, raised }: PortTableOptions) {
+  constructor(id: DomainId, { scheduler, probes, find, observer, raised, mirrored }: PortTableOptions) {
     this.id = id;
     this.scheduler = scheduler;
     this.probes = probes;
     this.raised = raised ?? null;
+    this.mirrored = mirrored;
     this.#find = find;
     this.#observer = observer;
   }
@@ -188,9 +193,9 @@ export class PortTable implements EventChannels {
     this.#channels[port]?.raise();
   }
 
-  /** Whether what is sent on the port goes to another process. */
-  leadsOutside(port: Port): boolean {
-    return this.#channels[port]?.leadsOutside ?? false;
+  /** Whether what is sent on the port goes to where copies of pages are seen. */
+  leadsToMirrors(port: Port): boolean {
+    return this.#channels[port]?.leadsToMirrors ?? false;
   }
 
   /** The port as others see it; undefined when it is closed. */

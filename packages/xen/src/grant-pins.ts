@@ -4,7 +4,7 @@
 import { fail } from "@pvscsi/wire";
 import { GrantFlags } from "./abi/grant-table.js";
 import { type DomainId, type GrantAccess, type GrantReference, GrantStatus } from "./domain.js";
-import type { GrantTable } from "./grant-table.js";
+import type { GrantEntries } from "./grant-entries.js";
 import type { GrantedPages, MemoryPage } from "./memory.js";
 
 /** Pins of one kind that an entry may have: Xen counts them in 8 bits and refuses once the highest is set. */
@@ -40,14 +40,14 @@ const TYPE_MASK = {
 export class GrantPins {
   /** Pins on all entries together. */
   pinned = 0;
-  readonly #table: GrantTable;
+  readonly #table: GrantEntries;
   readonly #memory: GrantedPages;
   readonly #changed: (reference: GrantReference) => void;
   /** By reference; made when first used, then kept for reuse. */
   readonly #active: (PinnedEntry | undefined)[] = [];
 
   /** `changed` is told of every entry whose reading or writing bit was set or cleared. */
-  constructor(table: GrantTable, memory: GrantedPages, changed: (reference: GrantReference) => void) {
+  constructor(table: GrantEntries, memory: GrantedPages, changed: (reference: GrantReference) => void) {
     this.#table = table;
     this.#memory = memory;
     this.#changed = changed;

@@ -2,12 +2,13 @@
 // itself can do is not here.
 
 import type { Probes, Scheduler } from "@pvscsi/wire";
+import type { Arena } from "./arena.js";
 import type { DomainId, GrantAccess, GrantReference } from "./domain.js";
 import { GrantStatus } from "./domain.js";
 import { type PortDescription, type PortRaised, PortTable } from "./event-channels.js";
 import type { GrantCopier } from "./grant-copy.js";
+import type { GrantEntries } from "./grant-entries.js";
 import { GrantPins, type PinnedEntry } from "./grant-pins.js";
-import type { GrantTable } from "./grant-table.js";
 import { type Mapping, Maptrack } from "./maptrack.js";
 import type { GrantedPages } from "./memory.js";
 import type { Replicas } from "./replicas.js";
@@ -44,25 +45,31 @@ export interface DomainDescription {
   readonly mappings: MappingDescription[];
 }
 
-export interface HostedDomainParts {
+export interface HostedDomainParts<Table> {
   readonly memory: GrantedPages;
-  readonly table: GrantTable;
+  readonly table: Table;
   readonly maptrackEntries: number;
-  /** For a domain in another process: takes the events that are sent to it. */
+  /** For a domain that runs elsewhere: takes the events that are sent to it. */
   readonly raised?: PortRaised | undefined;
+  /** What the domain lies in, when threads share it. */
+  readonly arena?: Arena | null;
 }
 
-export class HostedDomain {
+export class HostedDomain<Table extends GrantEntries = GrantEntries> {
   readonly id: DomainId;
   readonly events: PortTable;
-  readonly table: GrantTable;
+  readonly table: Table;
   readonly pins: GrantPins;
+  /** What the domain lies in, when threads share it; null when it is known to others by copies. */
+  readonly arena: Arena | null;
   readonly #host: Host;
   readonly #memory: GrantedPages;
   readonly #maptrack: Maptrack;
   #closed = false;
 
-  constructor(host: Host, id: DomainId, { memory, table, maptrackEntries, raised }: HostedDomainParts) {
+  constructor(host: Host, id: DomainId, parts: HostedDomainParts<Table>) {
+    const { memory, table, maptrackEntries, raised, arena = null } = parts;
+    this.arena = arena;
     this.id = id;
     this.table = table;
     this.#host = host;
@@ -75,6 +82,7 @@ export class HostedDomain {
       find: (remote) => host.find(remote)?.events,
       observer: host.replicas,
       raised,
+      mirrored: raised !== undefined && arena === null,
     });
   }
 

@@ -2,6 +2,7 @@
 
 import { fail, type Probes, type Scheduler } from "@pvscsi/wire";
 import { DomainIds } from "./abi/xen.js";
+import { Arena } from "./arena.js";
 import type { DomainId } from "./domain.js";
 import { GrantCopier } from "./grant-copy.js";
 import { DEFAULT_GRANT_FRAMES } from "./grant-table.js";
@@ -20,6 +21,8 @@ export interface HypervisorOptions {
   readonly probes: Probes;
   /** Who keeps copies of the domains in other processes; nobody when it is left out. */
   readonly replicas?: Replicas;
+  /** Whether other threads are to see the domains' memory. */
+  readonly sharedMemory?: boolean;
 }
 
 export interface DomainOptions {
@@ -29,6 +32,8 @@ export interface DomainOptions {
   /** Pages the grant table may grow to, 512 entries each. */
   readonly grantFrames?: number;
   readonly maptrackEntries?: number;
+  /** What the domain lies in, when that was made before it. */
+  readonly arena?: Arena;
   readonly store: XenstoreClient;
   /** Ends the connection behind `store`, when the domain closes. */
   readonly disconnect?: () => Promise<void>;
@@ -43,8 +48,10 @@ export interface Leak extends MappingDescription {
 export class Hypervisor {
   readonly #domains = new Map<DomainId, HostedDomain>();
   readonly #host: Host;
+  readonly #sharedMemory: boolean;
 
-  constructor({ scheduler, probes, replicas = noReplicas }: HypervisorOptions) {
+  constructor({ scheduler, probes, replicas = noReplicas, sharedMemory = false }: HypervisorOptions) {
+    this.#sharedMemory = sharedMemory;
     const find = (id: DomainId) => this.#domains.get(id);
     const forget = (domain: HostedDomain) => {
       this.#domains.delete(domain.id);
@@ -63,12 +70,10 @@ export class Hypervisor {
   /** A new domain. `Domain.close` destroys it. */
   createDomain(options: DomainOptions): InProcessDomain {
     const id = options.id ?? this.freeDomainId;
-    const size = {
-      memoryPages: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
-      grantFrames: options.grantFrames ?? DEFAULT_GRANT_FRAMES,
-      maptrackEntries: options.maptrackEntries ?? DEFAULT_MAPTRACK_ENTRIES,
-    };
-    const { store, disconnect = nothing } = options;
+    const { maptrackEntries = DEFAULT_MAPTRACK_ENTRIES, store, disconnect = nothing } = options;
+    const { memoryPages = DEFAULT_MEMORY_PAGES, grantFrames = DEFAULT_GRANT_FRAMES } = options.arena ?? options;
+    const arena = options.arena ?? (this.#sharedMemory ? new Arena({ memoryPages, grantFrames }) : null);
+    const size = { memoryPages, grantFrames, maptrackEntries, arena };
     return this.adopt(id, (host) => new InProcessDomain(host, id, size, store, disconnect));
   }
 

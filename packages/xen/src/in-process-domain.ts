@@ -2,6 +2,7 @@
 // domains have in common is found through the hypervisor's `Host`.
 
 import { fail, type Places } from "@pvscsi/wire";
+import type { Arena } from "./arena.js";
 import {
   type Domain,
   type DomainId,
@@ -28,6 +29,8 @@ export interface DomainSize {
   readonly memoryPages: number;
   readonly grantFrames: number;
   readonly maptrackEntries: number;
+  /** What the domain lies in, when other threads are to see it. */
+  readonly arena: Arena | null;
 }
 
 /** A mapping as its mapper holds it; of one mapping only. */
@@ -41,17 +44,20 @@ class InProcessMappedPage implements MappedPage {
   ) {}
 }
 
-export class InProcessDomain extends HostedDomain implements Domain, Grants {
+export class InProcessDomain extends HostedDomain<GrantTable> implements Domain, Grants {
   readonly store: XenstoreClient;
   readonly #host: Host;
   readonly #pages: Memory;
   readonly #disconnect: () => Promise<void>;
+  /** By reference, when other threads see the domain: what is granted. */
+  readonly #granted: (MemoryPage | undefined)[] = [];
 
   /** `disconnect` ends the connection behind `store`, with its watches and transactions. */
   constructor(host: Host, id: DomainId, size: DomainSize, store: XenstoreClient, disconnect: () => Promise<void>) {
-    const memory = new Memory(size.memoryPages);
-    const table = new GrantTable(memory, size.grantFrames);
-    super(host, id, { memory, table, maptrackEntries: size.maptrackEntries });
+    const { arena } = size;
+    const memory = arena === null ? new Memory(size.memoryPages) : new Memory(size.memoryPages, arena);
+    const table = new GrantTable(arena ?? memory, size.grantFrames);
+    super(host, id, { memory, table, maptrackEntries: size.maptrackEntries, arena });
     this.store = store;
     this.#host = host;
     this.#pages = memory;
@@ -70,14 +76,30 @@ export class InProcessDomain extends HostedDomain implements Domain, Grants {
     const { entries } = this.table;
     const reference = this.table.grant(to, page, access);
     if (this.table.entries !== entries) this.#host.replicas.grew(this);
-    if (reference >= 0) this.#host.replicas.granted(this, reference);
+    if (reference < 0) return reference;
+    this.#keep(reference, page);
+    this.#host.replicas.granted(this, reference);
     return reference;
+  }
+
+  /** Who maps the page in another thread does not pin it here: the grant does, which does not end before the mapping. */
+  #keep(reference: GrantReference, { frame }: Page): void {
+    if (this.arena === null) return;
+    const page = this.#pages.find(frame);
+    if (page !== undefined) this.#pages.pin(page);
+    this.#granted[reference] = page;
   }
 
   revoke(reference: GrantReference): boolean {
     const revoked = this.table.revoke(reference);
-    if (revoked) this.#host.replicas.revoked(this, reference);
-    return revoked;
+    if (!revoked) return false;
+    const page = this.#granted[reference];
+    if (page !== undefined) {
+      this.#granted[reference] = undefined;
+      this.#pages.unpin(page);
+    }
+    this.#host.replicas.revoked(this, reference);
+    return true;
   }
 
   map(from: DomainId, reference: GrantReference, access: GrantAccess): MappedPage | number {
@@ -158,11 +180,11 @@ export class InProcessDomain extends HostedDomain implements Domain, Grants {
     loan.places.clear();
   }
 
-  /** What leaves this process wakes its reader always: what the ring's test said was read from a copy. */
+  /** Who sees copies is woken always: what the ring's test said was read from a copy as well. */
   publish(port: Port, ranges: Places, wanted: boolean): void {
     if (this.#host.probes.listening) this.#host.probes.emit("domain:publish", { from: this.id, port, wanted });
     this.#host.replicas.published(this, ranges, ranges.length);
-    if (port !== 0 && (wanted || this.events.leadsOutside(port))) this.events.notify(port);
+    if (port !== 0 && (wanted || this.events.leadsToMirrors(port))) this.events.notify(port);
   }
 
   /** Leaves. Pages that others have mapped stay memory until they unmap them. */

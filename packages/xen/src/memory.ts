@@ -35,6 +35,26 @@ export interface GrantedPages {
   unpin(page: MemoryPage): void;
 }
 
+/** Where a memory's pages come from, and who has to know what becomes of them. */
+export interface PageSource {
+  /** Pages there are to provide. */
+  readonly capacity: number;
+  /** The bytes of `count` pages from that frame on, one after the other; asked for once. */
+  provide(frame: number, count: number): Uint8Array;
+  /** The domain has got the page, or given it up. */
+  allocated(frame: number, allocated: boolean): void;
+  /** How many pages the domain has, and how many more are mapped elsewhere still. */
+  counted(allocated: number, retained: number): void;
+}
+
+/** Pages of this thread alone. */
+const privatePages: PageSource = {
+  capacity: Number.POSITIVE_INFINITY,
+  provide: (_, count) => new Uint8Array(count * PAGE_SIZE),
+  allocated() {},
+  counted() {},
+};
+
 /** The pages of one domain, `limit` of them at most. */
 export class Memory implements GrantedPages {
   readonly limit: number;
@@ -45,15 +65,21 @@ export class Memory implements GrantedPages {
   readonly #pages: MemoryPage[] = [];
   readonly #free: MemoryPage[] = [];
 
-  constructor(limit: number) {
+  readonly #source: PageSource;
+
+  constructor(limit: number, source: PageSource = privatePages) {
     this.limit = limit;
+    this.#source = source;
   }
 
   /** A zeroed page. Throws when the domain's memory is used up. */
   allocate(): MemoryPage {
     if (this.allocated + this.retained >= this.limit) fail(`the domain's ${this.limit} pages are used up`);
     this.allocated += 1;
-    return this.takeZeroed();
+    const page = this.takeZeroed();
+    this.#source.allocated(page.frame, true);
+    this.#tell();
+    return page;
   }
 
   /** A zeroed page that does not count as the domain's: for the hypervisor's own tables. */
@@ -69,9 +95,11 @@ export class Memory implements GrantedPages {
     const own = this.#pages[page.frame];
     if (own !== page || !own.allocated) fail(`frame ${page.frame} is not allocated`);
     own.allocated = false;
+    this.#source.allocated(own.frame, false);
     this.allocated -= 1;
     if (own.pins === 0) this.#free.push(own);
     else this.retained += 1;
+    this.#tell();
   }
 
   find(frame: number): MemoryPage | undefined {
@@ -88,14 +116,19 @@ export class Memory implements GrantedPages {
     if (page.pins > 0 || page.allocated) return;
     this.retained -= 1;
     this.#free.push(page);
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#source.counted(this.allocated, this.retained);
   }
 
   #grow(): void {
     const first = this.#pages.length;
-    const count = Math.min(CHUNK, Math.max(FIRST_CHUNK, first));
-    const buffer = new ArrayBuffer(count * PAGE_SIZE);
+    const count = Math.min(CHUNK, Math.max(FIRST_CHUNK, first), this.#source.capacity - first);
+    const bytes = this.#source.provide(first, count);
     for (let i = 0; i < count; i++) {
-      this.#pages.push(new MemoryPage(first + i, new Uint8Array(buffer, i * PAGE_SIZE, PAGE_SIZE)));
+      this.#pages.push(new MemoryPage(first + i, bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)));
     }
     for (let i = count - 1; i >= 0; i--) this.#free.push(this.#pages[first + i]);
   }

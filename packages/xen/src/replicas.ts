@@ -2,6 +2,7 @@
 
 import type { Places } from "@pvscsi/wire";
 import type { DomainId, EventChannelState, GrantReference, Port } from "./domain.js";
+import type { GrantTable } from "./grant-table.js";
 import type { HostedDomain } from "./hosted-domain.js";
 
 /** A port as others than its owner see it. */
@@ -29,15 +30,18 @@ export interface PortObserver {
   bound(port: PortEnd): void;
 }
 
+/** A domain whose grants are given out, or entered, in this process. */
+export type GrantingDomain = HostedDomain<GrantTable>;
+
 /** Told of everything that a copy of a domain has to follow, as it happens. */
 export interface Replicas extends PortObserver {
   created(domain: HostedDomain): void;
   /** The domain has ended, its ports closed and its mappings with them. */
   forgotten(domain: HostedDomain): void;
   /** The domain's grant table has more entries than before. */
-  grew(domain: HostedDomain): void;
-  granted(domain: HostedDomain, reference: GrantReference): void;
-  revoked(domain: HostedDomain, reference: GrantReference): void;
+  grew(domain: GrantingDomain): void;
+  granted(domain: GrantingDomain, reference: GrantReference): void;
+  revoked(domain: GrantingDomain, reference: GrantReference): void;
   /** The reading or writing bit of an entry of `domain` has changed. */
   used(domain: HostedDomain, reference: GrantReference): void;
   /** `writer` shows the first `length` bytes of `ranges` to whoever shares their pages. */

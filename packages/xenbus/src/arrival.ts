@@ -7,7 +7,7 @@ import { LONGEST_LOGIN } from "./abi/messages.js";
 import { decodeHello, encodeWelcome, SECRET_SIZE } from "./control.js";
 import { FrameReader, type MessageReceiver } from "./frame-reader.js";
 import type { AdmittedDomain, Hub } from "./hub.js";
-import type { HubConnection } from "./hub-connection.js";
+import type { HubConnection, ShowArena } from "./hub-connection.js";
 import type { FrameTransport } from "./outbox.js";
 
 /** Compared with when there is no such domain, so that this takes as long. */
@@ -16,12 +16,15 @@ const NOBODY = new Uint8Array(SECRET_SIZE);
 export class Arrival {
   readonly #hub: Hub;
   readonly #transport: FrameTransport;
+  readonly #show: ShowArena | null;
   #connection: HubConnection | null = null;
   #open = true;
 
-  constructor(hub: Hub, transport: FrameTransport) {
+  /** `show` hands memory over, to a thread of this process. */
+  constructor(hub: Hub, transport: FrameTransport, show: ShowArena | null) {
     this.#hub = hub;
     this.#transport = transport;
+    this.#show = show;
   }
 
   /** Whether it has proven who it is. */
@@ -45,6 +48,11 @@ export class Arrival {
     if (this.#hub.connectionOf(id) === this.#connection) this.#hub.expel(id, reason);
   }
 
+  /** Whoever it was touches no shared memory any more, now that it is closed. */
+  gone(): void {
+    if (this.#connection !== null) this.#hub.endUses(this.#connection.domain.id);
+  }
+
   #login(frame: Uint8Array): void {
     try {
       if (frame.length > LONGEST_LOGIN) throw new ProtocolError(`a frame of ${frame.length} bytes before the log-in`);
@@ -62,10 +70,15 @@ export class Arrival {
     const { domain, secret } = decodeHello(payload);
     const admitted = this.#hub.admitted(domain);
     if (!proves(secret, admitted)) throw new ProtocolError("no such domain, or a wrong secret");
+    if (this.#hub.sharesMemory !== (this.#show !== null)) {
+      throw new ProtocolError(
+        `domain ${domain} runs ${this.#hub.sharesMemory ? "" : "not "}in a thread of the hub's process`,
+      );
+    }
     if (this.#connection !== null || admitted.connection !== null) {
       throw new ProtocolError(`domain ${domain} is connected already`);
     }
-    this.#connection = this.#hub.join(admitted, this.#transport, encodeWelcome(domain, admitted.limits));
+    this.#connection = this.#hub.join(admitted, this.#transport, encodeWelcome(domain, admitted.limits), this.#show);
   }
 
   #refuse(reason: string): void {

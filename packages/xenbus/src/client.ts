@@ -3,8 +3,11 @@
 
 import { copyBytes, type Places, type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
 import {
+  type Arena,
   type DomainId,
   GrantFlags,
+  type GrantingDomain,
+  type Host,
   type HostedDomain,
   Hypervisor,
   type InProcessDomain,
@@ -13,6 +16,7 @@ import {
   type Port,
   type PortEnd,
   type Replicas,
+  SharedDomain,
   XenstoreSession,
 } from "@pvscsi/xen";
 import { type MessageCursors, USE_SHIFT } from "./abi/messages.js";
@@ -30,6 +34,8 @@ export interface XenbusClientOptions {
   readonly transport: FrameTransport;
   readonly scheduler: Scheduler;
   readonly probes: Probes;
+  /** In a thread of the hub's process: the memory that the hub has handed over for a domain. */
+  readonly arenaOf?: (domain: DomainId) => Arena | undefined;
 }
 
 /** Of other domains: each grant has a frame of its own here, and the hub watches over how many there are. */
@@ -118,12 +124,14 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   control(payload: Uint8Array): void {
     if (this.#self !== null) throw new ProtocolError("a second welcome");
     const { domain, memoryPages, grantFrames, maptrackEntries } = decodeWelcome(payload);
+    const arena = this.#arenaOf(domain);
     if (domain !== this.#options.domain) throw new ProtocolError(`a welcome for domain ${domain}`);
     this.#self = this.#hypervisor.createDomain({
       id: domain,
       memoryPages,
       grantFrames,
       maptrackEntries,
+      ...(arena && { arena }),
       store: this.#store,
       disconnect: () => this.#disconnect(),
     });
@@ -133,14 +141,28 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   exists({ domain, entries }: MessageCursors["exists"]): void {
     if (domain === this.#own.id) return this.#begin(this.#own);
     const known = this.#hypervisor.find(domain);
+    const other = known ?? this.#hypervisor.adopt(domain, (host) => this.#outsider(host, domain));
+    if (other instanceof OutsideDomain) other.table.cover(entries);
+    // What was said before of that id, the hub does not take to be of this domain.
+    if (known === undefined) this.#messages.exists(domain, 0);
+  }
+
+  #outsider(host: Host, domain: DomainId): OutsideDomain | SharedDomain {
     const raised = (port: PortEnd) => {
       if (port.peer !== null) this.#messages.event(port.peer.port);
     };
-    const outside =
-      known ?? this.#hypervisor.adopt(domain, (host) => new OutsideDomain(host, domain, OUTSIDE_LIMITS, raised));
-    outside.table.cover(entries);
-    // What was said before of that id, the hub does not take to be of this domain.
-    if (known === undefined) this.#messages.exists(domain, 0);
+    const arena = this.#arenaOf(domain);
+    if (arena !== undefined) return new SharedDomain(host, domain, arena, raised);
+    return new OutsideDomain(host, domain, OUTSIDE_LIMITS, raised);
+  }
+
+  /** Undefined where no memory is shared. */
+  #arenaOf(domain: DomainId): Arena | undefined {
+    const { arenaOf } = this.#options;
+    if (arenaOf === undefined) return undefined;
+    const arena = arenaOf(domain);
+    if (arena === undefined) throw new ProtocolError(`domain ${domain} without its memory`);
+    return arena;
   }
 
   /** Bytes of others that came later would overwrite what the domain has written by then. */
@@ -151,7 +173,7 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   }
 
   gone({ domain }: MessageCursors["gone"]): void {
-    this.#outside(domain).end();
+    this.#other(domain).end();
   }
 
   grant({ domain, reference, to, writing, generation }: MessageCursors["grant"]): void {
@@ -199,18 +221,18 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   }
 
   open({ domain, port, serial, remote }: MessageCursors["open"]): void {
-    const { events } = this.#outside(domain);
+    const { events } = this.#other(domain);
     // What the own port was bound to is offered again; here it never was anything else.
     if (events.end(port)?.serial === serial) return;
     if (!events.openAt(port, remote, serial)) throw new ProtocolError(`port ${port} of domain ${domain} is not free`);
   }
 
   close({ domain, port }: MessageCursors["close"]): void {
-    this.#outside(domain).events.close(port);
+    this.#other(domain).events.close(port);
   }
 
   bind({ domain, port, serial, remote, remotePort, remoteSerial }: MessageCursors["bind"]): void {
-    const { events } = this.#outside(domain);
+    const { events } = this.#other(domain);
     if (remote !== this.#own.id || !events.bindAt(port, serial, remote, remotePort, remoteSerial)) {
       throw new ProtocolError(`port ${port} of domain ${domain} is bound, and cannot be`);
     }
@@ -233,7 +255,8 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   /** The hub sees it by the references it is told. */
   grew(): void {}
 
-  granted(domain: HostedDomain, reference: number): void {
+  granted(domain: GrantingDomain, reference: number): void {
+    if (domain.arena !== null) return;
     const page = domain.memory.find(domain.table.frame(reference));
     if (domain === this.#self && page !== undefined) this.#messages.grant(this.#shared.add(domain, reference, page));
   }
@@ -285,9 +308,16 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
     return this.#self;
   }
 
-  #outside(id: number): OutsideDomain {
+  #other(id: number): HostedDomain {
     const domain = this.#hypervisor.find(id);
-    if (!(domain instanceof OutsideDomain)) throw new ProtocolError(`a message of domain ${id}, which there is not`);
+    if (domain === undefined || domain === this.#self) throw noSuchDomain(id);
+    return domain;
+  }
+
+  /** A domain whose pages have copies here. */
+  #outside(id: number): OutsideDomain {
+    const domain = this.#other(id);
+    if (!(domain instanceof OutsideDomain)) throw noSuchDomain(id);
     return domain;
   }
 
@@ -295,6 +325,7 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   #endUses(own: InProcessDomain): void {
     for (const { reference } of own.table.describe()) {
       const entry = this.#shared.find(own, reference);
+      if (own.arena !== null) own.table.setUse(reference, 0);
       if (entry?.live) {
         own.table.setUse(reference, 0);
         entry.toldUse = 0;
@@ -315,6 +346,10 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
     this.#messages.end(reason);
     this.transportEnded(reason);
   }
+}
+
+function noSuchDomain(id: number): ProtocolError {
+  return new ProtocolError(`a message of domain ${id}, which there is not`);
 }
 
 /** Keeps the page of an own entry while others use it. One that was freed before it was used is not to be kept. */

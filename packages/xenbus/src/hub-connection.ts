@@ -3,12 +3,14 @@
 
 import { copyBytes, ProtocolError } from "@pvscsi/wire";
 import {
+  type ArenaDescription,
   type DomainId,
   type GrantAccess,
   type HostedDomain,
   type Mapping,
   PAGE_SIZE,
   type Port,
+  type SharedDomain,
   type StoreConnection,
 } from "@pvscsi/xen";
 import type { MessageCursors } from "./abi/messages.js";
@@ -16,7 +18,7 @@ import { Connection, type ConnectionUser } from "./connection.js";
 import { FrameReader, type MessageReceiver } from "./frame-reader.js";
 import type { AdmittedDomain, Hub } from "./hub.js";
 import type { FrameTransport } from "./outbox.js";
-import type { OutsideDomain } from "./outside-domain.js";
+import { OutsideDomain } from "./outside-domain.js";
 import type { SharedEntry } from "./shared-pages.js";
 
 /** Bytes that may wait for a reader before whoever sends it still more has to go. */
@@ -26,13 +28,17 @@ const USE_NONE = 0;
 const USE_READING = 1;
 const USE_WRITING = 3;
 
+/** Hands the memory of a domain to a thread of this process, ahead of what is said of the domain. */
+export type ShowArena = (domain: DomainId, arena: ArenaDescription) => void;
+
 /** No port has it. */
 const NO_SERIAL = -1;
 
 export class HubConnection implements MessageReceiver, ConnectionUser {
-  readonly domain: OutsideDomain;
+  readonly domain: OutsideDomain | SharedDomain;
   readonly messages: Connection;
   readonly #hub: Hub;
+  readonly #show: ShowArena | null;
   readonly #store: StoreConnection;
   readonly #reader = new FrameReader();
   /** How the domain uses entries of others: by owner, then by reference. */
@@ -41,8 +47,9 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
   readonly #untold = new Map<DomainId, number>();
   #open = true;
 
-  constructor(hub: Hub, { domain, admission }: AdmittedDomain, transport: FrameTransport) {
+  constructor(hub: Hub, { domain, admission }: AdmittedDomain, transport: FrameTransport, show: ShowArena | null) {
     this.#hub = hub;
+    this.#show = show;
     this.domain = domain;
     this.messages = new Connection(transport, hub.scheduler, this);
     const identity = { domain: domain.id, privileged: admission.privileged ?? false };
@@ -77,9 +84,16 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
   }
 
   /** Tells of a domain that is new to the client. */
-  introduce({ id, table }: HostedDomain): void {
+  introduce(domain: HostedDomain): void {
+    const { id, table } = domain;
+    this.showMemory(domain);
     this.#untold.set(id, (this.#untold.get(id) ?? 0) + 1);
     this.messages.exists(id, table.entries);
+  }
+
+  /** Where memory is shared, a domain is known by its memory. */
+  showMemory(domain: HostedDomain): void {
+    if (domain.arena !== null) this.#show?.(domain.id, domain.arena);
   }
 
   deliver(port: Port): void {
@@ -123,22 +137,25 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
   grant({ domain, reference, generation, frame, to, writing }: MessageCursors["grant"]): void {
     this.#own(domain);
     if (writing > 1) throw new ProtocolError(`access ${writing}`);
-    const { entries } = this.domain.table;
-    const page = this.domain.enter(reference, to, frame, writing === 1, generation);
-    if (this.domain.table.entries !== entries) this.#hub.grew(this.domain);
-    this.#hub.announceGrant(this.domain, reference, page);
+    const own = this.#mirrored;
+    const { entries } = own.table;
+    const page = own.enter(reference, to, frame, writing === 1, generation);
+    if (own.table.entries !== entries) this.#hub.grew(own);
+    this.#hub.announceGrant(own, reference, page);
   }
 
   revoke({ domain, reference, generation }: MessageCursors["revoke"]): void {
     this.#own(domain);
-    const entry = this.#hub.shared.find(this.domain, reference);
+    const own = this.#mirrored;
+    const entry = this.#hub.shared.find(own, reference);
     if (!entry?.is(generation)) throw new ProtocolError(`reference ${reference} is revoked, and was not granted`);
-    this.#hub.revoked(this.domain, reference);
-    this.domain.drop(reference);
+    this.#hub.revoked(own, reference);
+    own.drop(reference);
   }
 
   use({ domain, reference, generation, use }: MessageCursors["use"]): void {
     const owner = this.#other(domain);
+    const own = this.#mirrored;
     if (use !== USE_NONE && use !== USE_READING && use !== USE_WRITING) throw new ProtocolError(`use ${use}`);
     const entry = owner === undefined ? undefined : this.#foreign(owner, reference, generation);
     if (owner === undefined || entry === undefined) return;
@@ -148,7 +165,7 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     if (use === USE_NONE) uses[reference] = undefined;
     else uses[reference] = this.#map(owner, entry, use === USE_WRITING ? "read-write" : "read-only") ?? before;
     // After the new mapping: the entry is in use all the time.
-    if (before !== undefined && uses[reference] !== before) this.domain.unmapEntry(before);
+    if (before !== undefined && uses[reference] !== before) own.unmapEntry(before);
   }
 
   range(
@@ -157,7 +174,8 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     at: number,
   ): void {
     if (length === 0 || offset + length > PAGE_SIZE) throw new ProtocolError(`a range ${offset}+${length} of a page`);
-    const owner = domain === this.domain.id ? this.domain : this.#other(domain);
+    const own = this.#mirrored;
+    const owner = domain === own.id ? own : this.#other(domain);
     if (owner === undefined) return;
     const entry = this.#sharedWith(owner, reference, generation);
     if (entry === undefined || entry.page === null) return;
@@ -196,6 +214,12 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
 
   store(piece: Uint8Array): void {
     this.#store.receive(piece);
+  }
+
+  /** The domain, when what it grants, maps and writes has to be said. */
+  get #mirrored(): OutsideDomain {
+    if (this.domain instanceof OutsideDomain) return this.domain;
+    throw new ProtocolError("pages are spoken of, where memory is shared");
   }
 
   /** What a domain says of itself. */

@@ -3,18 +3,21 @@
 
 import { fail, type Places, type Probes, type Scheduler } from "@pvscsi/wire";
 import {
+  Arena,
   DEFAULT_GRANT_FRAMES,
   DEFAULT_MAPTRACK_ENTRIES,
   type DomainId,
+  type GrantingDomain,
   type HostedDomain,
   Hypervisor,
   type MemoryPage,
   type PortEnd,
   type Replicas,
+  SharedDomain,
   type Xenstored,
 } from "@pvscsi/xen";
 import { Arrival } from "./arrival.js";
-import { HubConnection } from "./hub-connection.js";
+import { HubConnection, type ShowArena } from "./hub-connection.js";
 import type { FrameTransport } from "./outbox.js";
 import { type DomainLimits, OutsideDomain } from "./outside-domain.js";
 import { type SharedEntry, SharedPages } from "./shared-pages.js";
@@ -23,6 +26,8 @@ export interface HubOptions {
   readonly scheduler: Scheduler;
   readonly probes: Probes;
   readonly xenstored: Xenstored;
+  /** Whether its domains run in threads of this process, and share their memory; on sockets when it is left out. */
+  readonly sharedMemory?: boolean;
 }
 
 /** A domain that may connect. */
@@ -43,7 +48,7 @@ export interface Admission {
 export interface AdmittedDomain {
   readonly admission: Admission;
   readonly limits: DomainLimits;
-  readonly domain: OutsideDomain;
+  readonly domain: OutsideDomain | SharedDomain;
   /** Null until the domain has logged in. */
   connection: HubConnection | null;
 }
@@ -59,16 +64,19 @@ export class Hub implements Replicas {
   readonly scheduler: Scheduler;
   readonly probes: Probes;
   readonly xenstored: Xenstored;
+  /** Pages of which there are copies elsewhere; none where memory is shared. */
   readonly shared = new SharedPages();
+  readonly sharesMemory: boolean;
   /** Messages about grants that had ended meanwhile: dropped. */
   late = 0;
   readonly #admitted = new Map<DomainId, AdmittedDomain>();
 
-  constructor({ scheduler, probes, xenstored }: HubOptions) {
+  constructor({ scheduler, probes, xenstored, sharedMemory = false }: HubOptions) {
     this.scheduler = scheduler;
     this.probes = probes;
     this.xenstored = xenstored;
-    this.hypervisor = new Hypervisor({ scheduler, probes, replicas: this });
+    this.sharesMemory = sharedMemory;
+    this.hypervisor = new Hypervisor({ scheduler, probes, replicas: this, sharedMemory });
   }
 
   /** Makes a domain that exists from now on, and runs in the process that proves to be it. */
@@ -77,7 +85,11 @@ export class Hub implements Replicas {
     const { grantFrames = DEFAULT_GRANT_FRAMES, maptrackEntries = DEFAULT_MAPTRACK_ENTRIES } = admission;
     const limits = { memoryPages, grantFrames, maptrackEntries };
     const raised = (port: PortEnd) => this.connectionOf(id)?.messages.event(port.port);
-    const domain = this.hypervisor.adopt(id, (host) => new OutsideDomain(host, id, limits, raised));
+    const domain = this.hypervisor.adopt(id, (host) =>
+      this.sharesMemory
+        ? new SharedDomain(host, id, new Arena(limits), raised)
+        : new OutsideDomain(host, id, limits, raised),
+    );
     this.#admitted.set(id, { admission, limits, domain, connection: null });
   }
 
@@ -91,9 +103,17 @@ export class Hub implements Replicas {
     admitted.admission.ended?.(reason);
   }
 
-  /** A new connection, of whoever it may be: its frames, and its end, go to what is returned. */
-  accept(transport: FrameTransport): Arrival {
-    return new Arrival(this, transport);
+  /**
+   * A new connection, of whoever it may be: its frames, and its end, go to what is returned. A thread of this process is
+   * handed memory by `show`.
+   */
+  accept(transport: FrameTransport, show: ShowArena | null = null): Arrival {
+    return new Arrival(this, transport, show);
+  }
+
+  /** A thread has ended in the middle of what it did: others' pages are not its any more. */
+  endUses(id: DomainId): void {
+    for (const { table } of this.hypervisor.domains()) table.endUses(id);
   }
 
   /** A domain that was admitted; undefined when there is none of that id. */
@@ -102,16 +122,22 @@ export class Hub implements Replicas {
   }
 
   /** Whose connection it is, is proven: tells it all it has to know, and listens to it. */
-  join(admitted: AdmittedDomain, transport: FrameTransport, welcome: Uint8Array): HubConnection {
+  join(
+    admitted: AdmittedDomain,
+    transport: FrameTransport,
+    welcome: Uint8Array,
+    show: ShowArena | null,
+  ): HubConnection {
     if (admitted.connection !== null) fail(`domain ${admitted.domain.id} is connected already`);
-    const connection = new HubConnection(this, admitted, transport);
+    const connection = new HubConnection(this, admitted, transport, show);
     admitted.connection = connection;
     const { domain } = admitted;
+    connection.showMemory(domain);
     connection.messages.control(welcome);
     for (const other of this.hypervisor.domains()) {
       if (other === domain) continue;
       connection.introduce(other);
-      this.#announceGrants(connection, other, domain.id);
+      if (!(other instanceof SharedDomain)) this.#announceGrants(connection, other as GrantingDomain, domain.id);
       for (const port of other.events.ends()) {
         if (port.remote === domain.id && port.state === "unbound") connection.messages.open(port);
       }
@@ -137,7 +163,7 @@ export class Hub implements Replicas {
   }
 
   /** A grant was made, here or by a client. */
-  announceGrant(owner: HostedDomain, reference: number, page: MemoryPage): void {
+  announceGrant(owner: GrantingDomain, reference: number, page: MemoryPage): void {
     const entry = this.shared.add(owner, reference, page);
     this.connectionOf(entry.to)?.messages.grant(entry);
   }
@@ -158,12 +184,14 @@ export class Hub implements Replicas {
   }
 
   grew(domain: HostedDomain): void {
+    if (this.sharesMemory) return;
     for (const { domain: reader, messages } of this.#connections()) {
       if (reader !== domain) messages.exists(domain.id, domain.table.entries);
     }
   }
 
-  granted(domain: HostedDomain, reference: number): void {
+  granted(domain: GrantingDomain, reference: number): void {
+    if (this.sharesMemory) return;
     const to = domain.table.grantee(reference);
     if (!this.#admitted.has(to)) return;
     const page = domain.memory.find(domain.table.frame(reference));
@@ -222,7 +250,8 @@ export class Hub implements Replicas {
   }
 
   /** Grants made before the grantee came: with what the pages hold by now. */
-  #announceGrants({ messages }: HubConnection, owner: HostedDomain, to: DomainId): void {
+  #announceGrants({ messages }: HubConnection, owner: GrantingDomain, to: DomainId): void {
+    if (this.sharesMemory) return;
     for (const { reference, frame, to: grantee } of owner.table.describe()) {
       if (grantee !== to) continue;
       const page = owner.memory.find(frame);

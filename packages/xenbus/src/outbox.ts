@@ -13,7 +13,7 @@ export interface FrameTransport {
 }
 
 /** Bytes of a buffer: no frame of ours is longer. */
-const BUFFER_SIZE = 256 * 1024;
+export const BUFFER_SIZE = 256 * 1024;
 /** Bytes that wait before a barrier sends them. */
 const ENOUGH = 16 * 1024;
 

@@ -20,7 +20,7 @@ export interface DomainLimits {
   readonly maptrackEntries: number;
 }
 
-export class OutsideDomain extends HostedDomain {
+export class OutsideDomain extends HostedDomain<GrantTable> {
   readonly #mirrors: MirrorMemory;
 
   constructor(host: Host, id: DomainId, limits: DomainLimits, raised: PortRaised) {

@@ -1,6 +1,6 @@
 // Knows which pages of this process have copies in others, by their bytes and by their grants. Knows no connection.
 
-import type { DomainId, GrantReference, HostedDomain, MemoryPage } from "@pvscsi/xen";
+import type { DomainId, GrantingDomain, GrantReference, HostedDomain, MemoryPage } from "@pvscsi/xen";
 
 /** A grant with its page here. Kept for reuse under its reference. */
 export class SharedEntry {
@@ -42,7 +42,7 @@ export class SharedPages {
   readonly #byOwner = new Map<HostedDomain, (SharedEntry | undefined)[]>();
 
   /** Adds a grant as it stands in its owner's table. */
-  add(owner: HostedDomain, reference: GrantReference, page: MemoryPage): SharedEntry {
+  add(owner: GrantingDomain, reference: GrantReference, page: MemoryPage): SharedEntry {
     const entries = this.#entriesOf(owner);
     entries[reference] ??= new SharedEntry(owner, reference);
     const entry = entries[reference];
