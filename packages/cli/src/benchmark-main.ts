@@ -1,12 +1,12 @@
 // Knows the second process of a benchmark: serves what its argument names, answers who has started it, and ends with that.
 
-import type { Answers, Question, Reply, ServerName } from "./benchmark-process.js";
+import type { Address, Answers, Question, Reply, ServerName } from "./benchmark-process.js";
 import { serveBlocks } from "./benchmark-ws-server.js";
-import { BenchmarkBackend } from "./benchmark-xenbus.js";
+import { BenchmarkBackend, socketDoor } from "./benchmark-xenbus.js";
 
 /** What can be served. */
-type Servers = Readonly<Record<ServerName, () => Promise<Pick<BenchmarkBackend, "address" | "settled">>>>;
-const SERVERS: Servers = { xenbus: BenchmarkBackend.open, blocks: serveBlocks };
+type Servers = Readonly<Record<ServerName, () => Promise<Pick<BenchmarkBackend<Address>, "address" | "settled">>>>;
+const SERVERS: Servers = { xenbus: () => BenchmarkBackend.open(socketDoor), blocks: serveBlocks };
 
 const server = SERVERS[process.argv[2] as ServerName]();
 

@@ -1,13 +1,24 @@
-// Knows a dom0 in a process of its own, and the guest in the process that measures: between them is a WebSocket.
+// Knows a dom0 in a process or a thread of its own, and the guest where it is measured: between them is a WebSocket, or
+// the memory that they share.
 
 import { randomBytes } from "node:crypto";
 import { adapterDisk, type Contender } from "@pvscsi/bench";
 import { type MachineConfig, parseMachineConfig } from "@pvscsi/config";
 import { fail, nullProbes } from "@pvscsi/wire";
 import { type DomainId, Xenstored } from "@pvscsi/xen";
-import { connectXenbus, Hub, SECRET_SIZE, serveXenbus } from "@pvscsi/xenbus";
+import {
+  connectThread,
+  connectXenbus,
+  Hub,
+  type JoinedDomain,
+  openThreadLink,
+  SECRET_SIZE,
+  serveXenbus,
+  type ThreadLink,
+} from "@pvscsi/xenbus";
 import { DISK_SIZE, diskOver, filledStore, MACHINE } from "./benchmark-disk.js";
 import { type Address, BenchmarkProcess } from "./benchmark-process.js";
+import { BenchmarkThread } from "./benchmark-thread.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import { RunningGuest } from "./running-guest.js";
 import { PAGES_PER_MIB, System, type SystemOptions } from "./system.js";
@@ -15,22 +26,52 @@ import type { Outcome } from "./verb.js";
 
 const GUEST: DomainId = 1;
 
-/** The dom0, in the process that is not the one that measures. */
-export class BenchmarkBackend extends System {
+/** How a guest comes to the hub. */
+export interface Door<Address> {
+  /** Whether it runs in a thread of the hub's process. */
+  readonly sharedMemory: boolean;
+  open(hub: Hub, secret: Buffer): Promise<Address>;
+}
+
+/** To a hub in another process. */
+export const socketDoor: Door<Address> = {
+  sharedMemory: false,
+  async open(hub, secret) {
+    const { url } = await serveXenbus({ hub, clock: nodeClock, listen: { port: 0 } });
+    return { url, secret: secret.toString("hex") };
+  },
+};
+
+/** What a guest in another thread has to know. */
+export interface ThreadAddress {
+  readonly link: ThreadLink;
+  readonly secret: Uint8Array;
+}
+
+/** To a hub in another thread. */
+export const threadDoor: Door<ThreadAddress> = {
+  sharedMemory: true,
+  open: async (hub, secret) => ({ link: openThreadLink(hub), secret: Uint8Array.from(secret) }),
+};
+
+/** The dom0, where nothing is measured. */
+export class BenchmarkBackend<Where> extends System {
   /** Resolves when the guest may come. */
-  readonly address: Promise<Address>;
+  readonly address: Promise<Where>;
   /** Resolves when its disk is connected. */
   readonly settled: Promise<null>;
   readonly #hub: Hub;
   readonly #secret = randomBytes(SECRET_SIZE);
 
-  #letIn!: (address: Address) => void;
+  readonly #door: Door<Where>;
+  #letIn!: (address: Where) => void;
 
-  private constructor(options: SystemOptions) {
+  private constructor(options: SystemOptions, door: Door<Where>) {
     const xenstored = new Xenstored(options);
-    const hub = new Hub({ ...options, xenstored });
+    const hub = new Hub({ ...options, xenstored, sharedMemory: door.sharedMemory });
     super(options, xenstored, hub.hypervisor);
     this.#hub = hub;
+    this.#door = door;
     this.settled = this.#create();
     this.address = new Promise((resolve, reject) => {
       this.#letIn = resolve;
@@ -39,15 +80,16 @@ export class BenchmarkBackend extends System {
   }
 
   /** Starts a dom0 with the disk, and a guest that does not run yet. */
-  static async open(): Promise<BenchmarkBackend> {
+  static async open<Where>(door: Door<Where>): Promise<BenchmarkBackend<Where>> {
     const logicalUnit = diskOver(await filledStore());
-    return new BenchmarkBackend({
+    const options: SystemOptions = {
       clock: nodeClock,
       scheduler: nodeScheduler(),
       probes: nullProbes,
       directory: { open: async () => ({ logicalUnit, release: async () => {} }) },
       devices: { resolve: ({ text }) => ({ physicalDevice: text }) },
-    });
+    };
+    return new BenchmarkBackend(options, door);
   }
 
   async build(config: MachineConfig): Promise<DomainId> {
@@ -57,10 +99,9 @@ export class BenchmarkBackend extends System {
     return id;
   }
 
-  /** It runs in the process that measures, and may come now. */
+  /** It runs where it is measured, and may come now. */
   async unpause(): Promise<void> {
-    const { url } = await serveXenbus({ hub: this.#hub, clock: nodeClock, listen: { port: 0 } });
-    this.#letIn({ url, secret: this.#secret.toString("hex") });
+    this.#letIn(await this.#door.open(this.#hub, this.#secret));
   }
 
   async destroy(id: DomainId): Promise<void> {
@@ -85,29 +126,55 @@ export class BenchmarkBackend extends System {
   }
 }
 
+const parts = { clock: nodeClock, scheduler: nodeScheduler(), probes: nullProbes };
+
 /** scsifront here, scsiback and the store in another process, a WebSocket between them. */
 export async function overWebSocket(): Promise<Contender> {
   const backend = new BenchmarkProcess("xenbus");
   try {
     const { url, secret } = await backend.ask("address");
-    const parts = { clock: nodeClock, scheduler: nodeScheduler(), probes: nullProbes };
     const joined = await connectXenbus({ ...parts, url, domain: GUEST, secret: Buffer.from(secret, "hex") });
-    const { domain } = joined;
-    const running = new RunningGuest({ ...parts, name: "benchmark", domain });
-    await running.driver.start();
-    await backend.ask("settled");
-    const close = async () => {
-      const inOrder = running.close().then(() => domain.close());
-      await Promise.race([inOrder, backend.ended]).finally(() => backend.end());
-    };
-    return {
-      ...adapterDisk("websocket", running.guest.hosts[0].adapter, DISK_SIZE, close),
-      bound: "ws",
-      elsewhere: () => backend.ask("processor"),
-      ended: Promise.race([backend.ended, joined.ended]),
-    };
+    const disk = await guestDisk("websocket", joined, () => backend.ask("settled"), backend);
+    return { ...disk, bound: "ws", elsewhere: () => backend.ask("processor") };
   } catch (error) {
     await backend.end();
     throw error;
   }
+}
+
+/** scsifront here, scsiback and the store in another thread, which shares its memory. */
+export async function inSharedMemory(): Promise<Contender> {
+  const backend = new BenchmarkThread<ThreadAddress>("xenbus");
+  try {
+    const joined = await connectThread({ ...parts, domain: GUEST, ...(await backend.address) });
+    const disk = await guestDisk("worker", joined, () => backend.settled, backend);
+    return { ...disk, bound: "sab" };
+  } catch (error) {
+    await backend.end();
+    throw error;
+  }
+}
+
+/** Where the back end runs. */
+interface Elsewhere {
+  readonly ended: Promise<string>;
+  end(): Promise<void>;
+}
+
+/** The disk of a guest here, once it is connected. */
+async function guestDisk(
+  name: string,
+  { domain, ended }: JoinedDomain,
+  settled: () => Promise<unknown>,
+  backend: Elsewhere,
+): Promise<Contender> {
+  const running = new RunningGuest({ ...parts, name: "benchmark", domain });
+  await running.driver.start();
+  await settled();
+  const close = async () => {
+    const inOrder = running.close().then(() => domain.close());
+    await Promise.race([inOrder, backend.ended]).finally(() => backend.end());
+  };
+  const disk = adapterDisk(name, running.guest.hosts[0].adapter, DISK_SIZE, close);
+  return { ...disk, ended: Promise.race([backend.ended, ended]) };
 }

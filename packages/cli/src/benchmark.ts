@@ -15,8 +15,9 @@ import { parseMachineConfig } from "@pvscsi/config";
 import { Command, directAdapter, type HostAdapter, type MemoryStore, Target } from "@pvscsi/scsi";
 import { fail, nullProbes, seededRandom } from "@pvscsi/wire";
 import { DISK_SIZE, diskOver, filledStore, MACHINE } from "./benchmark-disk.js";
+import { overPlainRing } from "./benchmark-sab.js";
 import { overPlainFrames } from "./benchmark-ws.js";
-import { overWebSocket } from "./benchmark-xenbus.js";
+import { inSharedMemory, overWebSocket } from "./benchmark-xenbus.js";
 import { OneProcess } from "./one-process.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 
@@ -52,6 +53,8 @@ const TRANSPORTS: Readonly<Record<string, (store: MemoryStore) => Promise<Conten
   // In turns one after the other: a machine that changes its speed changes both.
   ws: overPlainFrames,
   websocket: overWebSocket,
+  sab: overPlainRing,
+  worker: inSharedMemory,
 };
 
 /** Those that need no second process. */

@@ -6,6 +6,8 @@ import { MessageCursors } from "./abi/messages.js";
 
 /** What carries frames, in order. */
 export interface FrameTransport {
+  /** Frames cost so little that none has to wait for others to join it. */
+  readonly prompt?: boolean;
   /** Takes a frame; `sent` is called once the bytes may be overwritten, and they have left this process. */
   send(frame: Uint8Array, sent: () => void): void;
   /** Ends the connection after what was sent, and tells the peer why. */
@@ -40,6 +42,7 @@ export interface OutboxOwner {
 
 export class Outbox implements Runnable {
   readonly #transport: FrameTransport;
+  readonly #enough: number;
   readonly #scheduler: Scheduler;
   readonly #owner: OutboxOwner;
   /** Frames that were given to the transport. */
@@ -52,6 +55,7 @@ export class Outbox implements Runnable {
 
   constructor(transport: FrameTransport, scheduler: Scheduler, owner: OutboxOwner) {
     this.#transport = transport;
+    this.#enough = transport.prompt ? 1 : ENOUGH;
     this.#scheduler = scheduler;
     this.#owner = owner;
     this.#buffers = new Pool(() => new FrameBuffer((buffer) => this.#done(buffer)));
@@ -91,7 +95,7 @@ export class Outbox implements Runnable {
 
   /** A moment at which a frame may well end: what waits is sent if it is enough. */
   barrier(): void {
-    if (this.#current.used >= ENOUGH) this.flush();
+    if (this.#current.used >= this.#enough) this.flush();
   }
 
   /** The end of the turn. */

@@ -44,6 +44,7 @@ const A_TURN = 16;
 const WAKE: ThreadMessage = { kind: "wake" };
 
 export class ThreadTransport implements FrameTransport, Runnable {
+  readonly prompt = true;
   readonly #port: ThreadPort;
   readonly #outgoing: FramePipe;
   readonly #incoming: FramePipe;

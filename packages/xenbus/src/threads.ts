@@ -77,7 +77,10 @@ function transportOver(
     incoming: new FramePipe(incoming),
     scheduler,
   });
-  port.on("message", (message: ThreadMessage) => transport.heard(message));
+  port.on("message", (message: ThreadMessage) => {
+    transport.heard(message);
+    transport.run();
+  });
   port.once("close", () => transport.closed());
   return transport;
 }

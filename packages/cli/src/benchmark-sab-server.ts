@@ -1,0 +1,52 @@
+// Knows the end of the plain ring that has the store: it answers each request with one entry.
+
+import { MessageChannel } from "node:worker_threads";
+import { type ByteStore, StoreRequest } from "@pvscsi/scsi";
+import { assert } from "@pvscsi/wire";
+import { filledStore } from "./benchmark-disk.js";
+import { REQUESTS, RING_SIZE, type RingAddress, RingEnd } from "./benchmark-sab-ring.js";
+import { nodeScheduler } from "./platform.js";
+
+/** Gives the other end of a new ring. */
+export async function serveRing(): Promise<RingAddress> {
+  const { port1, port2 } = new MessageChannel();
+  const memory = new SharedArrayBuffer(RING_SIZE);
+  new RingServer(await filledStore(), { memory, port: port1 });
+  return { memory, port: port2 };
+}
+
+class RingServer {
+  readonly #ring: RingEnd;
+  readonly #store: ByteStore;
+  readonly #requests: (StoreRequest | undefined)[] = [];
+
+  constructor(store: ByteStore, address: RingAddress) {
+    this.#store = store;
+    this.#ring = new RingEnd(address, REQUESTS, nodeScheduler(), (entry) => this.#run(entry));
+  }
+
+  #run(entry: number): void {
+    const ring = this.#ring;
+    const slot = ring.slot(entry);
+    const length = ring.length(entry);
+    let request = this.#requests[slot];
+    if (request?.length !== length) {
+      request = this.#newRequest(slot, length);
+      this.#requests[slot] = request;
+    }
+    request.operation = ring.operation(entry);
+    request.offset = ring.offset(entry);
+    this.#store.submit(request);
+  }
+
+  #newRequest(slot: number, length: number): StoreRequest {
+    const request = new StoreRequest();
+    request.length = length;
+    request.places = this.#ring.data(slot, length);
+    request.completed = ({ operation, offset, error }) => {
+      assert(error === null, "the store of a benchmark fails");
+      this.#ring.put(slot, operation === "write" ? "write" : "read", offset, length);
+    };
+    return request;
+  }
+}
