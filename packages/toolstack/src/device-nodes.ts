@@ -38,6 +38,11 @@ export function errorPath(path: string): string {
   return path.replace(/^(\/local\/domain\/\d+)\//, "$1/error/");
 }
 
+/** What stays when nothing is said any more: the directory that a domain is created with, and dom0 is without. */
+function errorRoot(domain: DomainId): string {
+  return domain === 0 ? "/local/domain/0" : `/local/domain/${domain}/error`;
+}
+
 /** Names and values in the order in which they are written. */
 type Nodes = ReadonlyArray<readonly [name: string, value: string]>;
 
@@ -124,7 +129,7 @@ export async function removeLun(
   const paths = devicePaths(guest, backend, devid);
   await store.remove(lunPath(paths.backend, name));
   await store.remove(lunPath(paths.frontend, name));
-  await removeWithParents(store, errorPath(lunPath(paths.backend, name)), `/local/domain/${backend}`);
+  await removeWithParents(store, errorPath(lunPath(paths.backend, name)), errorRoot(backend));
 }
 
 /** Removes all of a controller: what `writeController` wrote, what its drivers added, and parents that are empty then. */
@@ -136,9 +141,9 @@ export async function removeController(
 ): Promise<void> {
   const { frontend, backend: backendPath, libxl } = devicePaths(guest, backend, devid);
   await removeWithParents(store, frontend, `/local/domain/${guest}/device`);
-  await removeWithParents(store, errorPath(frontend), `/local/domain/${guest}/error`);
+  await removeWithParents(store, errorPath(frontend), errorRoot(guest));
   await removeWithParents(store, backendPath, `/local/domain/${backend}`);
-  await removeWithParents(store, errorPath(backendPath), `/local/domain/${backend}`);
+  await removeWithParents(store, errorPath(backendPath), errorRoot(backend));
   await removeWithParents(store, libxl, "");
   await removeWithParents(store, parentOf(counterPath(guest, devid)), "");
 }
