@@ -71,9 +71,8 @@ export class Arrival {
     const admitted = this.#hub.admitted(domain);
     if (!proves(secret, admitted)) throw new ProtocolError("no such domain, or a wrong secret");
     if (this.#hub.sharesMemory !== (this.#show !== null)) {
-      throw new ProtocolError(
-        `domain ${domain} runs ${this.#hub.sharesMemory ? "" : "not "}in a thread of the hub's process`,
-      );
+      const runs = this.#hub.sharesMemory ? "runs" : "does not run";
+      throw new ProtocolError(`domain ${domain} ${runs} in a thread of the hub's process`);
     }
     if (this.#connection !== null || admitted.connection !== null) {
       throw new ProtocolError(`domain ${domain} is connected already`);
