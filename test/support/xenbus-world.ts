@@ -42,6 +42,10 @@ class Lane implements Runnable {
     this.#scheduler.soon(this);
   }
 
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   send(frame: Uint8Array, sent: () => void): void {
     this.#waiting.push({ frame, sent });
     this.#scheduler.soon(this);
@@ -126,6 +130,10 @@ export interface SimulatedConnection {
   holdDown(held: boolean): void;
   /** Whether nothing leaves that the client sends. */
   holdUp(held: boolean): void;
+  /** Frames of the hub that have not left. */
+  waitingDown(): number;
+  /** Whether the client knows that it is over. */
+  hasEnded(): boolean;
 }
 
 export class XenbusWorld {
@@ -180,6 +188,10 @@ export class XenbusWorld {
     const holdUp = (held: boolean) => {
       up.held = held;
     };
-    return { arrival, client, cut, holdDown, holdUp };
+    let ended = false;
+    void client.ended.then(() => {
+      ended = true;
+    });
+    return { arrival, client, cut, holdDown, holdUp, waitingDown: () => down.waiting, hasEnded: () => ended };
   }
 }

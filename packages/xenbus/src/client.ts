@@ -121,6 +121,9 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
   /** The session's requests are bounded by their answers. */
   storeDrained(): void {}
 
+  /** What waits for the hub was made here. */
+  flooded(): void {}
+
   control(payload: Uint8Array): void {
     if (this.#self !== null) throw new ProtocolError("a second welcome");
     const { domain, memoryPages, grantFrames, maptrackEntries } = decodeWelcome(payload);

@@ -19,12 +19,17 @@ import type { SharedEntry } from "./shared-pages.js";
 /** Unsent bytes above which no rings are consumed, and xenstored's messages wait. */
 const CONGESTED = 1024 * 1024;
 
+/** Unsent bytes above which whoever makes them more has to go. */
+const FLOOD = 64 * 1024 * 1024;
+
 /** What a connection's messages are handed to once the peer may be answered. */
 export interface ConnectionUser {
   /** An event for a port has arrived. */
   deliver(port: Port): void;
   /** `store` takes bytes again, after it said no. */
   storeDrained(): void;
+  /** More waits for the peer than it may leave unread. */
+  flooded(): void;
 }
 
 export class Connection implements OutboxOwner {
@@ -233,6 +238,7 @@ export class Connection implements OutboxOwner {
     for (let at = base + size + payload; at < base + whole; at++) bytes[at] = 0;
     bytes[base] = type;
     this.#messages += 1;
+    if (this.#outbox.unsent > FLOOD) this.#user.flooded();
     return base;
   }
 }

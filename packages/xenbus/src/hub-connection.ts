@@ -21,8 +21,6 @@ import type { FrameTransport } from "./outbox.js";
 import { OutsideDomain } from "./outside-domain.js";
 import type { SharedEntry } from "./shared-pages.js";
 
-/** Bytes that may wait for a reader before whoever sends it still more has to go. */
-const FLOOD = 64 * 1024 * 1024;
 /** What `use` of a message may be: not used, read, written (and so read as well). */
 const USE_NONE = 0;
 const USE_READING = 1;
@@ -64,11 +62,24 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
   receive(frame: Uint8Array): void {
     if (!this.#open) return;
     try {
+      this.#hub.flooded = null;
       this.#reader.read(frame, this);
+      this.#checkReaders();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#hub.expel(this.domain.id, error.message);
     }
+  }
+
+  /** Who does not read is not to cost memory without end; whoever writes to it all the same breaks the rule. */
+  #checkReaders(): void {
+    const { flooded } = this.#hub;
+    if (flooded === null) return;
+    throw new ProtocolError(`${flooded.messages.unsent} bytes wait for domain ${flooded.domain.id}`);
+  }
+
+  flooded(): void {
+    this.#hub.flooded = this;
   }
 
   /** The hub ends the connection. */
@@ -181,7 +192,6 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     if (entry === undefined || entry.page === null) return;
     const { bytes } = entry.page;
     copyBytes(frame, at, bytes, offset, length);
-    this.#checkReaders(entry);
     const first = this.#hub.shared.at(bytes) as SharedEntry;
     this.#hub.forward(first, owner === this.domain ? null : entry, bytes, offset, length);
   }
@@ -274,14 +284,5 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     const uses: (Mapping | undefined)[] = [];
     this.#uses.set(owner, uses);
     return uses;
-  }
-
-  /** Who does not read is not to cost memory without end; whoever writes on all the same breaks the rule. */
-  #checkReaders({ owner, to }: SharedEntry): void {
-    for (const id of [owner.id, to]) {
-      if (id === this.domain.id) continue;
-      const unsent = this.#hub.connectionOf(id)?.messages.unsent ?? 0;
-      if (unsent > FLOOD) throw new ProtocolError(`${unsent} bytes wait for domain ${id}`);
-    }
   }
 }

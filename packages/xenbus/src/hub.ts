@@ -69,6 +69,8 @@ export class Hub implements Replicas {
   readonly sharesMemory: boolean;
   /** Messages about grants that had ended meanwhile: dropped. */
   late = 0;
+  /** Whom more waits for than anybody may leave unread, since the frame began that is read now. */
+  flooded: HubConnection | null = null;
   readonly #admitted = new Map<DomainId, AdmittedDomain>();
 
   constructor({ scheduler, probes, xenstored, sharedMemory = false }: HubOptions) {

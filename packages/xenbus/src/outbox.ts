@@ -18,6 +18,8 @@ export interface FrameTransport {
 export const BUFFER_SIZE = 256 * 1024;
 /** Bytes that wait before a barrier sends them. */
 const ENOUGH = 16 * 1024;
+/** Frames on their way at a time, but for full ones: each has a buffer, however few bytes are in it. */
+const MOST_FRAMES = 64;
 
 /** A frame that is being written, or is on its way. */
 class FrameBuffer {
@@ -50,7 +52,9 @@ export class Outbox implements Runnable {
   readonly #buffers: Pool<FrameBuffer>;
   #current: FrameBuffer;
   #queued = false;
+  /** Bytes, and frames, that are on their way. */
   #inFlight = 0;
+  #framesInFlight = 0;
   #open = true;
 
   constructor(transport: FrameTransport, scheduler: Scheduler, owner: OutboxOwner) {
@@ -95,14 +99,19 @@ export class Outbox implements Runnable {
 
   /** A moment at which a frame may well end: what waits is sent if it is enough. */
   barrier(): void {
-    if (this.#current.used >= this.#enough) this.flush();
+    if (this.#current.used >= this.#enough) this.#flushIfFew();
   }
 
   /** The end of the turn. */
   run(): void {
     this.#owner.turnEnds();
     this.#queued = false;
-    this.flush();
+    this.#flushIfFew();
+  }
+
+  /** To a peer that does not read, what comes now goes out with what comes later. */
+  #flushIfFew(): void {
+    if (this.#framesInFlight < MOST_FRAMES) this.flush();
   }
 
   flush(): void {
@@ -114,6 +123,7 @@ export class Outbox implements Runnable {
     }
     this.frames += 1;
     this.#inFlight += buffer.used;
+    this.#framesInFlight += 1;
     this.#current = this.#buffers.take();
     this.#transport.send(buffer.bytes.subarray(0, buffer.used), buffer.sent);
   }
@@ -134,6 +144,8 @@ export class Outbox implements Runnable {
 
   #done(buffer: FrameBuffer): void {
     this.#inFlight -= buffer.used;
+    this.#framesInFlight -= 1;
+    if (this.#current.used > 0) this.wake();
     buffer.used = 0;
     this.#buffers.giveBack(buffer);
     this.#owner.frameSent();

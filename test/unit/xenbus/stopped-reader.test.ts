@@ -2,7 +2,7 @@
 // all goes on once it reads again. Whoever goes on writing to it all the same is ended, and it is not.
 
 import { Places } from "@pvscsi/wire";
-import { type InProcessDomain, PAGE_SIZE } from "@pvscsi/xen";
+import { type InProcessDomain, PAGE_SIZE, type Page } from "@pvscsi/xen";
 import { expect } from "chai";
 import { RingTraffic } from "../../support/ring-traffic.js";
 import { Stand } from "./stand.js";
@@ -103,6 +103,56 @@ describe("xenbus: a domain that does not read", () => {
     expect(unsentOf(stand, FRONT)).to.equal(0);
     expect(stand.world.hub.hypervisor.leaks()).to.deep.equal([]);
   }).timeout(20_000);
+
+  it("(h) however many events it is sent, it costs a few frames", async () => {
+    const stand = new Stand(9);
+    const { domain: reader, connection } = await stand.connect(FRONT);
+    const sender = await stand.join(BACK);
+    const port = reader.events.allocateUnbound(BACK) as number;
+    await stand.settle();
+    const bound = sender.events.bindInterdomain(FRONT, port) as number;
+    await stand.settle();
+    connection.holdDown(true);
+    for (let i = 0; i < 500; i++) {
+      sender.events.notify(bound);
+      await stand.settle();
+    }
+    expect(connection.waitingDown()).to.be.within(1, 64);
+    expect(unsentOf(stand, FRONT)).to.be.below(1024);
+    connection.holdDown(false);
+    let heard = 0;
+    reader.events.listen(port, {
+      run: () => {
+        heard += 1;
+      },
+    });
+    await stand.settle();
+    expect(heard).to.be.above(0);
+    expect([connection.waitingDown(), unsentOf(stand, FRONT)]).to.deep.equal([0, 0]);
+  });
+
+  const FLOODS: Readonly<Record<string, (domain: InProcessDomain, page: Page) => void>> = {
+    "grants and their ends": ({ grants }, page) => grants.revoke(grants.grant(FRONT, page, "read-only")),
+    "ports and their ends": ({ events }) => events.close(events.allocateUnbound(FRONT) as number),
+  };
+  for (const [what, flood] of Object.entries(FLOODS)) {
+    it(`(h) whoever floods it with ${what} is ended, and it is not`, async () => {
+      const stand = new Stand(10);
+      const { connection } = await stand.connect(FRONT);
+      const { domain: writer, connection: flooding } = await stand.connect(BACK);
+      const [page] = writer.allocatePages(1);
+      connection.holdDown(true);
+      for (let i = 0; i < FLOOD / 16 && !flooding.hasEnded(); i++) {
+        flood(writer, page);
+        if (i % 10_000 === 9999) await stand.settle();
+      }
+      expect(await flooding.client.ended).to.match(/bytes wait for domain 1/);
+      expect(unsentOf(stand, FRONT)).to.be.within(FLOOD, FLOOD + 2 * MEBIBYTE);
+      connection.holdDown(false);
+      await stand.settle();
+      expect(unsentOf(stand, FRONT)).to.equal(0);
+    }).timeout(30_000);
+  }
 
   it("(h) watch events wait for it in xenstored, which ends it beyond its quota", async () => {
     const stand = new Stand(8);
