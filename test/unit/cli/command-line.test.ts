@@ -278,11 +278,15 @@ describe("pvscsi", () => {
       "4k randread d1|pvscsi",
       "4k randread d1|ws",
       "4k randread d1|websocket",
+      "4k randread d1|sab",
+      "4k randread d1|worker",
       "4k randread d15|bare copy",
       "4k randread d15|direct",
       "4k randread d15|pvscsi",
       "4k randread d15|ws",
       "4k randread d15|websocket",
+      "4k randread d15|sab",
+      "4k randread d15|worker",
     ]);
     const out = folder.path("out.json");
     const words = ["bench", ...quick, "--workloads", "seqread d8", "--transports", "pvscsi", "--json", "--out", out];
