@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { adapterDisk, type Contender } from "@pvscsi/bench";
 import { type MachineConfig, parseMachineConfig } from "@pvscsi/config";
-import { fail, nullProbes } from "@pvscsi/wire";
+import { fail, nullProbes, ProbeHub } from "@pvscsi/wire";
 import { type DomainId, Xenstored } from "@pvscsi/xen";
 import { connectXenbus, Hub, SECRET_SIZE, serveXenbus } from "@pvscsi/xenbus";
 import { DISK_SIZE, diskOver, filledStore, MACHINE } from "./benchmark-disk.js";
@@ -44,7 +44,7 @@ export class BenchmarkBackend extends System {
     return new BenchmarkBackend({
       clock: nodeClock,
       scheduler: nodeScheduler(),
-      probes: nullProbes,
+      probes: new ProbeHub(),
       directory: { open: async () => ({ logicalUnit, release: async () => {} }) },
       devices: { resolve: ({ text }) => ({ physicalDevice: text }) },
     });
