@@ -48,6 +48,17 @@ describe("pvscsi demo with its own devices", function () {
     });
   }
 
+  it("leaves nothing when a step fails, here as the guest's process is killed: 1", async () => {
+    const command = new RunningCommand(["demo"], { environment });
+    const [, guest] = await command.printed(/, domU (\d+)\n[\s\S]*^domU# dd if=.*image.raw/m);
+    process.kill(Number(guest), "SIGKILL");
+    const { status, output, errors } = await command.ended;
+    expect(status).to.equal(1);
+    expect(errors).to.match(/^pvscsi guest: domain 'domU' (has ended|takes no commands)/);
+    expect(output).to.not.include("== 3/8");
+    expectNothingLeft();
+  });
+
   it("leaves nothing when it is told to end in the midst of its work: 130", async () => {
     const command = new RunningCommand(["demo"], { environment });
     await command.printed(/^domU# dd if=.*image.raw/m);

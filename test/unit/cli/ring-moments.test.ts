@@ -1,9 +1,9 @@
 // Tests how what passes rings is recorded from probes, said to another process, and shown in the order of its time.
 
-import { Cursor, ProbeHub, ProtocolError } from "@pvscsi/wire";
+import { Cursor, ProbeHub, ProtocolError, Simulation, seededRandom } from "@pvscsi/wire";
 import { VSCSIIF_ENTRY_SIZE } from "@pvscsi/xen";
 import { expect } from "chai";
-import { type Moment, momentsText, parseMoments, recordRings, traceOf } from "pvscsi";
+import { type Moment, momentsText, parseMoments, recordRings, tellMoments, traceOf } from "pvscsi";
 import { transfer, World } from "./world.js";
 
 /** Two slots of a ring; the second one is written. */
@@ -69,6 +69,25 @@ describe("what passes a ring", () => {
     );
     expect(there.map(({ entry, ...rest }) => rest)).to.deep.equal(moments.map(({ entry, ...rest }) => rest));
     expect(parseMoments(momentsText([]))).to.deep.equal([]);
+  });
+
+  it("is told in pieces, once a turn, and to its last moment when nobody listens any more", async () => {
+    const simulation = new Simulation(seededRandom(1));
+    const probes = new ProbeHub();
+    const pieces: string[][] = [];
+    const left = new AbortController();
+    const print = (piece: string) => pieces.push(parseMoments(piece).map(({ probe }) => probe));
+    const told = tellMoments({ probes, now: () => 0, domain: 1 }, simulation, { print, signal: left.signal });
+    expect(pieces, "that it has begun").to.deep.equal([[]]);
+    probes.emit("scsiback:request", slots());
+    probes.emit("scsifront:response", slots());
+    expect(pieces, "not on the driver's stack").to.have.length(1);
+    while (simulation.step());
+    probes.emit("scsiback:request", slots());
+    left.abort();
+    expect(await told).to.deep.equal({ output: "", errors: "", status: 0 });
+    expect(pieces).to.deep.equal([[], ["scsiback:request", "scsifront:response"], ["scsiback:request"]]);
+    expect(probes.listening).to.equal(false);
   });
 
   for (const text of [
