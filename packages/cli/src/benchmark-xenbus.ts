@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { adapterDisk, type Contender } from "@pvscsi/bench";
 import { type MachineConfig, parseMachineConfig } from "@pvscsi/config";
-import { fail, nullProbes } from "@pvscsi/wire";
+import { fail, nullProbes, ProbeHub } from "@pvscsi/wire";
 import { type DomainId, Xenstored } from "@pvscsi/xen";
 import {
   connectThread,
@@ -85,7 +85,7 @@ export class BenchmarkBackend<Where> extends System {
     const options: SystemOptions = {
       clock: nodeClock,
       scheduler: nodeScheduler(),
-      probes: nullProbes,
+      probes: new ProbeHub(),
       directory: { open: async () => ({ logicalUnit, release: async () => {} }) },
       devices: { resolve: ({ text }) => ({ physicalDevice: text }) },
     };

@@ -13,7 +13,7 @@ import {
 } from "@pvscsi/bench";
 import { parseMachineConfig } from "@pvscsi/config";
 import { Command, directAdapter, type HostAdapter, type MemoryStore, Target } from "@pvscsi/scsi";
-import { fail, nullProbes, seededRandom } from "@pvscsi/wire";
+import { fail, ProbeHub, seededRandom } from "@pvscsi/wire";
 import { DISK_SIZE, diskOver, filledStore, MACHINE } from "./benchmark-disk.js";
 import { overPlainRing } from "./benchmark-sab.js";
 import { overPlainFrames } from "./benchmark-ws.js";
@@ -57,14 +57,11 @@ const TRANSPORTS: Readonly<Record<string, (store: MemoryStore) => Promise<Conten
   worker: inSharedMemory,
 };
 
-/** Those that need no second process. */
-const INSIDE = ["direct", "pvscsi"];
-
 export const TRANSPORT_NAMES: readonly string[] = Object.keys(TRANSPORTS);
 
-/** Measures the transports inside this process and gives the table. */
+/** Measures and gives the table. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
-  return formatComparison((await measure({ transports: INSIDE, ...options })).rows);
+  return formatComparison((await measure(options)).rows);
 }
 
 /** Measures every transport beside a bare copy of the same blocks from the same store. */
@@ -130,7 +127,7 @@ async function pvscsiInProcess(store: MemoryStore): Promise<Contender> {
   const system = new OneProcess({
     clock: nodeClock,
     scheduler: nodeScheduler(),
-    probes: nullProbes,
+    probes: new ProbeHub(),
     directory: { open: async () => ({ logicalUnit, release: async () => {} }) },
     devices: { resolve: ({ text }) => ({ physicalDevice: text }) },
   });

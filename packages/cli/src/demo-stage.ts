@@ -1,13 +1,10 @@
-// Knows how a step of the demonstration works with the system and shows what it does. Knows no step.
+// Knows how a step of the demonstration works with the system, by its verbs, and shows what it does. Knows no step.
 
-import type { Disk, Guest } from "@pvscsi/guest";
-import type { ByteStore } from "@pvscsi/scsi";
 import type { ControllerInfo } from "@pvscsi/toolstack";
-import { fail } from "@pvscsi/wire";
 import type { Printer } from "./printer.js";
-import type { Session } from "./session.js";
+import type { Moment } from "./ring-moments.js";
 import type { System } from "./system.js";
-import { Exit } from "./verb.js";
+import { Exit, type Outcome } from "./verb.js";
 import { runWhole } from "./verbs.js";
 
 /** A verb has failed, which it has told already. */
@@ -20,85 +17,115 @@ export class Failed extends Error {
   }
 }
 
-export class Stage {
-  readonly session: Session;
+/** A driver domain that the guest has a LUN of. */
+export interface DriverDomain {
+  readonly name: string;
+  /** Its domU.cfg. */
+  readonly config: string;
+  readonly physicalDevice: string;
+  readonly virtualDevice: string;
+}
+
+export interface StageOptions {
+  readonly system: System;
+  readonly printer: Printer;
   /** For files, until the end of the demonstration. */
   readonly folder: string;
-  /** The words of `create` for the guest of the demonstration. */
+  /** Where a dom0 keeps what it knows of its domains. */
+  readonly state: string;
+  /** The guest of the demonstration. */
+  readonly guest: string;
+  /** The words of `create` for it. */
   readonly create: readonly string[];
-  /** `things` before there was a guest. */
+  readonly driver: DriverDomain | null;
+  /** Aborted when nobody wants to see more of it. */
+  readonly signal: AbortSignal;
+}
+
+export class Stage {
+  readonly system: System;
+  readonly folder: string;
+  readonly state: string;
+  readonly guest: string;
+  readonly create: readonly string[];
+  readonly driver: DriverDomain | null;
+  /** `things` before there was a guest: nodes of xenstore, and what domains have open. */
   readonly before: string;
   readonly #printer: Printer;
+  readonly #signal: AbortSignal;
 
-  constructor(session: Session, printer: Printer, folder: string, create: readonly string[]) {
-    this.session = session;
-    this.folder = folder;
-    this.create = create;
-    this.#printer = printer;
-    this.before = this.things();
+  constructor(options: StageOptions) {
+    this.system = options.system;
+    this.folder = options.folder;
+    this.state = options.state;
+    this.guest = options.guest;
+    this.create = options.create;
+    this.driver = options.driver;
+    this.before = options.system.things();
+    this.#printer = options.printer;
+    this.#signal = options.signal;
   }
 
   title(text: string): void {
-    this.#printer.print(`\n== ${text} ==`);
+    this.print(`\n== ${text} ==`);
   }
 
   print(text: string): void {
-    this.#printer.print(text);
+    if (!this.#signal.aborted) this.#printer.print(text);
   }
 
   /** What a step has shown, now that it has. */
   proved(text: string): void {
-    this.#printer.print(`=> ${text}`);
+    this.print(`=> ${text}`);
   }
 
   /** Runs a verb as a person at dom0's prompt would. */
   async dom0(...words: readonly string[]): Promise<void> {
-    await this.run("dom0", this.session.system, words);
+    this.print(`\ndom0# ${words.join(" ")}`);
+    await this.#shown(words, Exit.done);
   }
 
-  /** Runs a command as a person at the guest's prompt would; it has to end with `status`. */
-  async domU(words: readonly string[], status: number = Exit.done): Promise<void> {
-    const { name } = this.guest;
-    await this.run(name, this.session.system, ["guest", name, "--", ...words], words, status);
+  /** Runs a command as a person at the guest's prompt would; gives its status, which has to be `expected` unless null. */
+  async domU(command: readonly string[], expected: number | null = Exit.done): Promise<number> {
+    this.print(`\n${this.guest}# ${command.join(" ")}`);
+    return this.#shown(this.#inGuest(command), expected);
   }
 
-  /** The guest of the demonstration. */
-  get guest(): Guest {
-    const [running] = this.session.system.guests.values();
-    return running?.guest ?? fail("the guest is gone");
+  /** The same without a look at it, whatever its status. */
+  quietly(...command: readonly string[]): Promise<Outcome> {
+    this.#signal.throwIfAborted();
+    return runWhole(this.system, this.#inGuest(command));
   }
 
-  get disks(): Disk[] {
-    const { guest } = this;
-    return guest.devices.flatMap((device) => guest.diskOf(device) ?? []);
-  }
-
-  store(name: string): ByteStore {
-    return this.guest.store(this.guest.disk(name) ?? fail(`the guest has no ${name}`));
+  /** The names of the guest's disks, or of the one at HOST:CHANNEL:TARGET:LUN. */
+  async disks(address = ""): Promise<string[]> {
+    const lines = (await this.quietly("lsscsi")).output.split("\n");
+    const wanted = lines.filter((line) => line.startsWith(address === "" ? "[" : `[${address}]`));
+    return wanted.flatMap((line) => /\/dev\/(sd[a-z]+)/.exec(line)?.[1] ?? []);
   }
 
   async controllers(): Promise<ControllerInfo[]> {
-    const { system } = this.session;
-    return system.vscsi.list(await system.toolstack.find(this.guest.name));
+    return this.system.vscsi.list(await this.system.toolstack.find(this.guest));
   }
 
-  /** All that guests can leave behind: nodes of xenstore, and what domains have open. */
-  things(): string {
-    return this.session.system.things();
+  /** What has passed all rings while `body` ran. */
+  async follow(body: () => Promise<void>): Promise<Moment[]> {
+    const moments: Moment[] = [];
+    const stop = await this.system.follow((moment) => moments.push(moment));
+    await body().finally(stop);
+    return moments;
   }
 
-  /** Runs a verb of `system`, shown as `typed` at the prompt of `place`; it has to end with `expected`. */
-  async run(
-    place: string,
-    system: System,
-    words: readonly string[],
-    typed: readonly string[] = words,
-    expected: number = Exit.done,
-  ): Promise<void> {
-    this.#printer.print(`\n${place}# ${typed.join(" ")}`);
-    const { output, errors, status } = await runWhole(system, words);
-    this.#printer.print(output);
-    this.#printer.error(errors);
-    if (status !== expected) throw new Failed(status === Exit.done ? Exit.failed : status);
+  #inGuest(command: readonly string[]): string[] {
+    return ["guest", this.guest, "--", ...command];
+  }
+
+  async #shown(words: readonly string[], expected: number | null): Promise<number> {
+    this.#signal.throwIfAborted();
+    const { output, errors, status } = await runWhole(this.system, words);
+    this.print(output);
+    if (!this.#signal.aborted) this.#printer.error(errors);
+    if (expected !== null && status !== expected) throw new Failed(status === Exit.done ? Exit.failed : status);
+    return status;
   }
 }

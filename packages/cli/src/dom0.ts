@@ -20,7 +20,7 @@ export interface Dom0Options {
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
   readonly printer: Printer;
   /** Resolves when it is to end. */
-  readonly ended: () => Promise<void>;
+  readonly ended: () => Promise<unknown>;
 }
 
 /** Runs dom0 and gives the exit status. Throws `ConfigError`, and `ToolstackError` when there is a dom0 already. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Knows how a domain runs as a process of its own, a guest or a driver domain: dom0 starts it, tells it who it is on a
-// file descriptor, and is where it connects to. Commands for a guest come on its own socket. It ends when its hub does.
+// file descriptor, and is where it connects to. What it is asked comes on its own socket. It ends when its hub does.
 
 import { dirname } from "node:path";
 import { openHost, readHostConfig } from "@pvscsi/host";
@@ -8,12 +8,11 @@ import { Scsiback } from "@pvscsi/scsiback";
 import { ProbeHub } from "@pvscsi/wire";
 import type { Domain } from "@pvscsi/xen";
 import { connectXenbus } from "@pvscsi/xenbus";
-import { serveSocket } from "./control-server.js";
+import { serveDomain } from "./domain-commands.js";
 import { type DomainSettings, readSettings, settingsLine, settingsSocket } from "./domain-settings.js";
-import { GUEST_VERB } from "./domain-verbs.js";
-import { nodeClock, nodeScheduler } from "./platform.js";
+import { machineTime, nodeClock, nodeScheduler } from "./platform.js";
 import { RunningGuest } from "./running-guest.js";
-import { Exit, outcomeOf } from "./verb.js";
+import { Exit } from "./verb.js";
 
 const parts = { clock: nodeClock, scheduler: nodeScheduler(), probes: new ProbeHub() };
 
@@ -26,7 +25,7 @@ async function start(settings: DomainSettings): Promise<StartedDomain> {
   const { url, domain: id, secret, host, authority } = settings;
   const trust = authority === "" ? {} : { authority };
   const joined = await connectXenbus({ ...parts, ...trust, url, domain: id, secret: Buffer.from(secret, "hex") });
-  const close = host === "" ? await startGuest(joined.domain, settings) : await startDriver(joined.domain, host);
+  const close = host === "" ? await startGuest(joined.domain, settings) : await startDriver(joined.domain, settings);
   const ended = joined.ended.then(async (reason) => {
     await close();
     return reason;
@@ -35,12 +34,10 @@ async function start(settings: DomainSettings): Promise<StartedDomain> {
 }
 
 /** A guest with its driver; gives what ends those who use its disks. */
-async function startGuest(domain: Domain, { name, socket }: DomainSettings): Promise<() => Promise<void>> {
-  const running = new RunningGuest({ ...parts, name, domain });
+async function startGuest(domain: Domain, settings: DomainSettings): Promise<() => Promise<void>> {
+  const running = new RunningGuest({ ...parts, name: settings.name, domain });
   await running.driver.start();
-  const control = await serveSocket(socket, ({ words, directory, program }) =>
-    outcomeOf(GUEST_VERB, program, () => running.run(words, directory)),
-  );
+  const control = await serveDomain(settings, rings(settings), running);
   return async () => {
     await control.close();
     for (const end of running.services.reverse()) await end();
@@ -48,10 +45,17 @@ async function startGuest(domain: Domain, { name, socket }: DomainSettings): Pro
 }
 
 /** A back end with devices of its own. What it has stored is as durable as it has said. */
-async function startDriver(domain: Domain, file: string): Promise<() => Promise<void>> {
-  const directory = openHost(await readHostConfig(file), { directory: dirname(file), clock: nodeClock });
+async function startDriver(domain: Domain, settings: DomainSettings): Promise<() => Promise<void>> {
+  const { host } = settings;
+  const directory = openHost(await readHostConfig(host), { directory: dirname(host), clock: nodeClock });
   await new Scsiback({ ...parts, domain, directory }).start();
-  return async () => {};
+  const control = await serveDomain(settings, rings(settings), null);
+  return () => control.close();
+}
+
+/** What passes them here, on the clock of all processes. */
+function rings({ domain }: DomainSettings) {
+  return { ...parts, now: machineTime, domain };
 }
 
 const dom0 = settingsSocket();

@@ -2,9 +2,10 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { open } from "node:fs/promises";
+import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
+import { fail } from "@pvscsi/wire";
 import { type DomainSettings, readStarted, SETTINGS_FD, settingsLine } from "./domain-settings.js";
 
 const SCRIPT = fileURLToPath(new URL("domain-main.js", import.meta.url));
@@ -24,21 +25,23 @@ export class DomainProcess {
   }
 
   /** Starts it; what it prints goes to the file `log`. Ctrl-C at dom0's terminal is not for it. */
-  static async start(settings: DomainSettings, log: string): Promise<DomainProcess> {
-    const file = await open(log, "a", 0o600);
+  static start(settings: DomainSettings, log: string): DomainProcess {
+    // At once: a dom0 that is told to end meanwhile has to know of every process there is.
+    const file = openSync(log, "a", 0o600);
     try {
-      const child = spawn(process.execPath, [SCRIPT], {
-        stdio: ["ignore", file.fd, file.fd, "pipe"],
-        detached: true,
-      });
+      const child = spawn(process.execPath, [SCRIPT], { stdio: ["ignore", file, file, "pipe"], detached: true });
       const started = new DomainProcess(child);
       const channel = child.stdio[SETTINGS_FD] as Socket;
       channel.on("error", () => {});
       channel.write(settingsLine(settings));
       return started;
     } finally {
-      await file.close();
+      closeSync(file);
     }
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? fail("a process that was not started");
   }
 
   /** Waits until the domain runs; gives why it does not, or null. */
@@ -54,10 +57,15 @@ export class DomainProcess {
     this.#child.kill("SIGCONT");
   }
 
+  /** Ends it at once, wherever it is. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   /** Waits for its end, which its hub has told it already; one that does not heed that is killed. */
   async end(): Promise<void> {
     this.unpause();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    const timer = setTimeout(() => this.kill(), PATIENCE);
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
     clearTimeout(timer);
   }

@@ -1,5 +1,8 @@
 export * from "./one-process.js";
 export * from "./platform.js";
+export * from "./ring-follow.js";
+export * from "./ring-moments.js";
+export * from "./ring-trace.js";
 export * from "./running-guest.js";
 export { openSession, physicalDevices, type Session } from "./session.js";
 export { runShell, type ShellOptions } from "./shell.js";

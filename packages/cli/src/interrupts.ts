@@ -6,14 +6,14 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Ends the process at a signal, unless somebody waits for one. */
 export class Interrupts {
-  #waiting: (() => void) | null = null;
+  #waiting: ((status: number) => void) | null = null;
 
   constructor() {
     for (const signal of SIGNALS) process.on(signal, () => this.#received(signal));
   }
 
-  /** Resolves at the next signal, which then does not end the process. */
-  next(): Promise<void> {
+  /** Resolves at the next signal, which then does not end the process, with the status it would have ended with. */
+  next(): Promise<number> {
     return new Promise((resolve) => {
       this.#waiting = resolve;
     });
@@ -22,8 +22,9 @@ export class Interrupts {
   #received(signal: (typeof SIGNALS)[number]): void {
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (waiting === null) process.exit(128 + constants.signals[signal]);
-    waiting();
+    const status = 128 + constants.signals[signal];
+    if (waiting === null) process.exit(status);
+    waiting(status);
   }
 }
 

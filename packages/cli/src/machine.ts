@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import {
   ConfigError,
@@ -19,8 +20,11 @@ import { type DomainId, Xenstored } from "@pvscsi/xen";
 import { Hub, SECRET_SIZE, serveXenbus, type XenbusServer } from "@pvscsi/xenbus";
 import { connectControl, runThere } from "./control-client.js";
 import { DomainProcess } from "./domain-process.js";
+import { machineTime } from "./platform.js";
+import { followThere } from "./ring-follow.js";
+import { type HearMoment, recordRings } from "./ring-moments.js";
 import { physicalDevices } from "./session.js";
-import { PAGES_PER_MIB, System, type SystemOptions } from "./system.js";
+import { DOM0, PAGES_PER_MIB, type ProcessInfo, System, type SystemOptions } from "./system.js";
 import type { Caller, Outcome } from "./verb.js";
 
 export interface MachineOptions extends SystemOptions {
@@ -66,6 +70,10 @@ export class Machine extends System {
   readonly #folder: string;
   #server: XenbusServer | null = null;
   #closing = false;
+  /** However this process ends, its domains do; one that is paused would not hear of it. */
+  readonly #exit = (): void => {
+    for (const { process } of this.#guests.values()) process?.kill();
+  };
 
   constructor(options: MachineOptions) {
     const xenstored = new Xenstored(options);
@@ -83,6 +91,8 @@ export class Machine extends System {
 
   override async start(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    // Before folders are removed that they may write to.
+    process.prependListener("exit", this.#exit);
     this.#server = await serveXenbus({ ...this.#options, hub: this.#hub });
     await super.start();
   }
@@ -117,6 +127,7 @@ export class Machine extends System {
     this.#closing = true;
     await super.close();
     await this.#server?.close();
+    process.removeListener("exit", this.#exit);
   }
 
   async build(config: MachineConfig): Promise<DomainId> {
@@ -143,7 +154,7 @@ export class Machine extends System {
       ...{ name, domain: id, url: this.url, secret: secret.toString("hex"), socket, authority },
       host: host?.file ?? "",
     };
-    built.process = await DomainProcess.start(settings, this.#file(config, "log"));
+    built.process = DomainProcess.start(settings, this.#file(config, "log"));
     void built.process.ended.then(() => this.#hub.expel(id, "its process has ended"));
     const failure = await built.process.running();
     if (failure !== null) throw new ToolstackError("FAIL", `domain '${name}' does not start: ${failure}`);
@@ -169,12 +180,35 @@ export class Machine extends System {
   }
 
   async runInGuest(id: DomainId, words: readonly string[], caller: Caller): Promise<Outcome> {
-    const { config } = this.#built(id);
-    const socket = await connectControl(this.#socket(id));
-    if (socket === null) throw new ToolstackError("FAIL", `domain '${config.name}' takes no commands`);
+    const { socket, who } = await this.#connect(id);
     caller.signal.addEventListener("abort", () => socket.destroy(), { once: true });
     const { directory, program, print } = caller;
-    return runThere(socket, `domain '${config.name}'`, { words, directory, program }, print);
+    return runThere(socket, who, { words: ["guest", ...words], directory, program }, print);
+  }
+
+  /** Each process tells of its own ends of the rings. */
+  override async follow(heard: HearMoment): Promise<() => Promise<void>> {
+    const { probes } = this.#options;
+    const own = recordRings({ probes, now: machineTime, domain: DOM0 }, heard);
+    const stops: (() => Promise<void> | void)[] = [own];
+    const stop = async (): Promise<void> => void (await Promise.all(stops.map((end) => end())));
+    try {
+      for (const [id, { process }] of this.#guests) {
+        if (process === null) continue;
+        const { socket, who } = await this.#connect(id);
+        stops.push(await followThere(socket, who, heard));
+      }
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    return stop;
+  }
+
+  override processes(): ProcessInfo[] {
+    return [...this.#guests.values()].flatMap(({ config: { name }, process }) =>
+      process === null ? [] : [{ name, pid: process.pid }],
+    );
   }
 
   /** Guests before the driver domains that they have their devices from. */
@@ -222,6 +256,14 @@ export class Machine extends System {
     const built = this.#guests.get(id);
     if (built === undefined) throw new ToolstackError("NOTFOUND", `domain ${id} does not run here`);
     return built;
+  }
+
+  /** Where a domain's process takes what it is asked. */
+  async #connect(id: DomainId): Promise<{ readonly socket: Socket; readonly who: string }> {
+    const { name } = this.#built(id).config;
+    const socket = await connectControl(this.#socket(id));
+    if (socket === null) throw new ToolstackError("FAIL", `domain '${name}' takes no commands`);
+    return { socket, who: `domain '${name}'` };
   }
 
   #socket(id: DomainId): string {

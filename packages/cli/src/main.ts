@@ -36,6 +36,7 @@ interface DemoWords {
   readonly dialect: VscsiDialect;
   readonly shell?: true;
   readonly serve?: true;
+  readonly oneProcess?: true;
 }
 
 interface BenchWords {
@@ -62,7 +63,9 @@ const program = new Command("pvscsi")
 
 program
   .command("demo")
-  .description("a guest reaches disks of dom0 through scsifront, a granted ring and scsiback, all in this process")
+  .description(
+    "a guest reaches disks of dom0 and of a driver domain, each a process, through scsifront, a granted ring and scsiback",
+  )
   .argument("[cfg]", "the guest's domU.cfg; an embedded one when it is left out")
   .option("--host <file>", "dom0's devices (default: host.yaml beside the cfg)")
   .addOption(new Option("--dialect <dialect>", "how vscsi is read").choices(DIALECTS).default("libxl"))
@@ -70,10 +73,15 @@ program
     new Option("--shell", "a prompt afterwards, with xl's verbs and commands inside the guest").conflicts("serve"),
   )
   .option("--serve", "stay up afterwards and serve the guest's disks over NBD")
+  .option("--one-process", "dom0 and guest share this process; there is no driver domain")
   .addHelpText("after", "\nExample: pvscsi demo configs/domU.cfg --shell")
   .action(async (config: string | undefined, words: DemoWords) => {
-    const { host, dialect } = words;
-    process.exitCode = await runDemo({ config, host, dialect, printer, afterwards: afterwardsOf(words) });
+    const { host, dialect, oneProcess = false } = words;
+    const interrupted = interrupts.next();
+    const more = { printer, interrupted, afterwards: afterwardsOf(words) };
+    process.exitCode = await runDemo({ config, host, dialect, oneProcess, ...more });
+    // Whatever a step was about when it was told to end goes on until now, a measurement for one.
+    void interrupted.then((status) => process.exit(status));
   });
 
 program
@@ -124,10 +132,10 @@ program.addHelpText(
 );
 
 function afterwardsOf({ shell, serve }: DemoWords): Parameters<typeof runDemo>[0]["afterwards"] {
-  if (serve) return (session) => serveDisks(session, printer, () => interrupts.next());
+  if (serve) return (shown) => serveDisks(shown, printer, () => interrupts.next());
   if (!shell) return undefined;
   const terminal = process.stdin.isTTY ? process.stdout : null;
-  return (session) => runShell(session.system, { input: process.stdin, printer, terminal });
+  return ({ system }) => runShell(system, { input: process.stdin, printer, terminal });
 }
 
 function listenAddress(text: string): Dom0Words["listen"] {

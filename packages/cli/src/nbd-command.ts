@@ -1,26 +1,32 @@
-// Knows `guest DOM -- nbd`: one disk of a guest, handed to any NBD client until the guest ends. Knows no message of NBD.
+// Knows `guest DOM -- nbd`: disks of a guest, handed to any NBD client until the guest ends. Knows no message of NBD.
 
-import { type NbdServerOptions, serveNbd } from "@pvscsi/nbd";
+import type { Guest } from "@pvscsi/guest";
+import { type NbdExportOptions, type NbdServerOptions, serveNbd } from "@pvscsi/nbd";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { pathIn } from "./node-files.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { RunningGuest } from "./running-guest.js";
-import { diskExport } from "./serve.js";
 import { UsageError } from "./verb.js";
 
-export const NBD_USAGE = "nbd DEV --socket PATH | --listen [ADDR:]PORT";
+export const NBD_USAGE = "nbd DEV... --socket PATH | --listen [ADDR:]PORT";
 
 /** Begins to serve and gives the URI that clients take. */
-export async function serveDisk(running: RunningGuest, words: readonly string[], directory: string): Promise<string> {
-  const [name, option, value, ...more] = words;
-  if (name === undefined || value === undefined || more.length > 0) throw new UsageError(NBD_USAGE);
+export async function serveDisks(running: RunningGuest, words: readonly string[], directory: string): Promise<string> {
+  const names = words.slice(0, -2);
+  const [option, value] = words.slice(-2);
+  if (names.length === 0) throw new UsageError(NBD_USAGE);
   const listen = listenOption(option, value, directory);
-  const disk = running.guest.disk(name);
-  if (disk === undefined) throw new ToolstackError("NOTFOUND", `${running.guest.name} has no disk ${name}`);
-  const served = diskExport(running.guest, disk);
-  const server = await serveNbd({ listen, exports: [served], clock: nodeClock, scheduler: nodeScheduler() });
+  const exports = names.map((name) => diskExport(running.guest, name));
+  const server = await serveNbd({ listen, exports, clock: nodeClock, scheduler: nodeScheduler() });
   running.services.push(() => server.close());
   return server.uri;
+}
+
+/** A disk under the name `domU-sda`, in sectors. */
+function diskExport(guest: Guest, name: string): NbdExportOptions {
+  const disk = guest.disk(name);
+  if (disk === undefined) throw new ToolstackError("NOTFOUND", `${guest.name} has no disk ${name}`);
+  return { name: `${guest.name}-${disk.name}`, store: guest.store(disk), minimumBlock: 512 };
 }
 
 /** Without an address only this machine is served; port 0 takes a free one. */

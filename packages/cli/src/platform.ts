@@ -9,6 +9,11 @@ export const nodeClock: Clock = platformClock({
   disarm: (handle) => clearTimeout(handle as NodeJS.Timeout),
 });
 
+/** Milliseconds that all processes of a machine count alike: `nodeClock` begins with each, the time of day may be set. */
+export function machineTime(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 export function nodeScheduler(): Scheduler {
   return new TurnScheduler((callback) => {
     setImmediate(callback);

@@ -4,7 +4,7 @@ import { Guest, runGuestCommand } from "@pvscsi/guest";
 import { type AdapterMessage, Scsifront } from "@pvscsi/scsifront";
 import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
 import type { Domain } from "@pvscsi/xen";
-import { serveDisk } from "./nbd-command.js";
+import { serveDisks } from "./nbd-command.js";
 import { filesIn } from "./node-files.js";
 import { Exit, type Outcome } from "./verb.js";
 
@@ -38,7 +38,7 @@ export class RunningGuest {
   /** Runs a command as at the guest's prompt; relative paths begin at `directory`. */
   async run(command: readonly string[], directory: string): Promise<Outcome> {
     if (command[0] === "nbd") {
-      return { output: await serveDisk(this, command.slice(1), directory), errors: "", status: Exit.done };
+      return { output: await serveDisks(this, command.slice(1), directory), errors: "", status: Exit.done };
     }
     const { output, status } = await runGuestCommand(this.guest, command, filesIn(directory));
     return { output, errors: "", status };

@@ -10,7 +10,6 @@ import type { SystemOptions } from "./system.js";
 
 export interface Session {
   readonly system: OneProcess;
-  readonly probes: ProbeHub;
   close(): Promise<void>;
 }
 
@@ -41,10 +40,9 @@ export function physicalDevices(host: Host): PhysicalDevices {
 
 /** Starts a dom0 with its guests in this process. Throws `ConfigError`. */
 export async function openSession(hostFile: string, directory: string): Promise<Session> {
-  const probes = new ProbeHub();
-  const system = new OneProcess({ ...(await systemOptions(hostFile, directory)), probes });
+  const system = new OneProcess(await systemOptions(hostFile, directory));
   await system.start();
-  return { system, probes, close: () => system.close() };
+  return { system, close: () => system.close() };
 }
 
 /** What a dom0 has here; relative paths in its host.yaml begin at `directory`. Throws `ConfigError`. */

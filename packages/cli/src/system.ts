@@ -5,7 +5,7 @@ import type { MachineConfig } from "@pvscsi/config";
 import type { DeviceDirectory } from "@pvscsi/scsi";
 import { Scsiback } from "@pvscsi/scsiback";
 import { type Launcher, type PhysicalDevices, Toolstack, VscsiDevices } from "@pvscsi/toolstack";
-import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
+import type { Clock, ProbeHub, Scheduler } from "@pvscsi/wire";
 import {
   connectInProcess,
   type Domain,
@@ -14,21 +14,28 @@ import {
   type Xenstored,
   type XenstoreSession,
 } from "@pvscsi/xen";
+import { type HearMoment, recordRings } from "./ring-moments.js";
 import type { Caller, Outcome } from "./verb.js";
 
-const DOM0 = 0;
+export const DOM0 = 0;
 export const PAGES_PER_MIB = 256;
 
 export interface SystemOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
-  readonly probes: Probes;
+  readonly probes: ProbeHub;
   readonly directory: DeviceDirectory;
   readonly devices: PhysicalDevices;
   /** Segments that scsiback offers in feature-sg-grant; null offers none. Linux' 128 when it is left out. */
   readonly indirectLimit?: number | null;
   /** Gives drivers their domain in a wrapping, e.g. one that fails now and then. */
   readonly wrap?: (domain: Domain) => Domain;
+}
+
+/** A domain's process. */
+export interface ProcessInfo {
+  readonly name: string;
+  readonly pid: number;
 }
 
 export abstract class System implements Launcher {
@@ -39,9 +46,11 @@ export abstract class System implements Launcher {
   readonly vscsi: VscsiDevices;
   readonly toolstack: Toolstack;
   readonly #dom0: Domain;
+  readonly #rings: Pick<SystemOptions, "probes" | "clock">;
   #nextDomain = DOM0 + 1;
 
   constructor(options: SystemOptions, xenstored: Xenstored, hypervisor: Hypervisor) {
+    this.#rings = options;
     this.xenstored = xenstored;
     this.hypervisor = hypervisor;
     this.store = connectInProcess(xenstored, { domain: DOM0, privileged: true }, options.scheduler);
@@ -71,6 +80,18 @@ export abstract class System implements Launcher {
   /** All that domains can leave behind: nodes of xenstore, and what domains have open. */
   things(): string {
     return `${this.xenstored.dump()}${JSON.stringify(this.hypervisor.describe(), null, 1)}`;
+  }
+
+  /** Hears of what passes over all rings until the function that it gives is called, and has ended. */
+  async follow(heard: HearMoment): Promise<() => Promise<void>> {
+    const { probes, clock } = this.#rings;
+    const stop = recordRings({ probes, now: () => clock.now(), domain: DOM0 }, heard);
+    return async () => stop();
+  }
+
+  /** The domains that are processes of their own. */
+  processes(): readonly ProcessInfo[] {
+    return [];
   }
 
   abstract build(config: MachineConfig): Promise<DomainId>;

@@ -11,7 +11,8 @@ export async function withTemporaryFolder<Result>(
   body: (folder: string) => Promise<Result>,
 ): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), prefix));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  // A process that was killed just now may still make its last file while we remove.
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.once("exit", remove);
   try {
     return await body(folder);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseHostConfig, parseMachineConfig } from "@pvscsi/config";
 import { openHost } from "@pvscsi/host";
 import type { ByteStore } from "@pvscsi/scsi";
-import { fail, nullProbes } from "@pvscsi/wire";
+import { fail, ProbeHub } from "@pvscsi/wire";
 import { nodeClock, nodeScheduler, OneProcess, physicalDevices } from "pvscsi";
 
 export const DISK_SIZE = 256 * 1024 * 1024;
@@ -27,7 +27,7 @@ export async function openGuestDisk(backing: Backing, folder: string): Promise<G
   const system = new OneProcess({
     clock,
     scheduler: nodeScheduler(),
-    probes: nullProbes,
+    probes: new ProbeHub(),
     directory: host,
     devices: physicalDevices(host),
   });

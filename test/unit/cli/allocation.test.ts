@@ -1,5 +1,5 @@
 import { Command, createDisk, type HostAdapter, type LogicalUnit, MemoryStore } from "@pvscsi/scsi";
-import { nullProbes } from "@pvscsi/wire";
+import { ProbeHub } from "@pvscsi/wire";
 import { expect } from "chai";
 import { nodeClock, nodeScheduler, OneProcess } from "pvscsi";
 import { collectGarbage } from "../../support/allocation.js";
@@ -72,7 +72,7 @@ describe("commands through scsifront, ring, scsiback, target and memory", () => 
       const system = new OneProcess({
         clock: nodeClock,
         scheduler: nodeScheduler(),
-        probes: nullProbes,
+        probes: new ProbeHub(),
         directory: { open: async () => ({ logicalUnit, release: async () => {} }) },
         devices: { resolve: ({ text }) => ({ physicalDevice: text }) },
       });

@@ -1,9 +1,8 @@
-import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, readdirSync, readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
-import { repositoryRoot } from "../../support/repository.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { pvscsi, RunningCommand } from "./command.js";
+import { processesOf, pvscsi, RunningCommand } from "./command.js";
 
 const HOST = `hosts:
   - host: 0
@@ -25,7 +24,10 @@ describe("pvscsi demo with files of one's own", () => {
     temporary = folder.path("tmp");
   });
 
-  const expectNothingLeft = () => expect(readdirSync(temporary)).to.deep.equal([".keep"]);
+  const expectNothingLeft = () => {
+    expect(readdirSync(temporary)).to.deep.equal([".keep"]);
+    expect(processesOf(temporary), "processes that are left").to.deep.equal([]);
+  };
 
   async function run(words: readonly string[], input = "") {
     const result = await pvscsi(words, { environment: { TMPDIR: temporary }, input });
@@ -34,11 +36,11 @@ describe("pvscsi demo with files of one's own", () => {
   }
 
   it("shows the steps that make sense, changes no data, and ends with 0", async () => {
-    const { status, output, errors } = await run(["demo", folder.path("domU.cfg")]);
+    const { status, output, errors } = await run(["demo", "--one-process", folder.path("domU.cfg")]);
     expect(errors).to.equal("");
     expect(status).to.equal(0);
     expect(output.match(/^== .*/gm)).to.deep.equal([
-      "== 1/3 A guest gets LUNs of dom0: scsifront, a granted ring, scsiback ==",
+      "== 1/3 A guest gets LUNs: scsifront, a granted ring, scsiback ==",
       "== 2/3 One READ followed across the ring ==",
       "== 3/3 The guest is ended, and nothing is left of it ==",
     ]);
@@ -49,6 +51,25 @@ describe("pvscsi demo with files of one's own", () => {
     ]);
     expect(output).to.include("target    begins READ(10) lba=8 blocks=8").and.not.include("WRITE");
     expect(output).to.match(/dom0# scsi-list small\nIdx BE .*\n0 .*\n1 /);
+  });
+
+  it("does so between two processes, dom0 and the guest, unless it is told otherwise", async () => {
+    const { status, output, errors } = await run(["demo", folder.path("domU.cfg")]);
+    expect({ status, errors }).to.deep.equal({ status: 0, errors: "" });
+    const [first = "", second, third] = output.match(/^=> .*/gm) ?? [];
+    const [, dom0, guest] = /; the processes: dom0 (\d+), small (\d+)$/.exec(first) ?? expect.fail(first);
+    expect(dom0).to.not.equal(guest);
+    expect(second).to.match(/^=> 1 request, 1 response, 2 events between two processes; /);
+    expect(third).to.match(/as it was before the guest; the processes have ended$/);
+    const moments = output
+      .match(/^ +\d+ us {2}\S+ +\S+/gm)
+      ?.map((line) => line.replace(/^.*us +/, "").replace(/ +/, " "));
+    // One clock for all processes: nothing comes before what it follows from.
+    expect(moments).to.deep.equal([
+      ...["scsifront writes", "scsifront moves", "scsiback copies", "target begins", "target ends"],
+      ...["scsiback unmaps,", "scsiback moves", "scsifront takes"].map((text) => text.replace(",", "")),
+    ]);
+    expect(output).to.include("target    begins READ(10) lba=8 blocks=8").and.not.include("WRITE");
   });
 
   it("takes dom0's devices from the file of --host", async () => {
@@ -213,6 +234,21 @@ describe("pvscsi demo with files of one's own", () => {
     expectNothingLeft();
   });
 
+  it("takes along a guest that is paused, however it ends", async () => {
+    const command = new RunningCommand(["demo", "--shell", folder.path("domU.cfg")], {
+      environment: { TMPDIR: temporary },
+      stays: true,
+    });
+    await command.ask("pause small\ndomname 0", /\nDomain-0\n/);
+    command.child.stdout?.destroy();
+    command.child.stdin?.write("list\n");
+    expect((await command.ended).status).to.equal(141);
+    for (const end = performance.now() + 10_000; performance.now() < end && processesOf(temporary).length > 0; ) {
+      await setTimeout(20);
+    }
+    expectNothingLeft();
+  });
+
   it("removes its folders when it is told to end", async () => {
     const command = new RunningCommand(["demo", "--serve", folder.path("domU.cfg")], {
       environment: { TMPDIR: temporary },
@@ -317,22 +353,4 @@ describe("pvscsi", () => {
     expect(errors).to.match(/^pvscsi: ENOENT: no such file or directory, open '.*none\/out.json'\n$/);
     expect(status).to.equal(1);
   });
-});
-
-describe("pvscsi demo", () => {
-  it("shows all of it with its own devices: equal sums, hotplug under I/O, the ring, Linux's errors, the ratio, nothing left", async () => {
-    const configs = join(repositoryRoot, "configs");
-    const before = readdirSync(configs);
-    const { status, output, errors } = await pvscsi(["demo", join(configs, "domU.cfg")]);
-    expect(errors).to.equal("");
-    expect(status).to.equal(0);
-    expect(output.match(/^=> /gm)).to.have.length(8);
-    expect(new Set(output.match(/^[0-9a-f]{64}(?= {2})/gm))).to.have.property("size", 1);
-    expect(output).to.match(/=> meanwhile [1-9]\d* blocks/);
-    expect(output).to.include("critical medium error, dev sdd, sector 1000");
-    const folder = /if=(\S+)\/image.raw/.exec(output)?.[1] ?? expect.fail("no image");
-    expect(existsSync(folder)).to.equal(false);
-    expect(output).to.match(/=> what the guest's process wrote through ws:\/\/127\.0\.0\.1:\d+ came back/);
-    expect(readdirSync(configs), "nothing is put beside the configs").to.deep.equal(before);
-  }).timeout(60_000);
 });

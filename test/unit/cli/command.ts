@@ -1,6 +1,7 @@
 // Knows how the real command line is run in a test: as a process of its own, with what it is given to read.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../../support/repository.js";
 
@@ -67,4 +68,15 @@ export class RunningCommand {
 /** Runs `pvscsi` with words, to its end. */
 export function pvscsi(words: readonly string[], options: CommandOptions = {}): Promise<Result> {
   return new RunningCommand(words, options).ended;
+}
+
+/** Processes that were started with this folder for what they need for a while; one that has just ended is none. */
+export function processesOf(temporary: string): string[] {
+  return readdirSync("/proc").filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, "utf8").includes(`TMPDIR=${temporary}\0`);
+    } catch {
+      return false;
+    }
+  });
 }

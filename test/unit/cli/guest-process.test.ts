@@ -1,8 +1,10 @@
 // Tests that each guest of a dom0 is a process: what it knows, how it is stopped, and what is left when it dies.
 
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
+import { type Moment, parseMoments } from "pvscsi";
 import { CERTIFICATE, CERTIFICATE_KEY } from "../../support/certificate.js";
 import { Dom0Stand } from "./dom0-stand.js";
 
@@ -211,6 +213,55 @@ describe("a driver domain of pvscsi dom0", function () {
     await dom0.good("scsi-detach", "two", "1:0:0:0");
     expect(JSON.parse(await dom0.good("lsgrants", "drv", "--json"))).to.deep.equal({ grants: [], mappings: [] });
   });
+
+  it("tells, as its guest does, what passes the ring: one READ, in the order of one clock", async () => {
+    await createBoth();
+    const driver = await follow("1");
+    const guest = await follow("2");
+    await dom0.good("guest", "both", "--", "dd", "if=/dev/sda", "of=/dev/null", "bs=4k", "skip=1", "count=1");
+    const [driven, guested] = [await driver.end(), await guest.end()];
+    expect(new Set(driven.map(({ domain }) => domain))).to.deep.equal(new Set([1]));
+    expect(new Set(guested.map(({ domain }) => domain))).to.deep.equal(new Set([2]));
+    const merged = [...driven, ...guested].sort((a, b) => a.at - b.at);
+    expect(merged.map(({ probe }) => probe)).to.deep.equal([
+      ...["scsifront:request", "scsifront:push", "scsiback:request", "task:begin", "task:end"],
+      ...["scsiback:response", "scsiback:push", "scsifront:response"],
+    ]);
+    const [request, , , begun, , response] = merged;
+    expect(begun.task).to.equal("READ(10) lba=8 blocks=8");
+    expect(request.entry?.subarray(4, 14)).to.deep.equal(Buffer.from("28000000000800000800", "hex"));
+    expect(response.entry?.subarray(0, 2), "its rqid").to.deep.equal(request.entry?.subarray(0, 2));
+    // Who listens no more costs no more, and there may be another one.
+    expect(await (await follow("1")).end()).to.deep.equal([]);
+  });
+
+  it("takes no commands of a guest", async () => {
+    await createBoth();
+    expect(await dom0.bad("guest", "drv", "--", "lsscsi")).to.equal("pvscsi guest: domain 'drv' takes no commands");
+  });
+
+  /** Follows what passes the rings of a domain's process, from now until its end is asked for. */
+  async function follow(domain: string): Promise<{ end(): Promise<Moment[]> }> {
+    const socket = connect(folder.path("state", "domains", `${domain}.sock`)).setEncoding("utf8");
+    let text = "";
+    const closed = new Promise((resolve) => socket.on("data", (piece) => (text += piece)).on("close", resolve));
+    const request = { version: 2, words: ["follow"], directory: "/", program: "pvscsi" };
+    socket.write(`${JSON.stringify(request)}\n`);
+    await until("it follows", () => text.includes("\n"));
+    return {
+      async end() {
+        socket.end();
+        await closed;
+        const lines = text
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line));
+        expect(lines[0]).to.deep.equal({ version: 2, piece: "[]" });
+        expect(lines.pop()).to.deep.equal({ version: 2, output: "", errors: "", status: 0 });
+        return lines.flatMap(({ piece }) => parseMoments(piece));
+      },
+    };
+  }
 
   it("says which device files and which back ends there are none of", async () => {
     expect(await dom0.bad("create", "bare.cfg")).to.match(/bare\.cfg:1:1: a driver domain without a setting such as/);

@@ -19,9 +19,10 @@ describe("pvscsi demo --serve", () => {
     });
   });
 
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`serves the guest's disks over NBD until ${signal}, then ends with 0 and leaves nothing`, async () => {
-      const command = new RunningCommand(["demo", "--serve", folder.path("domU.cfg")], {
+  for (const [signal, ...more] of [["SIGTERM"], ["SIGINT"], ["SIGINT", "--one-process"]] as const) {
+    const mode = more.map((word) => `${word}: `).join("");
+    it(`${mode}serves the guest's disks over NBD until ${signal}, then ends with 0 and leaves nothing`, async () => {
+      const command = new RunningCommand(["demo", "--serve", ...more, folder.path("domU.cfg")], {
         environment: { TMPDIR: folder.path("tmp") },
       });
       const [, name, path] = await command.printed(/^nbd\+unix:\/\/\/(\S+)\?socket=(\S+)$[\s\S]*SIGTERM\n/m);
@@ -39,6 +40,28 @@ describe("pvscsi demo --serve", () => {
       expect(readdirSync(folder.path("tmp"))).to.deep.equal([".keep"]);
     });
   }
+
+  it("hands all of them out on one socket, each by its name", async () => {
+    folder.write({
+      "host.yaml":
+        "hosts:\n  - host: 0\n    luns:\n      - { address: 0:0:0:0, memory: 1MiB }\n      - { address: 0:0:0:1, memory: 2MiB }\n",
+      "domU.cfg": "name = 'g'\nvscsi = [ '0:0:0:0,0:0:0:0', '0:0:0:1,0:0:0:1' ]\n",
+    });
+    const command = new RunningCommand(["demo", "--serve", folder.path("domU.cfg")]);
+    const [, path, second] = await command.printed(
+      /^nbd\+unix:\/\/\/g-sda\?socket=(\S+)\nnbd\+unix:\/\/\/g-sdb\?socket=(\S+)\nserving /m,
+    );
+    expect(second).to.equal(path);
+    const sizes: number[] = [];
+    for (const name of ["g-sda", "g-sdb"]) {
+      const client = new NbdClient({ path });
+      sizes.push(await client.open(name));
+      client.close();
+    }
+    expect(sizes).to.deep.equal([SIZE, 2 * SIZE]);
+    command.child.kill("SIGTERM");
+    expect(await command.ended).to.include({ status: 0, errors: "" });
+  });
 
   it("says that there is nothing to serve: 1", async () => {
     folder.write({ "domU.cfg": "name = 'g'\nvscsi = []\n" });
@@ -74,6 +97,7 @@ describe("pvscsi demo --serve", () => {
       "nbd sdz --listen 0",
       "nbd sda --listen 65536",
       "nbd sda --port 1",
+      "nbd --listen 0",
       "nbd sda",
       "nbd sda --socket /no/such/folder/s",
     ]
@@ -81,7 +105,7 @@ describe("pvscsi demo --serve", () => {
       .join("");
     const { errors, status } = await pvscsi(["demo", "--shell", folder.path("domU.cfg")], { input });
     expect(errors).to.include("pvscsi guest: my guest has no disk sdz\n");
-    expect(errors.match(/^guest: nbd DEV --socket PATH \| --listen \[ADDR:\]PORT$/gm)).to.have.length(3);
+    expect(errors.match(/^guest: nbd DEV\.\.\. --socket PATH \| --listen \[ADDR:\]PORT$/gm)).to.have.length(4);
     expect(errors).to.match(/^pvscsi guest: listen \w+.*\/no\/such\/folder\/s$/m);
     expect(status).to.equal(1);
   });
