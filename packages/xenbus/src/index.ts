@@ -6,5 +6,6 @@ export * from "./frame-reader.js";
 export * from "./hub.js";
 export * from "./mirror-memory.js";
 export type { FrameTransport } from "./outbox.js";
+export { KEEP_ALIVE, SILENT_PATH } from "./silent-connections.js";
 export * from "./websocket-client.js";
 export * from "./websocket-server.js";
