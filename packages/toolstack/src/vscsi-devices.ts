@@ -345,7 +345,8 @@ export class VscsiDevices {
       const gone = (await store.read(`${path}/state`)) === null;
       return gone || (await readState(store, path)) === XenbusState.Closed ? true : null;
     };
-    const closed = this.#awaited(backend) || (await waitFor(store, clock, `${path}/state`, look));
+    const nobody = this.#awaited(domain) || this.#awaited(backend);
+    const closed = nobody || (await waitFor(store, clock, `${path}/state`, look));
     await store.transaction((transaction) => removeController(transaction, domain, backend, devid));
     return closed === true;
   }

@@ -56,8 +56,11 @@ describe("A domain that is started elsewhere", () => {
       await stand.attach("0:0:1:0", "0:0:0:1");
       await stand.attach("0:0:2:0", "1:0:0:0");
       await stand.detach("0:0:0:0");
+      await stand.attach("0:0:3:0", "2:0:0:0");
+      await stand.detach("2:0:0:0");
     });
     expect(time).to.equal(0);
+    expect(await stand.world.read(`${BACK}/2`)).to.equal(null);
     expect([await stand.states(0), await stand.states(1)]).to.deep.equal(["21 dev-1:1-", "11 dev-0:1-"]);
   });
 
