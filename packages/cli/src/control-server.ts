@@ -1,4 +1,4 @@
-// Knows how dom0 answers on STATE/control.sock: one request a connection, run as a verb. Knows no verb.
+// Knows how dom0, or a joined domain, answers on STATE/control.sock: one request a connection, run as a verb. Knows no verb.
 
 import { mkdir, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
@@ -31,14 +31,17 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** Listens in the folder `state`, which it makes; both are for their owner only. Throws when a dom0 is there already. */
+/**
+ * Listens in the folder `state`, which it makes; both are for their owner only. Throws when a dom0 is there already, or a
+ * domain that was joined from there.
+ */
 export async function serveControl(state: string, run: RunRequest): Promise<ControlServer> {
   const path = controlPath(state);
   await mkdir(state, { recursive: true, mode: 0o700 });
   const running = await connectControl(path);
   if (running !== null) {
     running.destroy();
-    throw new ToolstackError("INVAL", `a dom0 is running already at ${path}`);
+    throw new ToolstackError("INVAL", `a dom0 is running already at ${path}, or a joined domain: give another --state`);
   }
   return serveSocket(path, run);
 }

@@ -30,7 +30,10 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     example: "create configs/domU.cfg",
     least: 1,
     most: 1,
-    options: [{ name: "--dialect", value: "DIALECT", summary: `how vscsi is read: ${DIALECTS.join(" or ")}` }],
+    options: [
+      { name: "--dialect", value: "DIALECT", summary: `how vscsi is read: ${DIALECTS.join(" or ")}` },
+      { name: "--elsewhere", summary: "somebody starts its process, by pvscsi join on whatever machine", own: true },
+    ],
     xl: "modifies",
     run: create,
   },
@@ -116,9 +119,11 @@ async function create(system: System, { arguments: [path], options, directory }:
   const dialect = DIALECTS.find((known) => known === wanted);
   if (dialect === undefined) throw new UsageError(`no dialect '${wanted}', expecting ${DIALECTS.join(" or ")}`);
   const config = await readMachineConfig(pathIn(directory, path), dialect);
-  await system.toolstack.create(config);
+  const output = [`Parsing config from ${path}`];
+  if (options.has("--elsewhere")) output.push(await system.createElsewhere(config));
+  else await system.toolstack.create(config);
   return {
-    output: `Parsing config from ${path}`,
+    output: output.join("\n"),
     errors: config.warnings.map(formatWarning).join("\n"),
     status: Exit.done,
   };

@@ -9,8 +9,10 @@ import { measure, TRANSPORT_NAMES } from "./benchmark.js";
 import { stateFolder } from "./control-client.js";
 import { runDemo } from "./demo.js";
 import { runDom0 } from "./dom0.js";
+import { RESERVED } from "./domain-files.js";
 import { DIALECTS } from "./domain-verbs.js";
 import { endWithReader, Interrupts } from "./interrupts.js";
+import { runJoin } from "./join.js";
 import { parseListen } from "./nbd-command.js";
 import { linePrinter } from "./printer.js";
 import { type RemoteCaller, runRemotely } from "./remote-verb.js";
@@ -55,6 +57,15 @@ interface Dom0Words {
   readonly certificate?: string;
   readonly key?: string;
 }
+
+interface JoinWords {
+  readonly secret: string;
+  readonly certificate?: string;
+  readonly host?: string;
+  readonly state?: string;
+}
+
+const STATE = "(default: $PVSCSI_STATE, else $XDG_RUNTIME_DIR/pvscsi, else /run/pvscsi)";
 
 const program = new Command("pvscsi")
   .description("Xen paravirtualised SCSI, end to end")
@@ -109,10 +120,7 @@ program
     "a dom0 with its devices and guests, until Ctrl-C or SIGTERM; the verbs below reach it from other shells",
   )
   .option("--host <file>", "dom0's devices", "configs/host.yaml")
-  .option(
-    "--state <dir>",
-    "where its control.sock is (default: $PVSCSI_STATE, else $XDG_RUNTIME_DIR/pvscsi, else /run/pvscsi)",
-  )
+  .option("--state <dir>", `where its control.sock is ${STATE}`)
   .option("--listen <[addr:]port>", "where domains connect to", listenAddress, { port: 0 })
   .option("--certificate <file>", "PEM: domains connect by TLS; needs --key")
   .option("--key <file>", "PEM: the certificate's key; needs --certificate")
@@ -124,6 +132,32 @@ program
     const ended = () => interrupts.next();
     const tls = certificate === undefined || key === undefined ? undefined : { certificate, key };
     process.exitCode = await runDom0({ host, state: stateFolder(state, process.env), listen, tls, printer, ended });
+  });
+
+program
+  .command("join")
+  .description(
+    "run a domain that a dom0, on whatever machine, has made by create --elsewhere, until Ctrl-C or SIGTERM, or until that dom0 ends it",
+  )
+  .argument("<url>", "where the dom0's domains connect to, ws://HOST:PORT or wss://HOST:PORT", hubAddress)
+  .argument("<domid>", "the domain's number", domainNumber)
+  .requiredOption("--secret <file>", "a copy of the secret that the dom0 has written, for its owner alone (mode 0600)")
+  .option("--certificate <file>", "PEM of whom to trust for wss, when it is not a public authority")
+  .option("--host <file>", "a driver domain's devices; relative paths in it begin at its folder")
+  .option("--state <dir>", `where its control.sock is, for guest DOM -- COMMAND ${STATE}`)
+  .addHelpText("after", "\nExample: pvscsi join wss://dom0.example:7680 1 --secret guest.secret --certificate cert.pem")
+  .action(async (url: URL, domain: number, { state, ...words }: JoinWords) => {
+    if (words.certificate !== undefined && url.protocol === "ws:") {
+      program.error("error: --certificate is for wss", { exitCode: Exit.usage });
+    }
+    const ended = () => interrupts.next();
+    const folder = stateFolder(state, process.env);
+    try {
+      process.exitCode = await runJoin({ ...words, url: url.origin, domain, state: folder, printer, ended });
+    } finally {
+      // What is still under way was for a hub that is gone, or has been left.
+      setImmediate(() => process.exit());
+    }
   });
 
 program.addHelpText(
@@ -142,6 +176,21 @@ function listenAddress(text: string): Dom0Words["listen"] {
   const address = parseListen(text);
   if (address === null) throw new InvalidArgumentError("Expected a port, or ADDR:PORT.");
   return address;
+}
+
+function hubAddress(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const { protocol, username, password, pathname, search, hash } = url ?? {};
+  const bare = `${username}${password}${pathname}${search}${hash}` === "/";
+  if (url === null || !bare || !(protocol === "ws:" || protocol === "wss:")) {
+    throw new InvalidArgumentError("Expected ws://HOST:PORT or wss://HOST:PORT.");
+  }
+  return url;
+}
+
+function domainNumber(text: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(text) || Number(text) >= RESERVED) throw new InvalidArgumentError("Expected a number.");
+  return Number(text);
 }
 
 function wholeNumber(text: string): number {

@@ -4,7 +4,14 @@
 import type { MachineConfig } from "@pvscsi/config";
 import type { DeviceDirectory } from "@pvscsi/scsi";
 import { Scsiback } from "@pvscsi/scsiback";
-import { type Launcher, type PhysicalDevices, Toolstack, VscsiDevices } from "@pvscsi/toolstack";
+import {
+  type Launcher,
+  type PhysicalDevices,
+  type Place,
+  Toolstack,
+  ToolstackError,
+  VscsiDevices,
+} from "@pvscsi/toolstack";
 import type { Clock, ProbeHub, Scheduler } from "@pvscsi/wire";
 import {
   connectInProcess,
@@ -58,7 +65,8 @@ export abstract class System implements Launcher {
     this.#dom0 = dom0;
     this.scsiback = new Scsiback({ ...options, domain: options.wrap?.(dom0) ?? dom0 });
     const driverDomain = (domain: DomainId) => this.driverDevices(domain);
-    this.vscsi = new VscsiDevices({ ...options, store: this.store, backend: DOM0, driverDomain });
+    const awaited = (domain: DomainId) => this.awaited(domain);
+    this.vscsi = new VscsiDevices({ ...options, store: this.store, backend: DOM0, driverDomain, awaited });
     this.toolstack = new Toolstack({ store: this.store, launcher: this, vscsi: this.vscsi });
   }
 
@@ -94,7 +102,12 @@ export abstract class System implements Launcher {
     return [];
   }
 
-  abstract build(config: MachineConfig): Promise<DomainId>;
+  /** Makes a domain that somebody starts elsewhere; gives what to do there, in lines. */
+  async createElsewhere(_config: MachineConfig): Promise<string> {
+    throw new ToolstackError("INVAL", "all domains run here: only a dom0 of its own can be joined");
+  }
+
+  abstract build(config: MachineConfig, place: Place): Promise<DomainId>;
   abstract unpause(domain: DomainId): Promise<void>;
   abstract destroy(domain: DomainId): Promise<void>;
 
@@ -106,11 +119,21 @@ export abstract class System implements Launcher {
     return undefined;
   }
 
+  /** Whether a domain's process has still to come, from elsewhere. */
+  protected awaited(_domain: DomainId): boolean {
+    return false;
+  }
+
   /** The guests there are, whether they run already or not. */
   protected abstract guestIds(): DomainId[];
 
   /** A number that no domain has had. */
   protected takeDomainId(): DomainId {
     return this.#nextDomain++;
+  }
+
+  /** Keeps a number for the domain that had it before this dom0. */
+  protected reserveDomainId(id: DomainId): void {
+    this.#nextDomain = Math.max(this.#nextDomain, id + 1);
   }
 }

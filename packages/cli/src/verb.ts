@@ -41,6 +41,8 @@ export interface VerbOption {
   /** What its value is called, for one that takes a value. */
   readonly value?: string;
   readonly summary: string;
+  /** Not xl's: unknown where the program is called so. */
+  readonly own?: true;
 }
 
 /** Of every verb that prints a table. */
@@ -80,10 +82,19 @@ export class UsageError extends Error {
 
 /** Runs a verb with its words; what a person did wrong or what could not be done is told, our own mistakes are thrown. */
 export function run(verb: Verb, system: System, words: readonly string[], caller: Caller): Promise<Outcome> {
+  return runBody(verb, words, caller, (sorted) => verb.run(system, sorted));
+}
+
+/** The same where something else than a whole system does what the verb says. */
+export function runBody(
+  verb: Verb,
+  words: readonly string[],
+  caller: Caller,
+  body: (words: VerbWords) => Promise<string | Outcome>,
+): Promise<Outcome> {
   return outcomeOf(verb, caller.program, async () => {
-    const sorted = sortWords(verb, words);
-    if (sorted === "help") return VOICES[caller.program].help(verb);
-    return verb.run(system, { ...caller, ...sorted });
+    const sorted = sortWords(verb, words, caller.program);
+    return sorted === "help" ? VOICES[caller.program].help(verb) : body({ ...caller, ...sorted });
   });
 }
 
@@ -105,7 +116,7 @@ export async function outcomeOf(verb: Verb, program: Program, body: () => Promis
 export function checkWords(verb: Verb, words: readonly string[], program: Program): Outcome | null {
   const voice = VOICES[program];
   try {
-    return sortWords(verb, words) === "help" ? success(voice.help(verb)) : null;
+    return sortWords(verb, words, program) === "help" ? success(voice.help(verb)) : null;
   } catch (error) {
     if (error instanceof UsageError) return voice.usage(verb, error);
     throw error;
@@ -129,7 +140,16 @@ export function success(output: string): Outcome {
   return { output, errors: "", status: Exit.done };
 }
 
-function sortWords(verb: Verb, words: readonly string[]): Pick<VerbWords, "arguments" | "options"> | "help" {
+/** The options a verb has when it is called so. */
+function optionsOf({ options = [] }: Verb, program: Program): readonly VerbOption[] {
+  return program === "xl" ? options.filter(({ own }) => own === undefined) : options;
+}
+
+function sortWords(
+  verb: Verb,
+  words: readonly string[],
+  program: Program,
+): Pick<VerbWords, "arguments" | "options"> | "help" {
   const given: string[] = [];
   const options = new Map<string, string>();
   for (let i = 0; i < words.length; i++) {
@@ -143,7 +163,7 @@ function sortWords(verb: Verb, words: readonly string[]): Pick<VerbWords, "argum
       continue;
     }
     if (word === "-h" || word === "--help") return "help";
-    const option = verb.options?.find(({ name }) => name === word);
+    const option = optionsOf(verb, program).find(({ name }) => name === word);
     if (option === undefined) throw new UsageError(`unknown option '${word}'`, "option", word);
     if (option.value !== undefined) i += 1;
     if (i === words.length) throw new UsageError(`${word} needs a value`);

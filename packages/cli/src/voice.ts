@@ -35,7 +35,8 @@ function ownUsage(verb: Verb, { kind, message }: UsageError): Outcome {
 
 /** As xl's help(): its letters say which global options a command heeds. */
 function xlHelp(verb: Verb): string {
-  const { name, parameters, summary, options = [], xl } = verb;
+  const { name, parameters, summary, xl } = verb;
+  const options = (verb.options ?? []).filter(({ own }) => own === undefined);
   const usage = `Usage: xl [-vtT${xl === "modifies" ? "f" : ""}] ${name} ${parameters}`.trimEnd();
   const list = options.length > 0 ? `Options:\n\n${optionLines(options, "", 23)}\n` : "";
   return `${usage}\n\n${sentence(summary)}\n\n${list}`;

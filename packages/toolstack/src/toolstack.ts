@@ -6,10 +6,13 @@ import type { DomainId, XenstoreClient } from "@pvscsi/xen";
 import { ToolstackError } from "./errors.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
 
+/** Who starts a domain's process: the toolstack's machine, or a person on whatever machine that is to be. */
+export type Place = "here" | "elsewhere";
+
 /** Starts and ends what a domain runs on. */
 export interface Launcher {
   /** Makes a domain that does not run yet, and makes xenstored know it. */
-  build(config: MachineConfig): Promise<DomainId>;
+  build(config: MachineConfig, place: Place): Promise<DomainId>;
   /** Lets it run, or go on. */
   unpause(domain: DomainId): Promise<void>;
   /** Stops it where it is; absent where domains do not pause. */
@@ -42,8 +45,11 @@ export class Toolstack {
     this.#options = options;
   }
 
-  /** Makes a domain with its devices and lets it run; when anything fails, nothing of it is left. */
-  async create(config: MachineConfig): Promise<DomainId> {
+  /**
+   * Makes a domain with its devices and lets it run; when anything fails, nothing of it is left. One that is started
+   * elsewhere is there with all its nodes, and nobody waits for it.
+   */
+  async create(config: MachineConfig, place: Place = "here"): Promise<DomainId> {
     const { name } = config;
     const domains = await this.list();
     if (this.#starting.has(name) || domains.some((domain) => domain.name === name)) {
@@ -51,19 +57,21 @@ export class Toolstack {
     }
     this.#starting.add(name);
     try {
-      return await this.#start(config);
+      return await this.#start(config, place);
     } finally {
       this.#starting.delete(name);
     }
   }
 
-  async #start(config: MachineConfig): Promise<DomainId> {
+  async #start(config: MachineConfig, place: Place): Promise<DomainId> {
     const { launcher, vscsi } = this.#options;
     const planned = await vscsi.plan(config);
-    const domain = await launcher.build(config);
+    if (place === "here") for (const { backend } of planned) vscsi.mustRun(backend);
+    const domain = await launcher.build(config, place);
     try {
       await this.#writeDomain(domain, config);
       await vscsi.write(domain, planned);
+      if (place === "elsewhere") return domain;
       await launcher.unpause(domain);
       for (const { controller } of planned) await vscsi.waitConnected(domain, controller.devid);
     } catch (error) {
@@ -137,6 +145,8 @@ export class Toolstack {
       for (let cpu = 0; cpu < config.vcpus; cpu++) await put(`/cpu/${cpu}/availability`, "online", readable);
       await put("/device", "", readable);
       for (const name of ["/data", "/drivers", "/feature", "/attr", "/error"]) await put(name, "", [`n${domain}`]);
+      // libxl makes them for a toolstack that runs in a driver domain; they tell it from a guest.
+      if (config.driverDomain) for (const name of ["/libxl", "/device-model"]) await put(name, "", [`n${domain}`]);
     });
   }
 }

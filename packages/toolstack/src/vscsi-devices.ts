@@ -46,6 +46,8 @@ export interface VscsiDevicesOptions {
   readonly backend: DomainId;
   /** What a driver domain has; undefined for a domain that is none. Absent where there are none. */
   readonly driverDomain?: (domain: DomainId) => PhysicalDevices | undefined;
+  /** Whether a domain's process has still to come, from elsewhere. Absent where all are started here. */
+  readonly awaited?: (domain: DomainId) => boolean;
 }
 
 /** A LUN that was entered, and whether its drivers are going to shake hands over it. */
@@ -99,6 +101,12 @@ export class VscsiDevices {
     };
   }
 
+  /** Throws where a back end's domain is not there yet: a guest that runs would wait for it in vain. */
+  mustRun(backend: DomainId): void {
+    if (!this.#awaited(backend)) return;
+    throw new ToolstackError("NOT_READY", `domain ${backend}, which has the device, waits to be joined`);
+  }
+
   /** Writes new controllers in one transaction. */
   async write(domain: DomainId, planned: readonly PlannedController[]): Promise<void> {
     await this.#options.store.transaction(async (transaction) => {
@@ -128,15 +136,18 @@ export class VscsiDevices {
 
   /**
    * Hot-plugs one LUN, with a new controller if its vHOST has none. Ends when the guest has it; if it fails, nothing of
-   * it is left. While the back end still waits for its guest, the LUN is entered and nobody is waited for.
+   * it is left. While the back end still waits for its guest, the LUN is entered and nobody is waited for; and so it is
+   * for a guest whose process has still to come.
    */
   async attach(domain: DomainId, device: VscsiDevice): Promise<void> {
     const { domain: backend, devices } = (await this.#backEnds())(device);
     const lun = planLun(device, devices);
+    const guestRuns = !this.#awaited(domain);
+    if (guestRuns) this.mustRun(backend);
     const { devid, name, handshake } = await this.#options.store.transaction((transaction) =>
       this.#enter(transaction, domain, backend, lun),
     );
-    if (!handshake) return;
+    if (!handshake || !guestRuns) return;
     try {
       await this.#attached(domain, devid, name);
     } catch (error) {
@@ -208,7 +219,8 @@ export class VscsiDevices {
       const which = device.featureHost ? "the new device" : `controller ${controller.devid}`;
       throw new ToolstackError("INVAL", `vdev '${virtual}': different feature-host setting, only ${which} has it`);
     }
-    const handshake = changeToAttach(controller) === "handshake";
+    // What is not there yet finds the LUN when it comes.
+    const handshake = !this.#awaited(backend) && changeToAttach(controller) === "handshake";
     const name = await takeName(store, controller);
     await writeLun(store, controller.backendPath, name, lun);
     if (handshake) await writeState(store, controller.backendPath, XenbusState.Reconfiguring);
@@ -305,7 +317,7 @@ export class VscsiDevices {
       await askToClose(store, controller);
       return "controller";
     }
-    if (changeTo(controller, lun) === "none") {
+    if (this.#awaited(controller.backendDomain) || changeTo(controller, lun) === "none") {
       await removeLun(store, domain, controller.backendDomain, devid, name);
       return "done";
     }
@@ -329,12 +341,18 @@ export class VscsiDevices {
     const { store, clock } = this.#options;
     const backend = await this.#backendOf(domain, devid);
     const path = devicePaths(domain, backend, devid).backend;
-    const closed = await waitFor(store, clock, `${path}/state`, async () => {
+    const look = async (): Promise<true | null> => {
       const gone = (await store.read(`${path}/state`)) === null;
       return gone || (await readState(store, path)) === XenbusState.Closed ? true : null;
-    });
+    };
+    const nobody = this.#awaited(domain) || this.#awaited(backend);
+    const closed = nobody || (await waitFor(store, clock, `${path}/state`, look));
     await store.transaction((transaction) => removeController(transaction, domain, backend, devid));
     return closed === true;
+  }
+
+  #awaited(domain: DomainId): boolean {
+    return this.#options.awaited?.(domain) ?? false;
   }
 
   async #backendOf(domain: DomainId, devid: number): Promise<DomainId> {

@@ -32,6 +32,11 @@ export class Arrival {
     return this.#connection !== null;
   }
 
+  /** Whose it is; null until that is proven. */
+  get connection(): HubConnection | null {
+    return this.#connection;
+  }
+
   receive(frame: Uint8Array): void {
     if (!this.#open) return;
     if (this.#connection !== null) this.#connection.receive(frame);
@@ -55,11 +60,7 @@ export class Arrival {
 
   #login(frame: Uint8Array): void {
     try {
-      if (frame.length > LONGEST_LOGIN) throw new ProtocolError(`a frame of ${frame.length} bytes before the log-in`);
-      new FrameReader().read(
-        frame,
-        onlyControl((payload) => this.#hello(payload)),
-      );
+      readLogin(frame, (payload) => this.#hello(payload));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(error.message);
@@ -67,9 +68,8 @@ export class Arrival {
   }
 
   #hello(payload: Uint8Array): void {
-    const { domain, secret } = decodeHello(payload);
-    const admitted = this.#hub.admitted(domain);
-    if (!proves(secret, admitted)) throw new ProtocolError("no such domain, or a wrong secret");
+    const admitted = identify(this.#hub, payload);
+    const domain = admitted.domain.id;
     if (this.#hub.sharesMemory !== (this.#show !== null)) {
       const runs = this.#hub.sharesMemory ? "runs" : "does not run";
       throw new ProtocolError(`domain ${domain} ${runs} in a thread of the hub's process`);
@@ -85,6 +85,20 @@ export class Arrival {
     const { probes } = this.#hub;
     if (probes.listening) probes.emit("xenbus:end", { domain: null, reason });
   }
+}
+
+/** Reads a frame that may be a hello and nothing else. Throws ProtocolError. */
+export function readLogin(frame: Uint8Array, hello: (payload: Uint8Array) => void): void {
+  if (frame.length > LONGEST_LOGIN) throw new ProtocolError(`a frame of ${frame.length} bytes before the log-in`);
+  new FrameReader().read(frame, onlyControl(hello));
+}
+
+/** Whose hello it is. Throws ProtocolError when it proves nothing. */
+export function identify(hub: Hub, payload: Uint8Array): AdmittedDomain {
+  const { domain, secret } = decodeHello(payload);
+  const admitted = hub.admitted(domain);
+  if (!proves(secret, admitted)) throw new ProtocolError("no such domain, or a wrong secret");
+  return admitted;
 }
 
 function proves(secret: Uint8Array, admitted: AdmittedDomain | undefined): admitted is AdmittedDomain {

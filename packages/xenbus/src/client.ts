@@ -339,7 +339,6 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
 
   /** Leaves by own will: what was said before is still heard. */
   async #disconnect(): Promise<void> {
-    this.#store.close("the domain has closed");
     this.#leave("the domain has closed");
     await this.ended;
   }

@@ -52,12 +52,17 @@ export async function connectThread(options: ConnectThreadOptions): Promise<Join
     return arenas.get(domain);
   };
   const client = new XenbusClient({ ...options, transport, arenaOf });
-  transport.start({
-    receive: (frame) => client.receive(frame),
-    memory: (domain, arena) => arenas.set(domain, new Arena(arena)),
-    ended: (reason) => client.transportEnded(reason),
+  const left = new Promise<void>((resolve) => {
+    transport.start({
+      receive: (frame) => client.receive(frame),
+      memory: (domain, arena) => arenas.set(domain, new Arena(arena)),
+      ended(reason) {
+        client.transportEnded(reason);
+        resolve();
+      },
+    });
   });
-  return { domain: await client.joined, ended: client.ended };
+  return { domain: await client.joined, ended: client.ended, left };
 }
 
 function transportOver(

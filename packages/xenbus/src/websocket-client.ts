@@ -1,10 +1,13 @@
-// Knows how a domain reaches its hub over a WebSocket.
+// Knows how a domain reaches its hub over a WebSocket, and how it notices that the hub's machine is gone.
 
-import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
+import { type Clock, type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
 import type { DomainId, InProcessDomain } from "@pvscsi/xen";
 import { WebSocket } from "ws";
 import { LONGEST_FRAME } from "./abi/messages.js";
 import { XenbusClient } from "./client.js";
+import { Connection } from "./connection.js";
+import { encodeHello } from "./control.js";
+import { SILENT_PATH } from "./silent-connections.js";
 import { WebSocketTransport } from "./websocket-transport.js";
 
 export interface ConnectXenbusOptions {
@@ -17,6 +20,11 @@ export interface ConnectXenbusOptions {
   readonly probes: Probes;
   /** PEM of whom to trust for wss, when it is not a public authority. */
   readonly authority?: string;
+  /**
+   * For a hub on another machine: milliseconds of silence after which TCP asks whether that is there; see `KEEP_ALIVE`.
+   * Absent, only what the hub's machine says ends the connection.
+   */
+  readonly keepAlive?: number;
 }
 
 /** A domain that has joined its hub. */
@@ -24,35 +32,101 @@ export interface JoinedDomain {
   readonly domain: InProcessDomain;
   /** Resolves with the reason when hub and domain are apart. */
   readonly ended: Promise<string>;
+  /** Resolves when the hub has been told, as far as it can be, and nothing is open any more. */
+  readonly left: Promise<void>;
 }
 
-/** Milliseconds for the WebSocket's handshake. */
+/** Milliseconds for the WebSocket's handshake, and for the hub to let the domain in. */
 const HANDSHAKE_TIME = 10_000;
 
 /** Joins a hub. Rejects with the reason when nobody listens there, or the hub refuses. */
 export async function connectXenbus(options: ConnectXenbusOptions): Promise<JoinedDomain> {
-  const { url, authority } = options;
-  const socket = new WebSocket(url, {
-    maxPayload: LONGEST_FRAME,
-    perMessageDeflate: false,
-    handshakeTimeout: HANDSHAKE_TIME,
-    ...(authority === undefined ? {} : { ca: authority }),
-  });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("open", resolve);
-    socket.once("error", reject);
-  });
-  const client = new XenbusClient({ ...options, transport: new WebSocketTransport(socket, options.clock) });
-  let failure: string | null = null;
-  socket.on("message", (data, isBinary) => {
+  const { url, clock, keepAlive } = options;
+  const line = await HubSocket.open(url, options);
+  const client = new XenbusClient({ ...options, transport: new WebSocketTransport(line.socket, clock) });
+  line.socket.on("message", (data, isBinary) => {
     if (isBinary) client.receive(data as Buffer);
   });
-  socket.on("error", (error) => {
-    failure = error.message;
+  const left = line.ended.then((reason) => client.transportEnded(reason));
+  const domain = await line.inTime(clock, client.joined);
+  const joined = { domain, ended: client.ended, left };
+  if (keepAlive === undefined) return joined;
+  try {
+    const silent = await openSilent(options);
+    // Not before: the hub is to hear from the domain itself why it leaves.
+    void line.ended.then(() => silent.socket.terminate());
+    void silent.ended.then((reason) => line.fail(reason));
+    return joined;
+  } catch (error) {
+    await domain.close();
+    throw error;
+  }
+}
+
+/** A connection that is there to end when the hub's machine does. */
+async function openSilent(options: ConnectXenbusOptions): Promise<HubSocket> {
+  const { url, domain, secret, clock, scheduler } = options;
+  const line = await HubSocket.open(new URL(SILENT_PATH, url).href, options);
+  const user = { deliver: () => {}, storeDrained: () => {}, flooded: () => {} };
+  new Connection(new WebSocketTransport(line.socket, clock), scheduler, user).control(encodeHello(domain, secret));
+  const taken = new Promise<void>((resolve, reject) => {
+    line.socket.once("message", () => resolve());
+    void line.ended.then((reason) => reject(new ProtocolError(reason)));
   });
-  socket.on("close", (_, reason) => {
-    const told = reason.length > 0 ? reason.toString() : "the connection to the hub has ended";
-    client.transportEnded(failure ?? told);
-  });
-  return { domain: await client.joined, ended: client.ended };
+  await line.inTime(clock, taken);
+  return line;
+}
+
+/** A WebSocket to a hub, and why it has ended. */
+class HubSocket {
+  readonly socket: WebSocket;
+  /** Resolves with the reason when nothing of it is open any more. */
+  readonly ended: Promise<string>;
+  #failure: string | null = null;
+
+  private constructor(url: string, { authority, keepAlive }: ConnectXenbusOptions) {
+    const socket = new WebSocket(url, {
+      maxPayload: LONGEST_FRAME,
+      perMessageDeflate: false,
+      handshakeTimeout: HANDSHAKE_TIME,
+      ...(authority === undefined ? {} : { ca: authority }),
+    });
+    this.socket = socket;
+    socket.once("upgrade", ({ socket: stream }) => {
+      if (keepAlive !== undefined) stream.setKeepAlive(true, keepAlive);
+    });
+    socket.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+      this.fail(code === "ETIMEDOUT" ? "the hub's machine does not answer" : message);
+    });
+    this.ended = new Promise((resolve) => {
+      socket.once("close", (_, reason) => {
+        const told = reason.length > 0 ? reason.toString() : "the connection to the hub has ended";
+        resolve(this.#failure ?? told);
+      });
+    });
+  }
+
+  static open(url: string, options: ConnectXenbusOptions): Promise<HubSocket> {
+    return new Promise((resolve, reject) => {
+      const line = new HubSocket(url, options);
+      line.socket.once("open", () => resolve(line)).once("error", reject);
+    });
+  }
+
+  /** Ends it without a word. The first reason counts. */
+  fail(reason: string): void {
+    this.#failure ??= reason;
+    this.socket.terminate();
+  }
+
+  /** Waits for what the hub has to say first; one that is there and says nothing is left. */
+  async inTime<Result>(clock: Clock, awaited: Promise<Result>): Promise<Result> {
+    const late = `the hub has not let the domain in within ${HANDSHAKE_TIME / 1000} s`;
+    const timer = clock.after(HANDSHAKE_TIME, { run: () => this.fail(late) });
+    try {
+      return await awaited;
+    } finally {
+      clock.cancel(timer);
+    }
+  }
 }

@@ -5,9 +5,12 @@ import { createServer as createHttpServer, type IncomingMessage, type Server } f
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock, Runnable } from "@pvscsi/wire";
+import type { DomainId } from "@pvscsi/xen";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { LONGEST_FRAME, LONGEST_LOGIN } from "./abi/messages.js";
+import { Arrival } from "./arrival.js";
 import type { Hub } from "./hub.js";
+import { KEEP_ALIVE, SILENT_PATH, type SilentArrival, SilentConnections } from "./silent-connections.js";
 import { WebSocketTransport } from "./websocket-transport.js";
 
 export interface ServeXenbusOptions {
@@ -19,6 +22,10 @@ export interface ServeXenbusOptions {
   readonly tls?: { readonly certificate: string; readonly key: string };
   /** Milliseconds for a log-in. */
   readonly loginTime?: number;
+  /** Milliseconds of silence after which TCP asks whether a domain's machine is there; see `KEEP_ALIVE`. */
+  readonly keepAlive?: number;
+  /** A domain has logged in, from this address. */
+  readonly joined?: (domain: DomainId, address: string) => void;
 }
 
 export interface XenbusServer {
@@ -31,8 +38,6 @@ export interface XenbusServer {
 /** Connections that may be without a log-in at a time. */
 const STRANGERS = 16;
 const LOGIN_TIME = 5000;
-/** Milliseconds of silence after which TCP asks whether the peer is still there. */
-const KEEP_ALIVE = 30_000;
 /** What a WebSocket's own framing may add to a log-in. */
 const FRAMING = 64;
 
@@ -58,11 +63,13 @@ class Gate {
   readonly #options: ServeXenbusOptions;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
+  readonly #silent: SilentConnections;
   #strangers = 0;
 
   constructor(options: ServeXenbusOptions, server: Server) {
     this.#options = options;
     this.#server = server;
+    this.#silent = new SilentConnections(options.hub);
     this.#sockets = new WebSocketServer({
       server,
       maxPayload: LONGEST_FRAME,
@@ -70,7 +77,7 @@ class Gate {
       clientTracking: true,
       verifyClient: ({ req }: { req: IncomingMessage }, answer) => this.#verify(req, answer),
     });
-    this.#sockets.on("connection", (socket, request) => this.#welcome(socket, request.socket));
+    this.#sockets.on("connection", (socket, request) => this.#welcome(socket, request));
     // A socket that fails has ended, which its own listeners say; a server that fails to listen says so itself.
     this.#sockets.on("error", () => {});
   }
@@ -89,10 +96,11 @@ class Gate {
     answer(true);
   }
 
-  #welcome(socket: WebSocket, stream: Socket): void {
-    const { hub, clock, loginTime = LOGIN_TIME } = this.#options;
-    stream.setKeepAlive(true, KEEP_ALIVE);
-    const arrival = hub.accept(new WebSocketTransport(socket, clock));
+  #welcome(socket: WebSocket, { url, socket: stream }: IncomingMessage): void {
+    const { hub, clock, loginTime = LOGIN_TIME, keepAlive = KEEP_ALIVE } = this.#options;
+    stream.setKeepAlive(true, keepAlive);
+    const transport = new WebSocketTransport(socket, clock);
+    const arrival = url === SILENT_PATH ? this.#silent.accept(transport) : hub.accept(transport);
     const overdue: Runnable = { run: () => arrival.close("no log-in in time") };
     const timer = clock.after(loginTime, overdue);
     this.#strangers += 1;
@@ -115,15 +123,23 @@ class Gate {
     socket.on("message", (data: RawData, isBinary: boolean) => {
       if (!isBinary) return arrival.close("a message that is text");
       arrival.receive(data as Buffer);
-      if (arrival.known) known();
-    });
-    socket.on("error", (error) => {
+      if (!arrival.known || !stranger) return;
       known();
-      arrival.close(error.message);
+      this.#joined(arrival, stream);
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      known();
+      arrival.close(error.code === "ETIMEDOUT" ? "its machine does not answer" : error.message);
     });
     socket.on("close", (_, reason) => {
       known();
       arrival.close(reason.length > 0 ? reason.toString() : "the connection has ended");
+      if (arrival instanceof Arrival) this.#silent.over(arrival.connection);
     });
+  }
+
+  #joined(arrival: Arrival | SilentArrival, { remoteAddress = "" }: Socket): void {
+    if (!(arrival instanceof Arrival) || arrival.connection === null) return;
+    this.#options.joined?.(arrival.connection.domain.id, remoteAddress);
   }
 }

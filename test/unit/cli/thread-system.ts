@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { type MachineConfig, parseHostConfig } from "@pvscsi/config";
 import { openHost } from "@pvscsi/host";
 import type { PhysicalDevices } from "@pvscsi/toolstack";
-import { nullProbes } from "@pvscsi/wire";
+import { ProbeHub } from "@pvscsi/wire";
 import { type DomainId, Xenstored } from "@pvscsi/xen";
 import { Hub, openThreadLink, SECRET_SIZE } from "@pvscsi/xenbus";
 import { nodeClock, nodeScheduler, type Outcome, physicalDevices, System, type SystemOptions } from "pvscsi";
@@ -40,7 +40,7 @@ export class ThreadSystem extends System {
   /** A dom0 with these devices, whose driver domains all have those. */
   static async start(host: string, driverHost: string): Promise<ThreadSystem> {
     const directory = openHost(parseHostConfig(host, "host.yaml"), { directory: "/", clock: nodeClock });
-    const parts = { clock: nodeClock, scheduler: nodeScheduler(), probes: nullProbes };
+    const parts = { clock: nodeClock, scheduler: nodeScheduler(), probes: new ProbeHub() };
     const system = new ThreadSystem({ ...parts, directory, devices: physicalDevices(directory) }, driverHost);
     await system.start();
     return system;

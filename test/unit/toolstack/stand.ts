@@ -21,7 +21,15 @@ export const devices: PhysicalDevices = {
 
 export class Stand {
   readonly world = new XenWorld();
-  readonly vscsi = new VscsiDevices({ store: this.world.tool, clock: this.world.simulation, devices, backend: 0 });
+  /** Domains whose process has still to come. */
+  readonly awaited = new Set<number>();
+  readonly vscsi = new VscsiDevices({
+    store: this.world.tool,
+    clock: this.world.simulation,
+    devices,
+    backend: 0,
+    awaited: (domain) => this.awaited.has(domain),
+  });
   readonly drivers = new ScriptedDrivers(this.world.tool, GUEST);
 
   /** A world with a guest, and with drivers that take everything. */
