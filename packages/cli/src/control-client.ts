@@ -22,13 +22,16 @@ export function stateFolder(told: string | undefined, environment: NodeJS.Proces
   return XDG_RUNTIME_DIR ? join(XDG_RUNTIME_DIR, "pvscsi") : "/run/pvscsi";
 }
 
+/** What it is called when nobody listens at a Unix socket: there is none, its process has ended, or ends just now. */
+const NOBODY = ["ENOENT", "ECONNREFUSED", "ECONNRESET"];
+
 /** A connection, or null when nobody listens there. */
 export function connectControl(path: string): Promise<Socket | null> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once("connect", () => resolve(socket));
     socket.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(null);
+      if (NOBODY.includes(error.code ?? "")) resolve(null);
       else reject(error);
     });
   });

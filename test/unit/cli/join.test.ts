@@ -12,11 +12,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import { CERTIFICATE, CERTIFICATE_KEY } from "../../support/certificate.js";
-import { repositoryRoot } from "../../support/repository.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { MAIN, pvscsi, type Result, RunningCommand } from "./command.js";
 import { Dom0Stand } from "./dom0-stand.js";
 
@@ -357,12 +357,17 @@ describe("a domain that is started elsewhere", function () {
   });
 });
 
-describe("a domain that is to run elsewhere, in a demonstration", function () {
+describe("a domain that is to run elsewhere, in a demonstration of one process", function () {
   this.timeout(60_000);
 
+  const folder = temporaryFolder();
+
   it("is refused: its guest is in its own process", async () => {
-    const cfg = join(repositoryRoot, "configs", "domU.cfg");
-    const { errors } = await pvscsi(["demo", cfg, "--shell"], { input: `create ${cfg} --elsewhere\n` });
+    folder.write({ "host.yaml": "hosts: []\n", "domU.cfg": "name = 'domU'\nvscsi = []\n" });
+    const cfg = folder.path("domU.cfg");
+    const { errors } = await pvscsi(["demo", cfg, "--one-process", "--shell"], {
+      input: `create ${cfg} --elsewhere\n`,
+    });
     expect(errors).to.equal("pvscsi create: all domains run here: only a dom0 of its own can be joined\n");
   });
 });

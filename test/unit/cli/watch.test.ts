@@ -72,9 +72,9 @@ describe("xenstore watch", () => {
     await reader.printed(/^\/mine\n$/);
     const deaf = dom0.connect(request("watch", ...new Array(1000).fill("/mine")));
     await until(() => open() === before + 2);
-    // A path of 1000 characters for each of 1000 watches: once they stand, few writes are more than is kept for it.
+    // A path of 1000 characters for each of 1000 watches: few writes are more than is kept for it, once those stand, one a turn.
     let last = 0;
-    for (; open() > before + 1 && last < 100; last++) await dom0.say(request("write", `/mine/${last}${LONG}`, "1"));
+    for (; open() > before + 1 && last < 2000; last++) await dom0.say(request("write", `/mine/${last}${LONG}`, "1"));
     expect(open()).to.equal(before + 1);
     await reader.printed(new RegExp(`/mine/${last - 1}x`));
     deaf.destroy();
@@ -152,9 +152,12 @@ describe("what a dom0 says while a verb runs", () => {
 });
 
 describe("xenstore watch at the prompt", () => {
+  const folder = temporaryFolder();
+
   it("counts as it does elsewhere", async () => {
     const input = "xenstore watch --number 2 /a /b\nxenstore write /a 1\n";
-    const command = new RunningCommand(["demo", "--shell"], { input });
+    folder.write({ "host.yaml": HOST, "domU.cfg": "name = 'domU'\nvscsi = []\n" });
+    const command = new RunningCommand(["demo", "--shell", folder.path("domU.cfg")], { input });
     const { status, output } = await command.ended;
     expect(status).to.equal(0);
     expect(output).to.match(/\n\/a\n\/b\n$/);
