@@ -43,20 +43,19 @@ const HANDSHAKE_TIME = 10_000;
 export async function connectXenbus(options: ConnectXenbusOptions): Promise<JoinedDomain> {
   const { url, clock, keepAlive } = options;
   const line = await HubSocket.open(url, options);
-  const client = new XenbusClient({ ...options, transport: new WebSocketTransport(line.socket, clock) });
+  const client = new XenbusClient({ ...options, transport: line.transport });
   line.socket.on("message", (data, isBinary) => {
     if (isBinary) client.receive(data as Buffer);
   });
   const left = line.ended.then((reason) => client.transportEnded(reason));
   const domain = await line.inTime(clock, client.joined);
-  const joined = { domain, ended: client.ended, left };
-  if (keepAlive === undefined) return joined;
+  if (keepAlive === undefined) return { domain, ended: client.ended, left };
   try {
     const silent = await openSilent(options);
-    // Not before: the hub is to hear from the domain itself why it leaves.
-    void line.ended.then(() => silent.socket.terminate());
+    // With the reason: the hub may see the end of this one first.
+    void left.then(() => client.ended).then((reason) => silent.transport.end(reason));
     void silent.ended.then((reason) => line.fail(reason));
-    return joined;
+    return { domain, ended: client.ended, left: silent.ended.then(() => left) };
   } catch (error) {
     await domain.close();
     throw error;
@@ -68,7 +67,7 @@ async function openSilent(options: ConnectXenbusOptions): Promise<HubSocket> {
   const { url, domain, secret, clock, scheduler } = options;
   const line = await HubSocket.open(new URL(SILENT_PATH, url).href, options);
   const user = { deliver: () => {}, storeDrained: () => {}, flooded: () => {} };
-  new Connection(new WebSocketTransport(line.socket, clock), scheduler, user).control(encodeHello(domain, secret));
+  new Connection(line.transport, scheduler, user).control(encodeHello(domain, secret));
   const taken = new Promise<void>((resolve, reject) => {
     line.socket.once("message", () => resolve());
     void line.ended.then((reason) => reject(new ProtocolError(reason)));
@@ -80,11 +79,12 @@ async function openSilent(options: ConnectXenbusOptions): Promise<HubSocket> {
 /** A WebSocket to a hub, and why it has ended. */
 class HubSocket {
   readonly socket: WebSocket;
+  readonly transport: WebSocketTransport;
   /** Resolves with the reason when nothing of it is open any more. */
   readonly ended: Promise<string>;
   #failure: string | null = null;
 
-  private constructor(url: string, { authority, keepAlive }: ConnectXenbusOptions) {
+  private constructor(url: string, { authority, clock, keepAlive }: ConnectXenbusOptions) {
     const socket = new WebSocket(url, {
       maxPayload: LONGEST_FRAME,
       perMessageDeflate: false,
@@ -92,6 +92,7 @@ class HubSocket {
       ...(authority === undefined ? {} : { ca: authority }),
     });
     this.socket = socket;
+    this.transport = new WebSocketTransport(socket, clock);
     socket.once("upgrade", ({ socket: stream }) => {
       if (keepAlive !== undefined) stream.setKeepAlive(true, keepAlive);
     });

@@ -7,6 +7,9 @@ import { repositoryRoot } from "../../support/repository.js";
 
 export const MAIN = join(repositoryRoot, "packages", "cli", "dist", "main.js");
 
+/** Milliseconds for what is to be printed. */
+const PATIENCE = 50_000;
+
 export interface Result {
   readonly status: number | null;
   readonly output: string;
@@ -56,12 +59,13 @@ export class RunningCommand {
 
   /** Waits until its output has something in it. */
   async printed(wanted: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
+    for (const end = performance.now() + PATIENCE; performance.now() < end; ) {
       const found = wanted.exec(this.output);
       if (found !== null) return found;
       if (this.child.exitCode !== null) throw new Error(`it has ended before ${wanted}: ${this.output}${this.errors}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+    throw new Error(`it does not print ${wanted}: ${this.output}${this.errors}`);
   }
 }
 

@@ -146,6 +146,24 @@ describe("xenbus: a silent connection", function () {
     expect(ends).to.deep.equal(["enough of it"]);
   });
 
+  it("ends with its domain's reason, whichever of the two ends the hub sees first", async () => {
+    const main = await join();
+    const { socket } = await said(hello(ID, secretOf(ID)));
+    await new Promise((resolve) => socket.once("message", resolve));
+    socket.close(4000, "the domain has closed");
+    expect(await main.ended).to.equal("the domain has closed");
+    expect(ends).to.deep.equal(["the domain has closed"]);
+  });
+
+  it("says why its domain leaves, to a hub that does not hear it from that", async () => {
+    const { domain, left } = await join(KEEP_ALIVE);
+    cable.sockets[0].unpipe().removeAllListeners("close");
+    await domain.close();
+    await left;
+    await until("the hub has noticed", () => ends.length > 0);
+    expect(ends).to.deep.equal(["the domain has closed"]);
+  });
+
   it("is refused with a wrong secret, to nobody, and before its domain has logged in", async () => {
     const wrong = "4000 no such domain, or a wrong secret";
     expect(await (await said(hello(ID, secretOf(ID + 1)))).end).to.equal(wrong);
