@@ -1,7 +1,8 @@
 // Knows which suites there are.
 
 import { fioSuite } from "./fio/suite.js";
+import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import type { Suite } from "./suite.js";
 
-export const suites: readonly Suite[] = [fioSuite, processesSuite, processesFullSuite];
+export const suites: readonly Suite[] = [fioSuite, processesSuite, machinesSuite, processesFullSuite];

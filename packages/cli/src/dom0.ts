@@ -46,5 +46,9 @@ export async function runDom0({ host, state, listen, tls, printer, ended }: Dom0
 }
 
 async function readTls({ certificate, key }: { readonly certificate: string; readonly key: string }) {
-  return { certificate: await readFile(certificate, "utf8"), key: await readFile(key, "utf8"), file: certificate };
+  return {
+    certificate: await readFile(certificate, "utf8"),
+    key: await readFile(key, "utf8"),
+    file: resolve(certificate),
+  };
 }

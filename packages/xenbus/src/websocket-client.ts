@@ -93,12 +93,15 @@ class HubSocket {
     });
     this.socket = socket;
     this.transport = new WebSocketTransport(socket, clock);
+    const failed = ({ code, message }: NodeJS.ErrnoException) => {
+      this.fail(code === "ETIMEDOUT" ? "the hub's machine does not answer" : message);
+    };
     socket.once("upgrade", ({ socket: stream }) => {
       if (keepAlive !== undefined) stream.setKeepAlive(true, keepAlive);
+      // ws tells what a frame has wrong, but keeps to itself why its socket has failed.
+      stream.on("error", failed);
     });
-    socket.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-      this.fail(code === "ETIMEDOUT" ? "the hub's machine does not answer" : message);
-    });
+    socket.on("error", failed);
     this.ended = new Promise((resolve) => {
       socket.once("close", (_, reason) => {
         const told = reason.length > 0 ? reason.toString() : "the connection to the hub has ended";

@@ -127,10 +127,13 @@ class Gate {
       known();
       this.#joined(arrival, stream);
     });
-    socket.on("error", (error: NodeJS.ErrnoException) => {
+    const failed = ({ code, message }: NodeJS.ErrnoException) => {
       known();
-      arrival.close(error.code === "ETIMEDOUT" ? "its machine does not answer" : error.message);
-    });
+      arrival.close(code === "ETIMEDOUT" ? "its machine does not answer" : message);
+    };
+    // ws tells what a frame has wrong, but keeps to itself why its socket has failed.
+    socket.on("error", failed);
+    stream.on("error", failed);
     socket.on("close", (_, reason) => {
       known();
       arrival.close(reason.length > 0 ? reason.toString() : "the connection has ended");

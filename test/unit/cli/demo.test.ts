@@ -55,7 +55,8 @@ describe("pvscsi demo with its own devices", function () {
     const { status, output, errors } = await command.ended;
     expect(status).to.equal(1);
     // The killed guest may be asked before its end is known, in its destruction, or after that.
-    const killed = /^pvscsi guest: (domain 'domU' (has ended|takes no commands)|domain 2 does not run|domU is an invalid)/;
+    const killed =
+      /^pvscsi guest: (domain 'domU' (has ended|takes no commands)|domain 2 does not run|domU is an invalid)/;
     expect(errors).to.match(killed);
     expect(output).to.not.include("== 3/8");
     expectNothingLeft();
