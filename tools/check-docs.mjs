@@ -17,14 +17,16 @@ console.log(
 );
 process.exitCode = faults.length === 0 ? 0 : 1;
 
-/** The verbs that the command line itself says it has, with their short forms. */
+/** The verbs that the command line itself says it has, with their short forms; last come those that dom0 runs. */
 function readVerbs() {
   const { stdout, stderr, status } = spawnSync(process.execPath, [join(root, "packages/cli/dist/main.js"), "--help"], {
     encoding: "utf8",
   });
   if (status !== 0) throw new Error(`pvscsi --help ended with ${status}: ${stderr}`);
   const commands = stdout.slice(stdout.indexOf("Commands:"));
-  return [...commands.matchAll(/^ {2}([a-z][\w|-]*)/gm)].flatMap(([, names]) => names.split("|"));
+  const own = [...commands.matchAll(/^ {2}([a-z][\w|-]*)/gm)].flatMap(([, names]) => names.split("|"));
+  const relayed = /^Verbs, .*: (.*)$/m.exec(stdout)?.[1].split(", ") ?? [];
+  return [...own, ...relayed];
 }
 
 function markdownIn(folder) {

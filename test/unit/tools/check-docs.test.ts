@@ -12,6 +12,8 @@ Options:
 Commands:
   create [options] <file>  starts a guest
   list|ls                  shows them
+
+Verbs, run by another process (--state DIR says which): pause, unpause
 `;
 
 describe("check-docs", () => {
@@ -35,6 +37,7 @@ describe("check-docs", () => {
       "`npm start`, `npm run test:interop -- fio`, `pvscsi create x.cfg`; pvscsi drives it all.",
       "```console",
       "$ sudo pvscsi ls",
+      "$ pvscsi unpause x",
       "scsi host0: pvscsi nothing here",
       "```",
       "[testing](docs/TESTING.md#top) and [elsewhere](https://example.org/x)",
