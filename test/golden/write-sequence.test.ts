@@ -7,36 +7,19 @@ import { Scsiback } from "@pvscsi/scsiback";
 import { Scsifront } from "@pvscsi/scsifront";
 import type { XenstoreAccess, XenstoredMessage, XenstoreSession } from "@pvscsi/xen";
 import { expect } from "chai";
+import { type Actor, goldenTrace, type TraceLine } from "../support/golden-trace.js";
 import { goldenText } from "../support/repository.js";
 import { ScriptedFront } from "../support/scripted-front.js";
 import { memoryDisk, TestDirectory } from "../support/scsi-devices.js";
 import { VscsiNodes } from "../support/vscsi-nodes.js";
 import { XenWorld } from "../support/xen-world.js";
 
-type Actor = "tool" | "dom0k" | "domUk";
-
-/** `TIME ACTOR IN OPERATION ARGUMENTS`. */
-interface Line {
-  readonly actor: Actor;
-  readonly operation: string;
-  readonly path: string;
-  readonly value: string;
-}
-
 const COMPARED = ["WRITE", "MKDIR", "RM", "SET_PERMS", "WATCH", "UNWATCH", "TRANSACTION_START", "TRANSACTION_END"];
 const BACK = "/local/domain/0/backend/vscsi/1/0";
 const FRONT = "/local/domain/1/device/vscsi/0";
 
-function readTrace(): Line[] {
-  const lines = goldenText("xen-4.17/write-sequence.txt").trimEnd().split("\n");
-  return lines.map((line) => {
-    const [, actor, operation, path, value] = /^\S+ (\w+) +IN +(\w+) ?(\S*) ?(.*)$/.exec(line) ?? expect.fail(line);
-    return { actor: actor as Actor, operation, path, value };
-  });
-}
-
 /** What is compared of a message: numbers and tokens that each run gives anew are masked. */
-function shown({ operation, path, value }: Line): string {
+function shown({ operation, path, value }: TraceLine): string {
   const masked = /\/(ring-ref|event-channel)$/.test(path) || operation.endsWith("WATCH");
   return `${operation} ${path} ${masked ? "*" : value}`.trimEnd();
 }
@@ -102,11 +85,11 @@ class Replay {
   }
 
   /** Plays the lines of everybody but `drivers`, whose messages must be the trace's wherever it goes on without them. */
-  async run(drivers: readonly Actor[], between: (line: Line) => Promise<void> = async () => {}): Promise<void> {
+  async run(drivers: readonly Actor[], between: (line: TraceLine) => Promise<void> = async () => {}): Promise<void> {
     const stores = await this.start(drivers);
     const expected = new Map<Actor, string[]>(drivers.map((driver) => [driver, []]));
-    let transaction: Line[] | null = null;
-    for (const line of readTrace()) {
+    let transaction: TraceLine[] | null = null;
+    for (const line of goldenTrace()) {
       const list = expected.get(line.actor);
       if (list !== undefined) {
         list.push(shown(line));
@@ -132,7 +115,7 @@ class Replay {
     }
   }
 
-  async #playAll(access: XenstoreAccess, lines: readonly Line[]): Promise<void> {
+  async #playAll(access: XenstoreAccess, lines: readonly TraceLine[]): Promise<void> {
     for (const { operation, path, value } of lines) {
       if (operation === "WRITE") await access.write(path, this.values.get(path.split("/").at(-1) ?? "") ?? value);
       else if (operation === "SET_PERMS") await access.setPermissions(path, value.split(" "));

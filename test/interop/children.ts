@@ -45,9 +45,14 @@ export class Child {
     return pid;
   }
 
+  /** Writes a line to it. */
+  tell(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
+  }
+
   /** Writes a line to it and reads one. */
   async ask(line: string): Promise<string> {
-    this.#process.stdin?.write(`${line}\n`);
+    this.tell(line);
     return await this.readLine();
   }
 

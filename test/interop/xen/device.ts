@@ -1,0 +1,137 @@
+// Knows one controller of a guest that is dom0 itself: its nodes as libxl writes them, how LUNs and the whole come and go, and
+// the disks that Linux makes of it. Linux' front end serves dom0 as it serves any other domain.
+
+import { expect } from "chai";
+import type { Dom0 } from "./dom0.js";
+
+export const BACK = "/local/domain/0/backend/vscsi/0/0";
+export const FRONT = "/local/domain/0/device/vscsi/0";
+
+/** States (xenbus.h), as nodes have them. */
+const INITIALISING = 1;
+const INIT_WAIT = 2;
+const CONNECTED = 4;
+const CLOSING = 5;
+const CLOSED = 6;
+const RECONFIGURING = 7;
+
+/** Seconds for both sides to come to a state; a scan on an emulated processor takes 2. */
+const PATIENCE = 40;
+
+/** Shell text that waits for nodes; it says what they are when they do not become what they should. */
+const AWAIT = `reach() {
+  n=0
+  until [ "$(xenstore-read "$1" 2>&1)" = "$2" ]; do
+    n=$((n + 1))
+    [ $n -gt ${PATIENCE * 5} ] && { echo "$1 is $(xenstore-read "$1" 2>&1), not $2"; exit 1; }
+    sleep 0.1
+  done
+}
+until_disk() {
+  n=0
+  until [ -b "/dev/$(ls /sys/class/scsi_device/*:0:0:$1/device/block 2>/dev/null)" ] || [ $n -gt ${PATIENCE * 5} ]; do
+    n=$((n + 1))
+    sleep 0.1
+  done
+}`;
+
+export class Device {
+  readonly #dom0: Dom0;
+
+  constructor(dom0: Dom0) {
+    this.#dom0 = dom0;
+  }
+
+  /** Creates it with LUN 0, and waits until both sides are connected and the disk is there. */
+  async connect(): Promise<void> {
+    await this.#do(`
+xenstore-write ${FRONT} ""
+xenstore-chmod ${FRONT} n0 r0
+xenstore-write ${BACK} ""
+xenstore-chmod ${BACK} n0 r0
+xenstore-write ${FRONT}/backend ${BACK} ${FRONT}/backend-id 0 ${FRONT}/state ${INITIALISING}
+xenstore-write ${BACK}/frontend ${FRONT} ${BACK}/frontend-id 0 ${BACK}/online 1 ${BACK}/feature-host 0
+${addLun(0, "0:0:0:0")}
+xenstore-write ${BACK}/state ${INITIALISING}
+reach ${BACK}/state ${INIT_WAIT}
+modprobe xen-scsifront
+reach ${FRONT}/state ${CONNECTED}
+reach ${BACK}/state ${CONNECTED}
+until_disk 0`);
+  }
+
+  /** Adds LUN N of `pDev`, and gives its state when both sides are connected again. */
+  async plug(lun: number, pDev: string): Promise<string> {
+    return await this.#reconfigure(lun, addLun(lun, pDev));
+  }
+
+  async unplug(lun: number): Promise<string> {
+    return await this.#reconfigure(lun, `xenstore-write ${nodeOf(lun)}/state ${CLOSING}`);
+  }
+
+  /** Closes it as libxl does, and waits until both sides have. */
+  async close(): Promise<void> {
+    await this.#do(`
+xenstore-write ${BACK}/online 0 ${BACK}/state ${CLOSING}
+reach ${FRONT}/state ${CLOSED}
+reach ${BACK}/state ${CLOSED}`);
+  }
+
+  /** Takes its nodes away. */
+  async remove(): Promise<void> {
+    await this.#do(`xenstore-rm ${BACK}\nxenstore-rm ${FRONT}`);
+  }
+
+  /** What `lsscsi` shows, with the host's number, which each connection has anew, as a star. */
+  async lsscsi(): Promise<string[]> {
+    const lines = (await this.#do("lsscsi")).trim().split("\n");
+    return lines.filter((line) => line !== "").map((line) => line.trim().replace(/^\[\d+:/, "[*:").replace(/\s+/g, " "));
+  }
+
+  /** The largest number of pieces that a command may have. */
+  async pieces(): Promise<number> {
+    return Number(await this.#do("cat /sys/class/scsi_host/*/sg_tablesize"));
+  }
+
+  /** Writes a file of the shared folder to a disk, past the page cache. */
+  async write(disk: string, name: string): Promise<void> {
+    await this.#do(`dd if=/host/${name} of=/dev/${disk} bs=1M oflag=direct conv=notrunc 2>&1`);
+  }
+
+  async read(disk: string, name: string, mebibytes: number): Promise<void> {
+    await this.#do(`dd if=/dev/${disk} of=/host/${name} bs=1M count=${mebibytes} iflag=direct 2>&1`);
+  }
+
+  async #reconfigure(lun: number, change: string): Promise<string> {
+    const text = `
+${change}
+xenstore-write ${BACK}/state ${RECONFIGURING}
+n=0
+until [ "$(xenstore-read ${FRONT}/state)" = ${RECONFIGURING} ] || [ $n -gt 20 ]; do n=$((n + 1)); sleep 0.05; done
+reach ${FRONT}/state ${CONNECTED}
+reach ${BACK}/state ${CONNECTED}
+xenstore-read ${nodeOf(lun)}/state`;
+    return (await this.#do(text)).trim();
+  }
+
+  async #do(text: string): Promise<string> {
+    return await this.#dom0.run(`${AWAIT}\n${text}`);
+  }
+}
+
+function nodeOf(lun: number): string {
+  return `${BACK}/vscsi-devs/dev-${lun}`;
+}
+
+function addLun(lun: number, pDev: string): string {
+  const node = nodeOf(lun);
+  const pairs = { "p-devname": pDev, "p-dev": pDev, "v-dev": `0:0:0:${lun}`, state: INITIALISING };
+  const words = Object.entries(pairs).map(([name, value]) => `${node}/${name} ${value}`);
+  return `xenstore-write ${words.join(" ")}`;
+}
+
+/** The name of the disk in a line of `lsscsi`. */
+export function diskOf(lines: readonly string[], lun: number): string {
+  const line = lines.find((text) => text.startsWith(`[*:0:0:${lun}] disk`));
+  return /\/dev\/(sd\w+)$/.exec(line ?? "")?.[1] ?? expect.fail(`no disk with LUN ${lun} in ${lines.join("; ")}`);
+}

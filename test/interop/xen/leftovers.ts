@@ -1,0 +1,20 @@
+// Knows what of a device could be left in Xen: grants that are mapped, event channels, nodes. Xen and its own tools are asked.
+
+import type { Dom0 } from "./dom0.js";
+
+/** What is open at a moment, a line each. */
+export async function openThings(dom0: Dom0): Promise<string[]> {
+  const [ports, grants, nodes] = [await dom0.run("lsevtchn 0"), await dom0.run(GRANTS), await dom0.run(NODES)];
+  const mapped = linesOf(grants).filter((line) => MAPPED.test(line));
+  return [...linesOf(ports), ...mapped, ...linesOf(nodes)];
+}
+
+/** Xen prints its grant tables to its log when it is asked by a key. */
+const GRANTS = "xl dmesg -c > /dev/null; xl debug-keys g; xl dmesg";
+/** An entry of a table; the other lines say how large the tables have grown. */
+const MAPPED = /^\(XEN\) \[\s*(0x)?[0-9a-f]+\]/;
+const NODES = "xenstore-ls -fp /local/domain/0";
+
+function linesOf(text: string): string[] {
+  return text.split("\n").filter((line) => line.trim() !== "");
+}

@@ -1,0 +1,23 @@
+// Knows what Linux says of a controller and its disks when Linux' own back end serves them, and finds what it says besides.
+
+import { goldenText } from "../../support/repository.js";
+
+/** Said of any machine that is emulated, and of modules that are not signed. */
+const OF_THE_MACHINE = /hrtimer|clocksource|tsc:|TSC|module verification failed|random: crng|SCSI subsystem initialized|systemd/;
+/** A disk says so once after it was switched on. The golden run's disk had been on before. */
+const SWITCHED_ON = /Power-on or device reset occurred$/;
+/** Follows from the disk, which is another than the golden run's. */
+const OF_THE_DISK = / (Direct-Access|Mode Sense:|Write cache:) .*| \d+ \d+-byte logical blocks: .*/;
+
+/** The lines of a kernel's messages that have nothing like them in the golden run. */
+export function complaintsIn(messages: string): string[] {
+  const usual = new Set(goldenText("xen-4.17/04-07-domu-dmesg.txt").trimEnd().split("\n").map(masked));
+  const lines = messages.split("\n").filter((line) => line.trim() !== "");
+  return lines.filter((line) => !usual.has(masked(line)) && !OF_THE_MACHINE.test(line) && !SWITCHED_ON.test(line));
+}
+
+/** Without times, numbers and names. */
+function masked(line: string): string {
+  const text = line.replace(/^\[ *[\d.]+\] /, "").replace(OF_THE_DISK, " $1");
+  return text.replace(/\bsd[a-z]\b/g, "sd*").replace(/\d+/g, "*");
+}
