@@ -2,4 +2,4 @@
 
 export { NativeMissing } from "./koffi.js";
 export { MappedMemory } from "./mapped-memory.js";
-export { loadNative, type Native, type Poll, SystemCallError } from "./native.js";
+export { loadNative, type MapAccess, type Native, type Poll, SystemCallError } from "./native.js";

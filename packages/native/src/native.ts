@@ -26,14 +26,19 @@ export interface Poll {
   close(): void;
 }
 
+export type MapAccess = "read-only" | "read-write";
+
 export interface Native {
   /**
    * ioctl(2) with a struct that the kernel reads and writes in place. Returns what the call returned, which is not
    * negative. Throws SystemCallError.
    */
   ioctl(descriptor: number, request: number, argument: Uint8Array): number;
-  /** Maps `length` bytes of a file at `offset`, shared, to read and write. Throws SystemCallError. */
-  map(descriptor: number, offset: number, length: number): MappedMemory;
+  /**
+   * Maps `length` bytes of a file at `offset`, shared. A write to what is mapped to be read only ends the process. Throws
+   * SystemCallError.
+   */
+  map(descriptor: number, offset: number, length: number, access: MapAccess): MappedMemory;
   /** Zeroed memory whose address stays what it is. Throws SystemCallError. */
   allocate(length: number): MappedMemory;
   /** Calls `readable`, from the loop, as long as there is something to read: it has to read that. */
@@ -41,7 +46,7 @@ export interface Native {
 }
 
 /** Values of sys/mman.h that are the same on every Linux that koffi knows. */
-const PROT_READ_WRITE = 3;
+const PROTECTION = { "read-only": 1, "read-write": 3 } as const;
 const MAP_SHARED = 0x01;
 const MAP_PRIVATE = 0x02;
 const MAP_FIXED = 0x10;
@@ -79,12 +84,12 @@ class KoffiNative implements Native, MemoryCalls {
     return result;
   }
 
-  map(descriptor: number, offset: number, length: number): MappedMemory {
-    return this.#mapped(length, MAP_SHARED, descriptor, offset);
+  map(descriptor: number, offset: number, length: number, access: MapAccess): MappedMemory {
+    return this.#mapped(length, PROTECTION[access], MAP_SHARED, descriptor, offset);
   }
 
   allocate(length: number): MappedMemory {
-    return this.#mapped(length, MAP_PRIVATE | MAP_ANONYMOUS, NO_FILE, 0);
+    return this.#mapped(length, PROTECTION["read-write"], MAP_PRIVATE | MAP_ANONYMOUS, NO_FILE, 0);
   }
 
   poll(descriptor: number, readable: () => void): Poll {
@@ -106,16 +111,17 @@ class KoffiNative implements Native, MemoryCalls {
 
   replace(address: number, length: number): void {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-    if (this.#mmap(address, length, PROT_READ_WRITE, flags, NO_FILE, 0) !== address) throw this.#failure("mmap");
+    if (this.#mmap(address, length, PROTECTION["read-write"], flags, NO_FILE, 0) !== address)
+      throw this.#failure("mmap");
   }
 
   unmap(address: number, length: number): void {
     if (this.#munmap(address, length) < 0) throw this.#failure("munmap");
   }
 
-  #mapped(length: number, flags: number, descriptor: number, offset: number): MappedMemory {
+  #mapped(length: number, protection: number, flags: number, descriptor: number, offset: number): MappedMemory {
     if (!(length > 0 && length <= LONGEST_VIEW)) throw new RangeError(`a mapping of ${length} bytes`);
-    const address = this.#mmap(0, length, PROT_READ_WRITE, flags, descriptor, offset);
+    const address = this.#mmap(0, length, protection, flags, descriptor, offset);
     if (address === -1) throw this.#failure("mmap");
     return new MappedMemory(this.#koffi.view(address, length), address, this);
   }

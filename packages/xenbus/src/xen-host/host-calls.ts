@@ -1,14 +1,14 @@
 // Knows what a driver of a Xen host asks its kernel for, and which device nodes there have to be. Knows no protocol.
 
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
-import { loadNative, type MappedMemory, type Native, SystemCallError } from "@pvscsi/native";
+import { loadNative, type MapAccess, type MappedMemory, type Native, SystemCallError } from "@pvscsi/native";
 
 /** Memory that was mapped, and may end: see `MappedMemory`. */
 export type HostMemory = Pick<MappedMemory, "bytes" | "address" | "release">;
 
 /** The kernel, as far as it is used here: its calls, and files that never block. Real, or played by a test. */
 export interface HostCalls extends Pick<Native, "ioctl" | "poll"> {
-  map(descriptor: number, offset: number, length: number): HostMemory;
+  map(descriptor: number, offset: number, length: number, access: MapAccess): HostMemory;
   allocate(length: number): HostMemory;
   /** Opens a device node to read and write. */
   open(path: string): number;
@@ -30,7 +30,7 @@ export async function hostCalls(): Promise<HostCalls> {
   return {
     ioctl: (descriptor, request, argument) => native.ioctl(descriptor, request, argument),
     poll: (descriptor, readable) => native.poll(descriptor, readable),
-    map: (descriptor, offset, length) => native.map(descriptor, offset, length),
+    map: (descriptor, offset, length, access) => native.map(descriptor, offset, length, access),
     allocate: (length) => native.allocate(length),
     open: openNode,
     read: readNow,

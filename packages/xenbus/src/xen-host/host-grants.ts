@@ -39,6 +39,8 @@ export class HostGrants implements GrantMaps {
   readonly #mappings = new Map<number, HostMapping>();
   readonly #segment: InstanceType<typeof GntdevGrantCopySegment>;
   readonly #copy = new GntdevGrantCopy(new Uint8Array(GntdevGrantCopy.size));
+  /** An address for bytes that nobody looks at. */
+  readonly #scratch: number;
   #handle = 0;
   #pieces = 0;
 
@@ -47,6 +49,7 @@ export class HostGrants implements GrantMaps {
     this.#calls = calls;
     this.#device = calls.open(GNTDEV_PATH);
     const { bytes, address } = calls.allocate(BATCH * GntdevGrantCopySegment.size);
+    this.#scratch = calls.allocate(PAGE_SIZE).address;
     this.#segment = new GntdevGrantCopySegment(bytes);
     this.#copy.segments = address % WORD;
     this.#copy.segmentsHigh = Math.floor(address / WORD);
@@ -57,7 +60,6 @@ export class HostGrants implements GrantMaps {
     return this.#mappings.size;
   }
 
-  /** The kernel does not tell Xen's status: `generalError` stands for whatever it was. */
   map(from: DomainId, reference: GrantReference, access: GrantAccess): MappedPage | number {
     const map = new GntdevMapGrantRef(new Uint8Array(GntdevMapGrantRef.size));
     map.count = 1;
@@ -70,14 +72,19 @@ export class HostGrants implements GrantMaps {
     }
     const { index, indexHigh } = map;
     try {
-      const memory = this.#calls.map(this.#device, indexHigh * WORD + index, PAGE_SIZE);
+      const memory = this.#calls.map(this.#device, indexHigh * WORD + index, PAGE_SIZE, access);
       const handle = this.#handle++;
       this.#mappings.set(handle, { memory, index, indexHigh });
       return { from, reference, access, handle, bytes: memory.bytes };
     } catch (error) {
       this.#forget(index, indexHigh);
-      return statusOf(error);
+      return this.#statusOf(from, reference) || statusOf(error);
     }
+  }
+
+  /** The kernel does not tell why Xen refuses a mapping; a copy of one byte does, but where only writing is refused. */
+  #statusOf(from: DomainId, reference: GrantReference): number {
+    return this.finish(this.copyIn(from, reference, 0, 1, this.#scratch));
   }
 
   unmap({ handle }: MappedPage): number {
