@@ -24,8 +24,8 @@ export class Backend {
   }
 
   /** The same, but with a disk that does not keep what is written to it. */
-  static serveSpoiled(dom0: Dom0, name: string): Promise<Backend> {
-    return Backend.#start(dom0, name, [`${SUITE}/spoiling-backend.js`]);
+  static serveSpoiled(dom0: Dom0, name: string, mebibytes: number): Promise<Backend> {
+    return Backend.#start(dom0, name, [`${SUITE}/spoiling-backend.js`, String(mebibytes)]);
   }
 
   /** Resolves as soon as it says that it serves. */

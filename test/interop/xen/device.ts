@@ -18,6 +18,9 @@ const RECONFIGURING = 7;
 /** Seconds for both sides to come to a state; a scan on an emulated processor takes 2. */
 const PATIENCE = 40;
 
+/** Busybox has one as well, and its shell prefers that. */
+const LSSCSI = "/usr/bin/lsscsi";
+
 /** Shell text that waits for nodes; it says what they are when they do not become what they should. */
 const AWAIT = `reach() {
   n=0
@@ -84,7 +87,7 @@ reach ${BACK}/state ${CLOSED}`);
 
   /** What `lsscsi` shows, with the host's number, which each connection has anew, as a star. */
   async lsscsi(): Promise<string[]> {
-    const lines = (await this.#do("lsscsi")).trim().split("\n");
+    const lines = (await this.#do(LSSCSI)).trim().split("\n");
     return lines.filter((line) => line !== "").map((line) => line.trim().replace(/^\[\d+:/, "[*:").replace(/\s+/g, " "));
   }
 
