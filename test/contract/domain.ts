@@ -26,6 +26,8 @@ export interface DomainWorld {
   readonly back: Domain;
   readonly stranger: Domain;
   readonly frontPages: number;
+  /** `back` is under a kernel: its loans are copies, and an event that comes while one waits there is another one. */
+  readonly underKernel?: true;
   /** Ends when everything under way (events, grants, published bytes, the store's messages) has arrived. */
   settle(): Promise<void>;
   close(): Promise<void>;
@@ -244,6 +246,8 @@ function loansContract(world: () => DomainWorld): void {
       const loan = new Loan().open(from, access);
       loan.add(reference, offset, 100);
       back.borrow(loan);
+      // Where loans are copies, that they may not be written is found out when they are.
+      back.giveBack(loan, access === "read-only" ? 0 : 100);
       return loan.status;
     };
     expect(borrow(NOBODY, readOnly, "read-only")).to.equal(GrantStatus.badDomain);
@@ -259,10 +263,24 @@ function loansContract(world: () => DomainWorld): void {
     loan.add(reference, 0, PAGE_SIZE);
     back.borrow(loan);
     await world().settle();
-    expect(front.grants.revoke(reference)).to.equal(false);
-    back.giveBack(loan, 0);
+    expect(front.grants.revoke(reference)).to.equal(world().underKernel ?? false);
+    back.giveBack(loan, PAGE_SIZE);
+    expect(loan.status).to.equal(world().underKernel ? GrantStatus.generalError : GrantStatus.okay);
     await world().settle();
-    expect(front.grants.revoke(reference)).to.equal(true);
+    if (!world().underKernel) expect(front.grants.revoke(reference)).to.equal(true);
+  });
+
+  it("that are only written change what was written, and nothing else", async () => {
+    const { front, back } = world();
+    const [page, reference] = await granted(world(), "read-write", 9);
+    const loan = new Loan().open(front.id, "write-only");
+    for (const offset of [0, 1024, 2048]) loan.add(reference, offset, 512);
+    back.borrow(loan);
+    expect([loan.status, loan.places.length]).to.deep.equal([GrantStatus.okay, 1536]);
+    loan.places.write(new Uint8Array(700).fill(3));
+    back.giveBack(loan, 700);
+    await world().settle();
+    expect(page.bytes).to.deep.equal(new Uint8Array(PAGE_SIZE).fill(9).fill(3, 0, 512).fill(3, 1024, 1212));
   });
 
   it("of nothing are fine", () => {
@@ -339,7 +357,7 @@ function eventsContract(world: () => DomainWorld): void {
     world().back.events.unmask(back);
     expect(heard.back.runs).to.equal(0);
     await world().settle();
-    expect(heard.back.runs).to.equal(1);
+    expect(heard.back.runs).to.be.within(1, world().underKernel ? 2 : 1);
   });
 
   it("masked after the send, before the delivery: stay latched", async () => {

@@ -22,6 +22,7 @@ import { runShell } from "./shell.js";
 import { Exit, messageOf, type Outcome } from "./verb.js";
 import { findVerb, VERBS } from "./verbs.js";
 import type { Program } from "./voice.js";
+import { runXenServe } from "./xen-serve.js";
 import { runXl } from "./xl.js";
 
 /** Node keeps the name of the link that it was called by. */
@@ -63,6 +64,12 @@ interface JoinWords {
   readonly certificate?: string;
   readonly host?: string;
   readonly state?: string;
+}
+
+interface XenServeWords {
+  readonly lun?: readonly string[];
+  readonly host?: string;
+  readonly indirect: boolean;
 }
 
 const STATE = "(default: $PVSCSI_STATE, else $XDG_RUNTIME_DIR/pvscsi, else /run/pvscsi)";
@@ -158,6 +165,29 @@ program
       // What is still under way was for a hub that is gone, or has been left.
       setImmediate(() => process.exit());
     }
+  });
+
+program
+  .command("xen")
+  .description("on a real Xen host, in dom0 or a driver domain")
+  .command("serve")
+  .description("scsiback of this domain, for front ends of any kind, until Ctrl-C or SIGTERM; needs root and koffi")
+  .addOption(
+    new Option(
+      "--lun <word>",
+      "a LUN: FILE, mem:SIZE or null:SIZE, then ,key=value; repeatable: their p-devs are 0:0:0:0 on",
+    )
+      .argParser((word: string, before: readonly string[] = []) => [...before, word])
+      .conflicts("host"),
+  )
+  .option("--host <file>", "a host.yaml with the devices; p-devs are their names there")
+  .option("--no-indirect", "do not offer requests with indirect segments (feature-sg-grant)")
+  .addHelpText("after", "\nExample: pvscsi xen serve --lun disk.img,size=1GiB --lun mem:64MiB")
+  .action(async ({ lun: luns = [], host, indirect }: XenServeWords) => {
+    if (luns.length === 0 && host === undefined) {
+      program.error("error: name what is to be served: --lun WORD, or --host FILE", { exitCode: Exit.usage });
+    }
+    process.exitCode = await runXenServe({ luns, host, indirect, printer, ended: () => interrupts.next() });
   });
 
 program.addHelpText(

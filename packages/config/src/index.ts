@@ -3,6 +3,7 @@ export * from "./device-names.js";
 export * from "./errors.js";
 export * from "./host-config.js";
 export * from "./host-print.js";
+export * from "./lun-host.js";
 export * from "./lun-keys.js";
 export * from "./lun-word.js";
 export * from "./machine.js";

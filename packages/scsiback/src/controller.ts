@@ -4,8 +4,8 @@
 import { type DeviceDirectory, MAX_LUNS } from "@pvscsi/scsi";
 import type { Clock, Probes, ProtocolError, Scheduler } from "@pvscsi/wire";
 import {
+  type BackEndDomain,
   Coalesced,
-  type Domain,
   type DomainId,
   DriverErrno,
   readState,
@@ -19,7 +19,7 @@ import { TranslationTable } from "./translation.js";
 import { parseVirtualDevice, type VirtualDevice } from "./virtual-device.js";
 
 export interface ControllerParts {
-  readonly domain: Domain;
+  readonly domain: BackEndDomain;
   readonly directory: DeviceDirectory;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -94,6 +94,12 @@ export class Controller {
     await this.#work.idle();
     await this.#disconnect();
     await this.table.close();
+  }
+
+  /** Lets go of everything because the driver ends; its front end sees Closed, as of a module that is removed. */
+  async leave(): Promise<void> {
+    await this.#work.idle();
+    if (!this.#finished) await this.#finish();
   }
 
   async #frontendChanged(): Promise<void> {

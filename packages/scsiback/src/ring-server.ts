@@ -14,9 +14,10 @@ import {
   type Scheduler,
 } from "@pvscsi/wire";
 import {
+  type BackEndDomain,
   BackRing,
-  type Domain,
   EventThrottle,
+  GrantStatus,
   type MappedPage,
   type Port,
   VSCSIIF_ENTRY_SIZE,
@@ -34,7 +35,7 @@ import { SegmentGatherer } from "./segments.js";
 import type { TranslationTable, VirtualTarget } from "./translation.js";
 
 export interface RingServerParts {
-  readonly domain: Domain;
+  readonly domain: BackEndDomain;
   readonly page: MappedPage;
   readonly port: Port;
   readonly table: TranslationTable;
@@ -230,8 +231,9 @@ export class RingServer implements Runnable {
     const { task } = exchange;
     // Before the loan ends, and the data with it.
     const residual = Math.max(0, task.residual);
-    this.#giveBack(exchange);
+    const delivered = this.#giveBack(exchange);
     if (task.aborted) return this.#answerHost(exchange, exchange.abortAsked ? HostByte.abort : HostByte.reset);
+    if (!delivered) return this.#refuse(exchange, HostByte.error, `grant status ${exchange.loan.status}`);
     const response = this.#beginResponse(exchange);
     response.rslt = vscsiifResult(HostByte.ok, task.status);
     response.residualLen = residual;
@@ -243,13 +245,17 @@ export class RingServer implements Runnable {
     this.#finish(exchange);
   }
 
-  /** Before the answer, always: the front end takes its pages back as soon as it sees it. */
-  #giveBack(exchange: Exchange): void {
+  /**
+   * Before the answer, always: the front end takes its pages back as soon as it sees it. False when the data has not
+   * reached them.
+   */
+  #giveBack(exchange: Exchange): boolean {
     const { task, loan } = exchange;
-    if (loan.count === 0) return;
+    if (loan.count === 0) return true;
     const written = task.direction === "to-device" ? 0 : Math.min(task.transferLength, loan.places.length);
     this.#parts.domain.giveBack(loan, written);
     loan.count = 0;
+    return loan.status === GrantStatus.okay;
   }
 
   /** Answers what is wrong with the request itself, and tells those who listen why. */

@@ -2,7 +2,7 @@
 
 import type { DeviceDirectory } from "@pvscsi/scsi";
 import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
-import { Coalesced, type Domain, type DomainId, parseXenbusState, XenbusState } from "@pvscsi/xen";
+import { type BackEndDomain, Coalesced, type DomainId, parseXenbusState, XenbusState } from "@pvscsi/xen";
 import { Controller, type ControllerMessage, type ControllerParts } from "./controller.js";
 
 const ROOT = "backend/vscsi";
@@ -18,7 +18,7 @@ interface Device {
 }
 
 export interface ScsibackOptions {
-  readonly domain: Domain;
+  readonly domain: BackEndDomain;
   readonly directory: DeviceDirectory;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -55,12 +55,12 @@ export class Scsiback {
     });
   }
 
-  /** Ends when nothing is under way, mapped or bound any more. */
+  /** Ends when nothing is under way, mapped or bound any more; devices that are there are Closed then. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#unwatch?.();
     await this.#work.idle();
-    for (const path of [...this.controllers.keys()]) this.#remove(path);
+    for (const path of [...this.controllers.keys()]) this.#end(path, (controller) => controller.leave());
     await Promise.all(this.#leaving.values());
   }
 
@@ -88,13 +88,16 @@ export class Scsiback {
     }
   }
 
-  /** Nobody waits for it but `close`, and a new device at the same path: commands under way may take their time. */
   #remove(path: string): void {
+    this.#end(path, (controller) => controller.remove());
+  }
+
+  /** Nobody waits for it but `close`, and a new device at the same path: commands under way may take their time. */
+  #end(path: string, how: (controller: Controller) => Promise<void>): void {
     const controller = this.controllers.get(path);
     if (controller === undefined) return;
     this.controllers.delete(path);
-    const gone = controller
-      .remove()
+    const gone = how(controller)
       .catch((error) => this.#say(path, error))
       .finally(() => {
         this.#leaving.delete(path);

@@ -2,7 +2,7 @@
 
 import type { RecordOf } from "@pvscsi/wire";
 import {
-  type Domain,
+  type BackEndDomain,
   type DomainId,
   GrantStatus,
   Loan,
@@ -10,15 +10,17 @@ import {
   ScsiifSegment,
   VSCSIIF_SG_GRANT,
   VSCSIIF_SG_TABLESIZE,
-  VscsiifDirection,
   type VscsiifRequest,
 } from "@pvscsi/xen";
 
 type Request = RecordOf<typeof VscsiifRequest>;
 
+/** By vscsiif's number of the direction. Bidirectional has one buffer only. */
+const ACCESS = ["read-write", "read-only", "write-only", "write-only"] as const;
+
 /** Gathers what requests of one front end point to. Descriptors are copied once, then checked, then used. */
 export class SegmentGatherer {
-  readonly #domain: Domain;
+  readonly #domain: BackEndDomain;
   readonly #from: DomainId;
   readonly #limit: number;
   readonly #descriptorLoan = new Loan();
@@ -26,7 +28,7 @@ export class SegmentGatherer {
   readonly #descriptor: RecordOf<typeof ScsiifSegment>;
 
   /** `limit` is how many segments an indirect request may have. */
-  constructor(domain: Domain, from: DomainId, limit: number) {
+  constructor(domain: BackEndDomain, from: DomainId, limit: number) {
     this.#domain = domain;
     this.#from = from;
     this.#limit = limit;
@@ -39,7 +41,7 @@ export class SegmentGatherer {
    * borrowed. No segments is no data, even with the indirect flag set (Linux takes it so).
    */
   gather(request: Request, loan: Loan): string | null {
-    loan.open(this.#from, request.dataDirection === VscsiifDirection.toDevice ? "read-only" : "read-write");
+    loan.open(this.#from, ACCESS[request.dataDirection]);
     const count = request.segmentCount & ~VSCSIIF_SG_GRANT;
     if (count > VSCSIIF_SG_TABLESIZE) return `${count} segments`;
     if (count === 0) return null;

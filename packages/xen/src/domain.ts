@@ -49,16 +49,20 @@ export interface MappedPage {
   readonly bytes: Uint8Array;
 }
 
-/** Both halves of the grant table: giving access to own pages, and mapping what others granted. */
-export interface Grants {
-  /** Grants `page` to domain `to`; -1 when the table is full. */
-  grant(to: DomainId, page: Page, access: GrantAccess): GrantReference;
-  /** Ends a grant. False when the other side still has it mapped: the page must then be kept, and not be reused. */
-  revoke(reference: GrantReference): boolean;
+/** What others have granted, and its mapping here. */
+export interface GrantMaps {
   /** Maps one page, or says with a negative status why not. */
   map(from: DomainId, reference: GrantReference, access: GrantAccess): MappedPage | number;
   /** Ends a mapping; a handle that was released already gives `badHandle`. */
   unmap(page: MappedPage): number;
+}
+
+/** Both halves of the grant table: giving access to own pages, and mapping what others granted. */
+export interface Grants extends GrantMaps {
+  /** Grants `page` to domain `to`; -1 when the table is full. */
+  grant(to: DomainId, page: Page, access: GrantAccess): GrantReference;
+  /** Ends a grant. False when the other side still has it mapped: the page must then be kept, and not be reused. */
+  revoke(reference: GrantReference): boolean;
 }
 
 /** Errors of event channel operations, as errno names. */
@@ -82,6 +86,14 @@ export interface EventChannels {
   state(port: Port): EventChannelState;
 }
 
+/** What a loan is for. What was in the pieces before need not be there where they are only written into. */
+export type LoanAccess = GrantAccess | "write-only";
+
+/** How a page is mapped for a loan: there is no mapping that is only written. */
+export function mappedAccess(access: LoanAccess): GrantAccess {
+  return access === "write-only" ? "read-write" : access;
+}
+
 /**
  * Pieces of another domain's granted pages, borrowed for one transfer: a pooled record. Fill it, `Domain.borrow` it,
  * use `places` while `status` is okay, then `Domain.giveBack` it.
@@ -89,14 +101,16 @@ export interface EventChannels {
 export class Loan {
   pooled = true;
   from: DomainId = 0;
-  /** "read-only" to read from the pieces, "read-write" to write into them. */
-  access: GrantAccess = "read-only";
+  access: LoanAccess = "read-only";
   /** Pieces asked for. */
   count = 0;
   readonly references: number[] = [];
   readonly offsets: number[] = [];
   readonly lengths: number[] = [];
-  /** The first failure among the pieces, or okay. After a failure nothing is held. */
+  /**
+   * The first failure among the pieces, or okay. After a failure of `borrow` nothing is held; after one of `giveBack` the
+   * other domain may not have what was written.
+   */
   status: number = GrantStatus.okay;
   /** The pieces in order, valid from a successful `borrow` to `giveBack`. */
   readonly places = new Places();
@@ -104,7 +118,7 @@ export class Loan {
   readonly handles: number[] = [];
 
   /** Begins a new loan. */
-  open(from: DomainId, access: GrantAccess): this {
+  open(from: DomainId, access: LoanAccess): this {
     this.from = from;
     this.access = access;
     this.count = 0;
@@ -122,19 +136,19 @@ export class Loan {
   }
 }
 
-/** One domain's view of its hypervisor. */
-export interface Domain {
+/** What a back end has of its domain: it grants no pages of its own. */
+export interface BackEndDomain {
   readonly id: DomainId;
-  readonly grants: Grants;
+  readonly grants: GrantMaps;
   readonly events: EventChannels;
   /** This domain's connection to xenstored; relative paths are below /local/domain/<id>. */
   readonly store: XenstoreClient;
-  /** Own pages, zeroed. Throws when the domain's memory is used up. */
-  allocatePages(count: number): Page[];
-  freePages(pages: readonly Page[]): void;
   /** Borrows all pieces of a loan, or none: see `Loan.status`. */
   borrow(loan: Loan): void;
-  /** Ends a loan. `written` is how many bytes, from the first on, were written into its places. */
+  /**
+   * Ends a loan. `written` is how many bytes, from the first on, were written into its places. Where these are copies, it
+   * may fail: see `Loan.status`.
+   */
   giveBack(loan: Loan, written: number): void;
   /**
    * Makes bytes visible to whoever shares their pages, in order, and then, if `wanted`, notifies `port` (0: nobody).
@@ -145,4 +159,12 @@ export interface Domain {
   publish(port: Port, ranges: Places, wanted: boolean): void;
   /** Leaves: ports closed, mappings ended, the store's watches and transactions dropped. */
   close(): Promise<void>;
+}
+
+/** One domain's view of its hypervisor. */
+export interface Domain extends BackEndDomain {
+  readonly grants: Grants;
+  /** Own pages, zeroed. Throws when the domain's memory is used up. */
+  allocatePages(count: number): Page[];
+  freePages(pages: readonly Page[]): void;
 }

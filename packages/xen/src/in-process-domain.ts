@@ -12,6 +12,7 @@ import {
   type Grants,
   type Loan,
   type MappedPage,
+  mappedAccess,
   PAGE_SIZE,
   type Page,
   type Port,
@@ -156,7 +157,7 @@ export class InProcessDomain extends HostedDomain<GrantTable> implements Domain,
     const offset = loan.offsets[index];
     const length = loan.lengths[index];
     if (offset < 0 || length < 0 || offset + length > PAGE_SIZE) return GrantStatus.badCopyArgument;
-    const handle = this.mapEntry(loan.from, loan.references[index], loan.access);
+    const handle = this.mapEntry(loan.from, loan.references[index], mappedAccess(loan.access));
     if (handle < 0) return handle;
     loan.handles[index] = handle;
     loan.places.add(pageOf(this.mapping(handle) as Mapping), offset, length);

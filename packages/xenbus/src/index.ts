@@ -12,3 +12,5 @@ export * from "./thread-transport.js";
 export * from "./threads.js";
 export * from "./websocket-client.js";
 export * from "./websocket-server.js";
+export { type HostCalls, hostCalls, NoXenHost } from "./xen-host/host-calls.js";
+export { HostDomain, openHostDomain } from "./xen-host/host-domain.js";

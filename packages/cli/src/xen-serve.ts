@@ -1,0 +1,74 @@
+// Knows how scsiback runs on a real Xen host: in the domain of this process, for whatever front ends the toolstack of that
+// host writes nodes for, until it is to end.
+
+import { dirname, resolve } from "node:path";
+import { formatAddress, type HostConfig, hostOfLunWords } from "@pvscsi/config";
+import { type Host, openHost, readHostConfig } from "@pvscsi/host";
+import { NativeMissing } from "@pvscsi/native";
+import { type ControllerMessage, Scsiback } from "@pvscsi/scsiback";
+import { ToolstackError } from "@pvscsi/toolstack";
+import { ProbeHub } from "@pvscsi/wire";
+import { type HostDomain, hostCalls, NoXenHost, openHostDomain } from "@pvscsi/xenbus";
+import { nodeClock, nodeScheduler } from "./platform.js";
+import type { Printer } from "./printer.js";
+import { Exit } from "./verb.js";
+
+export interface XenServeOptions {
+  /** LUN words; the p-dev of word number n is 0:0:0:n. */
+  readonly luns: readonly string[];
+  /** A host.yaml instead of them. */
+  readonly host?: string | undefined;
+  /** Whether requests with indirect segments are offered. */
+  readonly indirect: boolean;
+  readonly printer: Printer;
+  /** Resolves when it is to end. */
+  readonly ended: () => Promise<unknown>;
+}
+
+/** Serves and gives the exit status. Throws `ConfigError`, and `ToolstackError` where this is no Xen host. */
+export async function runXenServe({ luns, host, indirect, printer, ended }: XenServeOptions): Promise<number> {
+  const devices = host === undefined ? openDevices(hostOfLunWords(luns), ".") : await openFile(host);
+  const over = ended();
+  const domain = await openDomain();
+  const scsiback = newScsiback(domain, devices, indirect, printer);
+  try {
+    await scsiback.start();
+    const names = devices.list().map(({ address }) => formatAddress(address));
+    printer.print(
+      `scsiback of domain ${domain.id} has ${names.join(", ")} for its front ends, until Ctrl-C or SIGTERM`,
+    );
+    await over;
+    return Exit.done;
+  } finally {
+    await scsiback.close();
+    await domain.close();
+  }
+}
+
+function newScsiback(domain: HostDomain, directory: Host, indirect: boolean, printer: Printer): Scsiback {
+  const probes = new ProbeHub();
+  probes.listen((name, subject) => {
+    if (name !== "scsiback:message") return;
+    const { path, text } = subject as ControllerMessage;
+    printer.error(`${path}: ${text}`);
+  });
+  const parts = { domain, directory, probes, clock: nodeClock, scheduler: nodeScheduler() };
+  return new Scsiback({ ...parts, ...(indirect ? {} : { indirectLimit: null }) });
+}
+
+async function openDomain(): Promise<HostDomain> {
+  try {
+    return await openHostDomain({ calls: await hostCalls(), scheduler: nodeScheduler() });
+  } catch (error) {
+    if (!(error instanceof NativeMissing || error instanceof NoXenHost)) throw error;
+    throw new ToolstackError("FAIL", error.message);
+  }
+}
+
+function openDevices(config: HostConfig, directory: string): Host {
+  return openHost(config, { directory, clock: nodeClock });
+}
+
+async function openFile(file: string): Promise<Host> {
+  return openDevices(await readHostConfig(file), dirname(resolve(file)));
+}

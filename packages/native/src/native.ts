@@ -1,0 +1,132 @@
+// Knows the system calls of Linux that Node does not have, as koffi reaches them: mmap(2), ioctl(2), and poll(2) by
+// Node's own loop. Knows no device.
+
+import { constants } from "node:os";
+import { type Koffi, type KoffiPoll, loadKoffi } from "./koffi.js";
+import { MappedMemory, type MemoryCalls } from "./mapped-memory.js";
+
+/** A call that failed. */
+export class SystemCallError extends Error {
+  override readonly name = "SystemCallError";
+  /** Its name, such as `EINVAL`; `E` and the number where Node has none. */
+  readonly code: string;
+  readonly errno: number;
+
+  constructor(call: string, errno: number) {
+    const found = Object.entries(constants.errno).find(([, value]) => value === errno);
+    const code = found?.[0] ?? `E${errno}`;
+    super(`${call}: ${code}`);
+    this.code = code;
+    this.errno = errno;
+  }
+}
+
+/** Whom a file that can be read is told to; the loop goes on for as long as it is open. */
+export interface Poll {
+  close(): void;
+}
+
+export type MapAccess = "read-only" | "read-write";
+
+export interface Native {
+  /**
+   * ioctl(2) with a struct that the kernel reads and writes in place. Returns what the call returned, which is not
+   * negative. Throws SystemCallError.
+   */
+  ioctl(descriptor: number, request: number, argument: Uint8Array): number;
+  /**
+   * Maps `length` bytes of a file at `offset`, shared. A write to what is mapped to be read only ends the process. Throws
+   * SystemCallError.
+   */
+  map(descriptor: number, offset: number, length: number, access: MapAccess): MappedMemory;
+  /** Zeroed memory whose address stays what it is. Throws SystemCallError. */
+  allocate(length: number): MappedMemory;
+  /** Calls `readable`, from the loop, as long as there is something to read: it has to read that. */
+  poll(descriptor: number, readable: () => void): Poll;
+}
+
+/** Values of sys/mman.h that are the same on every Linux that koffi knows. */
+const PROTECTION = { "read-only": 1, "read-write": 3 } as const;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
+const NO_FILE = -1;
+/** Bytes of one view: V8 of Node 20 ends the process for more. */
+const LONGEST_VIEW = 2 ** 32;
+
+/** Loads what this machine has. Rejects with NativeMissing, which says what is missing. */
+export async function loadNative(): Promise<Native> {
+  return new KoffiNative(await loadKoffi());
+}
+
+class KoffiNative implements Native, MemoryCalls {
+  readonly #koffi: Koffi;
+  readonly #ioctl: (descriptor: number, request: number, argument: Uint8Array) => number;
+  readonly #mmap: (...words: readonly number[]) => number;
+  readonly #munmap: (address: number, length: number) => number;
+  /** koffi closes a poll that nobody has. */
+  readonly #polls = new Set<KoffiPoll>();
+
+  constructor(koffi: Koffi) {
+    this.#koffi = koffi;
+    const library = koffi.load(null);
+    this.#ioctl = library.func("int ioctl(int fd, unsigned long request, void *argument)");
+    this.#mmap = library.func(
+      "intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
+    );
+    this.#munmap = library.func("int munmap(uintptr_t address, size_t length)");
+  }
+
+  ioctl(descriptor: number, request: number, argument: Uint8Array): number {
+    const result = this.#ioctl(descriptor, request, argument);
+    if (result < 0) throw this.#failure("ioctl");
+    return result;
+  }
+
+  map(descriptor: number, offset: number, length: number, access: MapAccess): MappedMemory {
+    return this.#mapped(length, PROTECTION[access], MAP_SHARED, descriptor, offset);
+  }
+
+  allocate(length: number): MappedMemory {
+    return this.#mapped(length, PROTECTION["read-write"], MAP_PRIVATE | MAP_ANONYMOUS, NO_FILE, 0);
+  }
+
+  poll(descriptor: number, readable: () => void): Poll {
+    const poll = this.#koffi.node.poll(descriptor, { readable: true }, () => {
+      try {
+        readable();
+      } catch (error) {
+        // koffi would swallow it.
+        void Promise.reject(error);
+      }
+    });
+    this.#polls.add(poll);
+    return {
+      close: () => {
+        if (this.#polls.delete(poll)) poll.close();
+      },
+    };
+  }
+
+  replace(address: number, length: number): void {
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (this.#mmap(address, length, PROTECTION["read-write"], flags, NO_FILE, 0) !== address)
+      throw this.#failure("mmap");
+  }
+
+  unmap(address: number, length: number): void {
+    if (this.#munmap(address, length) < 0) throw this.#failure("munmap");
+  }
+
+  #mapped(length: number, protection: number, flags: number, descriptor: number, offset: number): MappedMemory {
+    if (!(length > 0 && length <= LONGEST_VIEW)) throw new RangeError(`a mapping of ${length} bytes`);
+    const address = this.#mmap(0, length, protection, flags, descriptor, offset);
+    if (address === -1) throw this.#failure("mmap");
+    return new MappedMemory(this.#koffi.view(address, length), address, this);
+  }
+
+  #failure(call: string): SystemCallError {
+    return new SystemCallError(call, this.#koffi.errno());
+  }
+}

@@ -1,0 +1,38 @@
+// Knows how a process on a Xen host reaches xenstored: through the kernel's device, in xenstored's own messages.
+
+import { type XenstoreClient, XenstoreSession } from "@pvscsi/xen";
+import type { HostCalls } from "./host-calls.js";
+
+export const XENBUS_PATH = "/dev/xen/xenbus";
+/** Bytes of a read. */
+const READ_SIZE = 4096;
+
+/** A session, and its end. */
+export interface HostStore {
+  readonly store: XenstoreClient;
+  close(): void;
+}
+
+/** Throws NoXenHost where there is no such device. The kernel drops the watches and transactions of a file that is closed. */
+export function openHostStore(calls: HostCalls): HostStore {
+  const device = calls.open(XENBUS_PATH);
+  const buffer = new Uint8Array(READ_SIZE);
+  const session = new XenstoreSession({
+    send(bytes) {
+      try {
+        calls.write(device, bytes);
+      } catch (error) {
+        session.close(`${XENBUS_PATH}: ${(error as Error).message}`);
+      }
+    },
+    close() {
+      poll.close();
+      calls.close(device);
+    },
+  });
+  const poll = calls.poll(device, () => {
+    const length = calls.read(device, buffer);
+    if (length > 0) session.receive(buffer.subarray(0, length));
+  });
+  return { store: session, close: () => session.close() };
+}
