@@ -3,6 +3,7 @@
 import { formatWarning, type VscsiDialect } from "@pvscsi/config";
 import { readMachineConfig } from "@pvscsi/host";
 import { type DomainInfo, ToolstackError } from "@pvscsi/toolstack";
+import { activityText } from "./activity.js";
 import { NBD_USAGE } from "./nbd-command.js";
 import { pathIn } from "./node-files.js";
 import type { System } from "./system.js";
@@ -135,16 +136,29 @@ async function destroy(system: System, { arguments: [name] }: VerbWords): Promis
 }
 
 async function list(system: System, { options }: VerbWords): Promise<string> {
-  const domains = await system.toolstack.list();
+  const domains = (await system.toolstack.list()).map((domain): ListedDomain => {
+    const activity = system.activity(domain.id);
+    return { ...domain, state: activityText(activity), time: activity.time };
+  });
   return options.has("--json") ? JSON.stringify(domains, null, 2) : formatDomains(domains);
 }
 
-/** xl's columns, as far as there is something to say in them. */
-function formatDomains(domains: readonly DomainInfo[]): string {
+interface ListedDomain extends DomainInfo {
+  /** xl's six letters. */
+  readonly state: string;
+  /** Seconds. */
+  readonly time: number;
+}
+
+/** xl's columns, tabs of its head included. */
+function formatDomains(domains: readonly ListedDomain[]): string {
   const line = (name: string, ...cells: readonly string[]): string =>
     [name.padEnd(40), ...cells.map((cell) => cell.padStart(5))].join(" ");
-  const rows = domains.map(({ id, name, memory, vcpus }) => line(name, String(id), String(memory), String(vcpus)));
-  return [line("Name", "ID", "Mem", "VCPUs"), ...rows].join("\n");
+  const rows = domains.map(({ id, name, memory, vcpus, state, time }) => {
+    const cells = line(name, String(id), String(memory), String(vcpus));
+    return `${cells}     ${state}  ${time.toFixed(1).padStart(8)}`;
+  });
+  return [`${line("Name", "ID", "Mem", "VCPUs")}\tState\tTime(s)`, ...rows].join("\n");
 }
 
 async function theDomain(system: System, { arguments: [word] }: VerbWords, by: "id" | "name"): Promise<DomainInfo> {

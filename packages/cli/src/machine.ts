@@ -10,6 +10,7 @@ import { openHost, readHostConfig } from "@pvscsi/host";
 import { type ControllerInfo, type LunInfo, type PhysicalDevices, type Place, ToolstackError } from "@pvscsi/toolstack";
 import { type DomainId, Xenstored } from "@pvscsi/xen";
 import { Hub, SECRET_SIZE, serveXenbus, type XenbusServer } from "@pvscsi/xenbus";
+import { type Activity, activityOf, PAUSED, WAITING } from "./activity.js";
 import { connectControl, runThere } from "./control-client.js";
 import { DomainFiles, type KeptDomain } from "./domain-files.js";
 import { DomainProcess } from "./domain-process.js";
@@ -242,6 +243,14 @@ export class Machine extends System {
       throw error;
     }
     return stop;
+  }
+
+  override activity(id: DomainId): Activity {
+    const built = this.#guests.get(id);
+    if (built === undefined) return super.activity(id);
+    const { process, elsewhere } = built;
+    if (process !== null) return activityOf(process.pid);
+    return elsewhere?.address == null ? PAUSED : WAITING;
   }
 
   override processes(): ProcessInfo[] {

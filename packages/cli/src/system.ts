@@ -21,6 +21,7 @@ import {
   type Xenstored,
   type XenstoreSession,
 } from "@pvscsi/xen";
+import { type Activity, activityOf, WAITING } from "./activity.js";
 import { type HearMoment, recordRings } from "./ring-moments.js";
 import type { Caller, Outcome } from "./verb.js";
 
@@ -95,6 +96,11 @@ export abstract class System implements Launcher {
     const { probes, clock } = this.#rings;
     const stop = recordRings({ probes, now: () => clock.now(), domain: DOM0 }, heard);
     return async () => stop();
+  }
+
+  /** What a domain does at this moment; guests that share this process wait for it. */
+  activity(domain: DomainId): Activity {
+    return domain === DOM0 ? activityOf(process.pid) : WAITING;
   }
 
   /** The domains that are processes of their own. */

@@ -1,5 +1,5 @@
-// Knows how koffi, an optional package, is found, and the part of it that is used here. Built without its types, so that
-// a machine where it is not installed builds all the same.
+// Knows how koffi, an optional package, is found, and the part of it that is used here. Its own types are not
+// used, so that a machine where it is not installed builds all the same.
 
 /** Of koffi 3; addresses are numbers below 2^53. */
 export interface Koffi {
@@ -31,11 +31,9 @@ export class NativeMissing extends Error {
 export async function loadKoffi(): Promise<Koffi> {
   if (process.platform !== "linux")
     throw new NativeMissing(`native calls are those of Linux, and this is ${process.platform}`);
-  // Not a literal: the compiler would look for it.
-  const name = "koffi";
   try {
-    const module: { readonly default: Koffi } = await import(name);
-    return module.default;
+    const { default: koffi } = await import("koffi");
+    return koffi;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason =

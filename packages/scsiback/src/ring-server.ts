@@ -233,7 +233,7 @@ export class RingServer implements Runnable {
     const residual = Math.max(0, task.residual);
     const delivered = this.#giveBack(exchange);
     if (task.aborted) return this.#answerHost(exchange, exchange.abortAsked ? HostByte.abort : HostByte.reset);
-    if (!delivered) return this.#refuse(exchange, HostByte.error, `grant status ${exchange.loan.status} of data`);
+    if (!delivered) return this.#refuse(exchange, HostByte.error, `grant status ${exchange.loan.status}`);
     const response = this.#beginResponse(exchange);
     response.rslt = vscsiifResult(HostByte.ok, task.status);
     response.residualLen = residual;

@@ -106,10 +106,12 @@ describe("a guest of pvscsi dom0", function () {
   it("stands still while it is paused", async () => {
     await create("one");
     await dom0.good("pause", "one");
+    expect(await dom0.good("list")).to.match(/^one .* --p--- /m);
     const asked = dom0.begin("guest", "one", "--", "lsscsi");
     await setTimeout(500);
     expect(asked.output).to.equal("");
     await dom0.good("unpause", "one");
+    expect(await dom0.good("list")).to.match(/^one .* (r-----|-b----) +[1-9]?\d\.\d$/m);
     expect((await asked.ended).output).to.include("/dev/sda");
     await dom0.good("pause", "one");
     await dom0.good("destroy", "one");

@@ -112,12 +112,15 @@ describe("verbs", () => {
 
   it("create, list, domid, domname, destroy", async () => {
     expect(await create()).to.equal(`Parsing config from ${folder.path("domU.cfg")}`);
-    expect((await good("list")).split("\n")).to.deep.equal([
-      `Name${" ".repeat(40)}ID   Mem VCPUs`,
-      `Domain-0${" ".repeat(37)}0     0     0`,
-      `domU${" ".repeat(41)}1    64     1`,
-    ]);
-    expect(JSON.parse(await good("list", "--json"))[1]).to.deep.equal({ id: 1, name: "domU", memory: 64, vcpus: 1 });
+    const [head, dom0, guest] = (await good("list")).split("\n");
+    expect(head).to.equal(`Name${" ".repeat(40)}ID   Mem VCPUs\tState\tTime(s)`);
+    expect(dom0).to.match(/^Domain-0 {37}0 {5}0 {5}0 {5}r----- {2,} \d+\.\d$/);
+    expect(guest).to.equal(`domU${" ".repeat(41)}1    64     1     -b----${" ".repeat(7)}0.0`);
+    expect(dom0).to.have.length(guest.length);
+    expect(JSON.parse(await good("list", "--json"))[1]).to.deep.equal({
+      ...{ id: 1, name: "domU", memory: 64, vcpus: 1 },
+      ...{ state: "-b----", time: 0 },
+    });
     expect(await good("domid", "domU")).to.equal("1");
     expect(await good("domname", "1")).to.equal("domU");
     expect(await good("destroy", "domU")).to.equal("");

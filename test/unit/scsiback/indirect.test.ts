@@ -3,7 +3,7 @@
 import type { Loan } from "@pvscsi/xen";
 import { expect } from "chai";
 import type { Granted, ScriptedFront } from "../../support/scripted-front.js";
-import { read10, Stand, write10 } from "./stand.js";
+import { onEachPlatform, read10, Stand, write10 } from "./stand.js";
 
 const ERROR = 0x70000;
 type Segment = readonly [gref: number, offset: number, length: number];
@@ -17,14 +17,14 @@ function describeSegments(page: Granted, at: number, segments: readonly Segment[
   }
 }
 
-describe("scsiback: indirect segments", () => {
+onEachPlatform("indirect segments", (platform) => {
   let stand: Stand;
   let front: ScriptedFront;
   let list: Granted;
   let data: Granted;
 
   beforeEach(async () => {
-    stand = await Stand.make();
+    stand = await Stand.make({}, platform);
     front = await stand.connected();
     list = front.grant("read-only");
     data = front.grant("read-write");
@@ -161,11 +161,11 @@ describe("scsiback: indirect segments", () => {
   });
 
   it("are not read again, however the front end changes them between check and use", async () => {
-    const { borrow } = stand.dom0;
+    const { borrow } = stand.domain;
     let loans = 0;
-    stand.dom0.borrow = (loan: Loan) => {
+    stand.domain.borrow = (loan: Loan) => {
       loans += 1;
-      borrow.call(stand.dom0, loan);
+      borrow.call(stand.domain, loan);
       // The second loan is the data: the descriptors have been copied by then.
       if (loans === 2) describeSegments(list, 0, new Array(2).fill([0xffffffff, 0xffff, 0xffff]));
     };
@@ -178,24 +178,24 @@ describe("scsiback: indirect segments", () => {
   });
 
   it("are read once: what changes while they are copied is the only version there is", async () => {
-    const { borrow } = stand.dom0;
-    stand.dom0.borrow = (loan: Loan) => {
+    const { borrow } = stand.domain;
+    stand.domain.borrow = (loan: Loan) => {
       describeSegments(list, 0, [[data.gref, 4096, 1]]);
-      borrow.call(stand.dom0, loan);
+      borrow.call(stand.domain, loan);
     };
     describeSegments(list, 0, [[data.gref, 0, 36]]);
     expect((await inquiry([[list.gref, 0, 8]])).rslt).to.equal(ERROR);
   });
 });
 
-describe("scsiback: feature-sg-grant", () => {
+onEachPlatform("feature-sg-grant", (platform) => {
   for (const [limit, text] of [
     [128, "128"],
     [512, "512"],
     [null, null],
   ] as const) {
     it(`of ${limit} is offered as ${text}, and kept`, async () => {
-      const stand = await Stand.make({ indirectLimit: limit });
+      const stand = await Stand.make({ indirectLimit: limit }, platform);
       const front = await stand.connected();
       expect(await stand.world.read(`${front.nodes.back}/feature-sg-grant`)).to.equal(text);
       const list = front.grant("read-only");

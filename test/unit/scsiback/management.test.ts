@@ -3,18 +3,18 @@
 import { expect } from "chai";
 import type { ScriptedFront } from "../../support/scripted-front.js";
 import { HoldingUnit } from "../../support/scsi-devices.js";
-import { LUNS, Stand } from "./stand.js";
+import { LUNS, onEachPlatform, Stand } from "./stand.js";
 
 const SUCCESS = 0x2002;
 const FAILED = 0x2003;
 const ABORT = 0x50000;
 const RESET = 0x80000;
 
-describe("scsiback: task management", () => {
+onEachPlatform("task management", (platform) => {
   let stand: Stand;
   let front: ScriptedFront;
   beforeEach(async () => {
-    stand = await Stand.make();
+    stand = await Stand.make({}, platform);
     front = await stand.connected();
   });
   afterEach(() => stand.end());

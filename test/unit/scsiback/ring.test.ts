@@ -3,14 +3,14 @@
 import type { Loan } from "@pvscsi/xen";
 import { GrantStatus } from "@pvscsi/xen";
 import { expect } from "chai";
-import { LUNS, read10, Stand } from "./stand.js";
+import { LUNS, onEachPlatform, read10, Stand } from "./stand.js";
 
 const ERROR = 0x70000;
 
-describe("scsiback: a hostile ring", () => {
+onEachPlatform("a hostile ring", (platform) => {
   let stand: Stand;
   beforeEach(async () => {
-    stand = await Stand.make();
+    stand = await Stand.make({}, platform);
   });
   afterEach(() => stand.end());
 
@@ -59,7 +59,8 @@ describe("scsiback: a hostile ring", () => {
       await stand.world.advance(100);
     }
     stop();
-    expect(delivered).to.equal(0);
+    // A kernel hears one, and keeps the rest from the process.
+    expect(delivered).to.equal(platform === "in process" ? 0 : 1);
   });
 
   it("closes with a command under way on a broken ring, and aborts it", async () => {
@@ -136,11 +137,11 @@ describe("scsiback: a hostile ring", () => {
     it(`answers ERROR when mapping data or descriptors fails with ${name}`, async () => {
       const front = await stand.connected();
       const data = front.grant("read-write");
-      const { borrow } = stand.dom0;
+      const { borrow } = stand.domain;
       let failing = 1;
-      stand.dom0.borrow = (loan: Loan) => {
+      stand.domain.borrow = (loan: Loan) => {
         if (--failing === 0) loan.status = status;
-        else borrow.call(stand.dom0, loan);
+        else borrow.call(stand.domain, loan);
       };
       const segments = [[data.gref, 0, 512]] as const;
       expect((await front.send({ cdb: read10(0, 1), direction: 2, segments }))[0].rslt).to.equal(ERROR);
@@ -149,7 +150,7 @@ describe("scsiback: a hostile ring", () => {
         const [answer] = await front.send({ direction: 2, segmentCount: 0x81, segments: [[data.gref, 0, 8]] });
         expect(answer.rslt).to.equal(ERROR);
       }
-      stand.dom0.borrow = borrow;
+      stand.domain.borrow = borrow;
       expect(stand.dom0.describe().mappings).to.have.length(1);
       expect((await front.send({ cdb: read10(0, 1), direction: 2, segments }))[0].rslt).to.equal(0);
     });
@@ -157,14 +158,15 @@ describe("scsiback: a hostile ring", () => {
     it(`writes a reason and stays in Closing when mapping the ring fails with ${name}`, async () => {
       const front = stand.front(await stand.device());
       await stand.world.settle();
-      const { map } = stand.dom0;
-      stand.dom0.map = () => status;
+      const { grants } = stand.domain;
+      const { map } = grants;
+      grants.map = () => status;
       await front.connect();
       expect(await front.nodes.states()).to.equal("5 3 1- 1-");
       expect(await stand.reason("backend/vscsi/1/0")).to.equal(
         `22 mapping in shared page ${front.ring.gref} from domain 1: ${status}`,
       );
-      stand.dom0.map = map;
+      grants.map = map;
       await front.write("state", "3");
       await stand.world.settle();
       expect(await front.nodes.states()).to.equal("5 3 1- 1-");
@@ -175,11 +177,12 @@ describe("scsiback: a hostile ring", () => {
     });
   }
 
-  it("keeps the page of a command whose grant the front end takes away meanwhile", async () => {
+  it("keeps the page of a command whose grant the front end takes away meanwhile, or answers that nothing came", async () => {
+    const mapped = platform === "in process";
     const front = await stand.connected();
     const data = front.grant("read-write");
     await front.send({ lun: 1, direction: 2, segments: [[data.gref, 0, 8]] });
-    expect(stand.guest.revoke(data.gref)).to.equal(false);
+    if (mapped) expect(stand.guest.revoke(data.gref)).to.equal(false);
     // What the driver must not do: the entry is wiped while it is in use.
     const frame = stand.guest.table.frames[0];
     const entry = frame.bytes.slice(8 * data.gref, 8 * data.gref + 8);
@@ -189,9 +192,9 @@ describe("scsiback: a hostile ring", () => {
       task.transferLength = 8;
       return 0;
     });
-    expect([answer.rslt, data.page.bytes[7]]).to.deep.equal([0, 9]);
+    expect([answer.rslt, data.page.bytes[7]]).to.deep.equal(mapped ? [0, 9] : [ERROR, 0]);
     expect(stand.dom0.describe().mappings).to.have.length(1);
-    expect((await front.send({ lun: 1, segments: [[data.gref, 0, 8]] }))[0].rslt).to.equal(ERROR);
+    expect((await front.send({ lun: 1, direction: 1, segments: [[data.gref, 0, 8]] }))[0].rslt).to.equal(ERROR);
     frame.bytes.set(entry.subarray(4), 8 * data.gref + 4);
     frame.bytes.set([1, 0, 0, 0], 8 * data.gref);
   });

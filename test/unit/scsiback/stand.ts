@@ -3,11 +3,13 @@
 
 import { MemoryStore, type Task } from "@pvscsi/scsi";
 import { type ControllerMessage, Scsiback, type ScsibackOptions } from "@pvscsi/scsiback";
-import type { DomainDescription, InProcessDomain } from "@pvscsi/xen";
+import type { BackEndDomain, DomainDescription, InProcessDomain } from "@pvscsi/xen";
+import { type HostDomain, openHostDomain } from "@pvscsi/xenbus";
 import { expect } from "chai";
 import { type ResponseFields, ScriptedFront } from "../../support/scripted-front.js";
 import { HoldingUnit, memoryDisk, TestDirectory } from "../../support/scsi-devices.js";
 import { VscsiNodes } from "../../support/vscsi-nodes.js";
+import { XenKernel } from "../../support/xen-kernel.js";
 import { XenWorld } from "../../support/xen-world.js";
 
 /** Disk at LUN 0, holding unit at LUN 1. */
@@ -18,6 +20,15 @@ export const LUNS = [
 
 export const read10 = (block: number, blocks: number): number[] => [0x28, 0, 0, 0, 0, block, 0, 0, blocks, 0];
 export const write10 = (block: number, blocks: number): number[] => [0x2a, 0, 0, 0, 0, block, 0, 0, blocks, 0];
+
+/** What the back end's domain is an object of: the hypervisor itself, or a process over the kernel's device nodes. */
+const PLATFORMS = ["in process", "on a Xen host"] as const;
+type Platform = (typeof PLATFORMS)[number];
+
+/** Describes what holds on each of them. */
+export function onEachPlatform(title: string, body: (platform: Platform) => void): void {
+  for (const platform of PLATFORMS) describe(`scsiback ${platform}: ${title}`, () => body(platform));
+}
 
 export class Stand {
   readonly messages: ControllerMessage[] = [];
@@ -35,8 +46,9 @@ export class Stand {
   ) {}
 
   back!: Scsiback;
+  #host: HostDomain | null = null;
 
-  static async make(options: Partial<ScsibackOptions> = {}): Promise<Stand> {
+  static async make(options: Partial<ScsibackOptions> = {}, platform: Platform = "in process"): Promise<Stand> {
     const world = new XenWorld();
     const stand = new Stand(world, await world.createDomain(0), await world.createDomain(1, { memoryPages: 400 }));
     world.listen((name, subject) => {
@@ -45,10 +57,24 @@ export class Stand {
     });
     const { simulation, probes } = world;
     const parts = { clock: simulation, scheduler: simulation, probes };
-    stand.back = new Scsiback({ ...parts, domain: stand.dom0, directory: stand.directory, ...options });
+    if (platform === "on a Xen host") await stand.#openHost();
+    stand.back = new Scsiback({ ...parts, domain: stand.domain, directory: stand.directory, ...options });
     await world.done(stand.back.start());
     stand.#before = world.describe();
     return stand;
+  }
+
+  async #openHost(): Promise<void> {
+    const { world, dom0 } = this;
+    const { xenstored, simulation: scheduler } = world;
+    const calls = new XenKernel({ domain: dom0, xenstored, scheduler });
+    await world.write({ "/local/domain/0/domid": "0" });
+    this.#host = await world.done(openHostDomain({ calls, scheduler }));
+  }
+
+  /** The back end's. */
+  get domain(): BackEndDomain {
+    return this.#host ?? this.dom0;
   }
 
   /** A device without a front end. */
@@ -110,5 +136,7 @@ export class Stand {
     expect(this.directory.opened).to.deep.equal([]);
     await this.world.done(this.back.close());
     expect(this.back.controllers.size).to.equal(0);
+    expect([this.#host?.lent ?? 0, this.#host?.grants.mapped ?? 0]).to.deep.equal([0, 0]);
+    await this.#host?.close();
   }
 }

@@ -5,12 +5,12 @@ import { type DeviceDirectory, MemoryStore } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { memoryDisk } from "../../support/scsi-devices.js";
 import { VscsiNodes } from "../../support/vscsi-nodes.js";
-import { LUNS, Stand } from "./stand.js";
+import { LUNS, onEachPlatform, Stand } from "./stand.js";
 
-describe("scsiback: states", () => {
+onEachPlatform("states", (platform) => {
   let stand: Stand;
   beforeEach(async () => {
-    stand = await Stand.make();
+    stand = await Stand.make({}, platform);
   });
   afterEach(() => stand.end());
 
@@ -302,10 +302,10 @@ describe("scsiback: states", () => {
   });
 });
 
-describe("scsiback: LUNs that cannot be", () => {
+onEachPlatform("LUNs that cannot be", (platform) => {
   let stand: Stand;
   beforeEach(async () => {
-    stand = await Stand.make();
+    stand = await Stand.make({}, platform);
   });
   afterEach(() => stand.end());
 
@@ -358,7 +358,7 @@ describe("scsiback: LUNs that cannot be", () => {
         return { logicalUnit: memoryDisk(new MemoryStore(1 << 20)), release: async () => {} };
       },
     };
-    const other = await Stand.make({ directory });
+    const other = await Stand.make({ directory }, platform);
     const front = await other.connected([LUNS[0]]);
     await front.nodes.attach("bad", "0:0:0:1");
     await front.nodes.attach("good", "0:0:0:2");
@@ -403,5 +403,19 @@ describe("scsiback: LUNs that cannot be", () => {
     const front = await stand.front(nodes).connect();
     expect(await front.nodes.states()).to.equal("4 3 3-");
     expect(await stand.world.read(`${nodes.back}/vscsi-devs/dev-7/state`)).to.equal(null);
+  });
+});
+
+onEachPlatform("its end", (platform) => {
+  it("closes the devices that are there, as a module that is removed does, and leaves nothing open", async () => {
+    const stand = await Stand.make({}, platform);
+    const front = await stand.connected();
+    const data = front.grant("read-write");
+    await front.send({ lun: 1, direction: 2, segments: [[data.gref, 0, 8]] });
+    await stand.world.done(stand.back.close());
+    expect(await front.nodes.states()).to.equal("6 4 4- 4-");
+    expect(front.take().map(({ rslt }) => rslt)).to.deep.equal([0x80000]);
+    expect(stand.dom0.describe()).to.deep.include({ mappings: [], ports: [] });
+    await stand.end();
   });
 });
