@@ -5,6 +5,7 @@ import { expect } from "chai";
 import type { Dom0 } from "./dom0.js";
 
 export const BACK = "/local/domain/0/backend/vscsi/0/0";
+const REASONS = "/local/domain/0/error/backend/vscsi/0/0";
 export const FRONT = "/local/domain/0/device/vscsi/0";
 
 /** States (xenbus.h), as nodes have them. */
@@ -80,15 +81,25 @@ reach ${FRONT}/state ${CLOSED}
 reach ${BACK}/state ${CLOSED}`);
   }
 
-  /** Takes its nodes away. */
+  /** Takes its nodes away, with parents that are empty then; reasons of LUNs that were refused as well. */
   async remove(): Promise<void> {
-    await this.#do(`xenstore-rm ${BACK}\nxenstore-rm ${FRONT}`);
+    await this.#do(`
+xenstore-rm -t ${BACK}
+xenstore-rm -t ${FRONT}
+xenstore-rm -t ${REASONS} 2> /dev/null || true`);
   }
 
   /** What `lsscsi` shows, with the host's number, which each connection has anew, as a star. */
   async lsscsi(): Promise<string[]> {
     const lines = (await this.#do(LSSCSI)).trim().split("\n");
-    return lines.filter((line) => line !== "").map((line) => line.trim().replace(/^\[\d+:/, "[*:").replace(/\s+/g, " "));
+    return lines
+      .filter((line) => line !== "")
+      .map((line) =>
+        line
+          .trim()
+          .replace(/^\[\d+:/, "[*:")
+          .replace(/\s+/g, " "),
+      );
   }
 
   /** The largest number of pieces that a command may have. */

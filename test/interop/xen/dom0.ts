@@ -119,7 +119,9 @@ export class Dom0 {
       if (this.#ended) break;
     }
     const { status, output, errors } = await this.#last();
-    throw new Error(`${status} (${what.trim()}): ${errors.trim()} ${output.trimEnd().split("\n").slice(-SHOWN).join(" | ")}`);
+    throw new Error(
+      `${status} (${what.trim()}): ${errors.trim()} ${output.trimEnd().split("\n").slice(-SHOWN).join(" | ")}`,
+    );
   }
 
   /** A machine that has not done what it should is of no more use. */

@@ -124,7 +124,17 @@ class FileSystem {
   }
 
   async #addBase(): Promise<void> {
-    for (const name of ["proc", "sys", "dev", "tmp", "run", "host", "var/lib/xen", "var/lib/xenstored", "var/log/xen"]) {
+    for (const name of [
+      "proc",
+      "sys",
+      "dev",
+      "tmp",
+      "run",
+      "host",
+      "var/lib/xen",
+      "var/lib/xenstored",
+      "var/log/xen",
+    ]) {
       this.#archive.folder(`/${name}`);
     }
     this.#archive.link("/var/run", "../run");
