@@ -8,7 +8,7 @@ import { XenbusClient } from "./client.js";
 import { Connection } from "./connection.js";
 import { encodeHello } from "./control.js";
 import { SILENT_PATH } from "./silent-connections.js";
-import { WebSocketTransport } from "./websocket-transport.js";
+import { CLOSE_TIME, WebSocketTransport } from "./websocket-transport.js";
 
 export interface ConnectXenbusOptions {
   /** The hub's, as `serveXenbus` gives it. */
@@ -54,7 +54,11 @@ export async function connectXenbus(options: ConnectXenbusOptions): Promise<Join
     const silent = await openSilent(options);
     // With the reason: the hub may see the end of this one first.
     void left.then(() => client.ended).then((reason) => silent.transport.end(reason));
-    void silent.ended.then((reason) => line.fail(reason));
+    // The hub may have said why on the domain's own, which is still on its way.
+    void silent.ended.then((reason) => {
+      const late = clock.after(CLOSE_TIME, { run: () => line.fail(reason) });
+      void line.ended.then(() => clock.cancel(late));
+    });
     return { domain, ended: client.ended, left: silent.ended.then(() => left) };
   } catch (error) {
     await domain.close();

@@ -83,10 +83,17 @@ class Gate {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#sockets.clients) socket.terminate();
+    await Promise.all([...this.#sockets.clients].map((socket) => this.#end(socket)));
     await new Promise<void>((resolve) => this.#sockets.close(() => resolve()));
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** One that is told its end already is not told another, but waited for. */
+  async #end(socket: WebSocket): Promise<void> {
+    const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    if (socket.readyState === socket.OPEN) new WebSocketTransport(socket, this.#options.clock).end("the hub has ended");
+    await ended;
   }
 
   /** A browser says where its page is from; no page has anything to do here. */

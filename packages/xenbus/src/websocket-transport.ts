@@ -9,7 +9,7 @@ const END_CODE = 4000;
 /** Bytes of a close's reason (RFC 6455, 5.5.1). */
 const LONGEST_REASON = 123;
 /** Milliseconds after which a peer that does not answer a close is left. */
-const CLOSE_TIME = 1000;
+export const CLOSE_TIME = 1000;
 
 export class WebSocketTransport implements FrameTransport, Runnable {
   readonly #socket: WebSocket;
