@@ -12,7 +12,9 @@ export async function openThings(dom0: Dom0): Promise<string[]> {
 /** Xen prints its grant tables to its log when it is asked by a key. */
 const GRANTS = "xl dmesg -c > /dev/null; xl debug-keys g; xl dmesg";
 /** An entry of a table; the other lines say how large the tables have grown. */
-const MAPPED = /^\(XEN\) \[\s*(0x)?[0-9a-f]+\]/;
+export const MAPPED = /^\(XEN\) \[\s*(0x)?[0-9a-f]+\]/;
+/** A port that leads to another one. */
+export const PORT = /: Interdomain/;
 const NODES = "xenstore-ls -fp /local/domain/0";
 
 function linesOf(text: string): string[] {

@@ -10,7 +10,7 @@ import { Backend } from "./backend.js";
 import { Device, diskOf } from "./device.js";
 import { Dom0 } from "./dom0.js";
 import { type Images, prepareImages } from "./images.js";
-import { openThings } from "./leftovers.js";
+import { MAPPED, openThings, PORT } from "./leftovers.js";
 import { complaintsIn } from "./messages.js";
 import { goldenChanges, startTrace, stopTrace } from "./trace.js";
 
@@ -77,12 +77,13 @@ async function judgeLife({ context, dom0, device }: Stand): Promise<boolean> {
   await startTrace(dom0);
   const check = (name: string, judge: () => Promise<string>) => context.check(name, () => told(backend, judge));
   if (!(await check("xen-scsifront connects", () => connect(device, PIECES.indirect)))) return false;
+  const open = await openThings(dom0);
   await check(`${MEBIBYTES} MiB written are read again, in indirect segments`, () => copy(dom0, device));
   await check("a LUN comes and goes, one that is not there is refused", () => reconfigure(device));
   await check("the device closes", () => close(device));
   await check("the nodes it wrote are those of Linux' back end", () => compareChanges(dom0));
   await check("Linux' front end says what it says to Linux' back end", () => listen(dom0));
-  return await check("no port, grant or node is left", () => leave(dom0, device, backend, before));
+  return await check("no port, grant or node is left", () => leave({ dom0, device, backend, before, open }));
 }
 
 async function judgeDirect({ context, dom0, device }: Stand): Promise<void> {
@@ -172,10 +173,22 @@ async function listen(dom0: Dom0): Promise<string> {
   return `${text.trim().split("\n").length} lines`;
 }
 
-async function leave(dom0: Dom0, device: Device, backend: Backend, before: readonly string[]): Promise<string> {
+/** What was open before there was a device, and while it was connected. */
+interface Leaving {
+  readonly dom0: Dom0;
+  readonly device: Device;
+  readonly backend: Backend;
+  readonly before: readonly string[];
+  readonly open: readonly string[];
+}
+
+async function leave({ dom0, device, backend, before, open }: Leaving): Promise<string> {
   await device.remove();
   const said = await backend.end();
   const after = await openThings(dom0);
+  const more = open.filter((line) => !before.includes(line));
+  // What is not seen when it is there is not missed when it is left.
+  for (const kind of [PORT, MAPPED]) expect(more.filter((line) => kind.test(line)).length, `${kind}`).to.be.above(0);
   nothing(
     "left",
     after.filter((line) => !before.includes(line)),
@@ -184,7 +197,7 @@ async function leave(dom0: Dom0, device: Device, backend: Backend, before: reado
     "missing",
     before.filter((line) => !after.includes(line)),
   );
-  return said;
+  return `${more.length} things were open; ${said.split("\n")[0]}`;
 }
 
 /** Fails with all the lines that should not be. */
