@@ -15,8 +15,8 @@ import {
 
 type Request = RecordOf<typeof VscsiifRequest>;
 
-/** By vscsiif's number of the direction. Bidirectional has one buffer only. */
-const ACCESS = ["read-write", "read-only", "write-only", "write-only"] as const;
+/** By vscsiif's number of the direction. Bidirectional has one buffer only; pages of no data are looked at, as by Linux. */
+const ACCESS = ["read-write", "read-only", "write-only", "read-write"] as const;
 
 /** Gathers what requests of one front end point to. Descriptors are copied once, then checked, then used. */
 export class SegmentGatherer {

@@ -60,9 +60,9 @@ onEachPlatform("one request", (platform) => {
     "a segment at offset 4096": [{ segments: [[8, 4096, 0]] }, ERROR, "segment 4096+0"],
     "a segment of 4097 bytes": [{ segments: [[8, 0, 4097]] }, ERROR, "segment 0+4097"],
     "a segment over the page's end": [{ segments: [[8, 4095, 2]] }, ERROR, "segment 4095+2"],
-    "a grant that is not given": [{ direction: 1, segments: [[100, 0, 512]] }, ERROR, "grant status -1"],
-    "a reserved grant": [{ direction: 1, segments: [[1, 0, 512]] }, ERROR, "grant status -1"],
-    "a grant beyond the table": [{ direction: 1, segments: [[0xffffffff, 0, 512]] }, ERROR, "grant status -3"],
+    "a grant that is not given": [{ segments: [[100, 0, 512]] }, ERROR, "grant status -1"],
+    "a reserved grant": [{ segments: [[1, 0, 512]] }, ERROR, "grant status -1"],
+    "a grant beyond the table": [{ segments: [[0xffffffff, 0, 512]] }, ERROR, "grant status -3"],
   };
   for (const [name, [fields, rslt, reason]] of Object.entries(refused)) {
     it(`refuses ${name}`, async () => {

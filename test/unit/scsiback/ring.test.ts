@@ -194,7 +194,7 @@ onEachPlatform("a hostile ring", (platform) => {
     });
     expect([answer.rslt, data.page.bytes[7]]).to.deep.equal(mapped ? [0, 9] : [ERROR, 0]);
     expect(stand.dom0.describe().mappings).to.have.length(1);
-    expect((await front.send({ lun: 1, direction: 1, segments: [[data.gref, 0, 8]] }))[0].rslt).to.equal(ERROR);
+    expect((await front.send({ lun: 1, segments: [[data.gref, 0, 8]] }))[0].rslt).to.equal(ERROR);
     frame.bytes.set(entry.subarray(4), 8 * data.gref + 4);
     frame.bytes.set([1, 0, 0, 0], 8 * data.gref);
   });
