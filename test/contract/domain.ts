@@ -239,6 +239,26 @@ function loansContract(world: () => DomainWorld): void {
     expect(references.map((reference) => front.grants.revoke(reference))).to.deep.equal([true, true, true, true]);
   });
 
+  it("fail as a whole when one of very many pieces does, and the next is whole again", async () => {
+    const { front, back } = world();
+    // A grant is mapped 128 times at most.
+    const references: GrantReference[] = [];
+    for (let i = 0; i < 3; i++) references.push((await granted(world(), "read-write", 5))[1]);
+    for (const bad of [0, 127, 128, 299, -1]) {
+      const loan = new Loan().open(front.id, "read-only");
+      for (let i = 0; i < 300; i++) loan.add(i === bad ? FAR : references[i % 3], i, 1);
+      back.borrow(loan);
+      expect(loan.status, `piece ${bad}`).to.equal(bad === -1 ? GrantStatus.okay : GrantStatus.badReference);
+      expect(loan.places.length).to.equal(bad === -1 ? 300 : 0);
+      const bytes = new Uint8Array(loan.places.length);
+      loan.places.read(bytes);
+      expect(bytes.every((byte) => byte === 5)).to.equal(true);
+      back.giveBack(loan, 0);
+    }
+    await world().settle();
+    expect(references.map((reference) => front.grants.revoke(reference))).to.deep.equal([true, true, true]);
+  });
+
   it("fail with the status of a map", async () => {
     const { front, back } = world();
     const [, readOnly] = await granted(world(), "read-only");

@@ -250,7 +250,7 @@ export class Machine extends System {
     if (built === undefined) return super.activity(id);
     const { process, elsewhere } = built;
     if (process !== null) return activityOf(process.pid);
-    return elsewhere?.address == null ? PAUSED : WAITING;
+    return elsewhere === null || elsewhere.address === null ? PAUSED : WAITING;
   }
 
   override processes(): ProcessInfo[] {

@@ -4,18 +4,19 @@ import { argumentOrigin, ConfigError } from "./errors.js";
 import type { HostConfig, HostLun } from "./host-config.js";
 import { parseLunWord } from "./lun-word.js";
 
-/** LUNs of a target that vscsiif reaches: a number of 8 bits. */
+/** Somewhat more than Linux' front end asks a target for. */
 const MOST_LUNS = 256;
 const NO_NAMES = { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
 
 /** The host whose LUN `0:0:0:n` is the word number n, from 0; throws `ConfigError` at the part of a word that is wrong. */
 export function hostOfLunWords(words: readonly string[], option = "--lun"): HostConfig {
-  const { file, at } = argumentOrigin(option);
-  if (words.length > MOST_LUNS)
-    throw new ConfigError(file, at(0), `${words.length} LUNs, and a target has ${MOST_LUNS}`);
+  const origin = argumentOrigin(option);
+  const { file } = origin;
+  const at = origin.at(0);
+  if (words.length > MOST_LUNS) throw new ConfigError(file, at, `${words.length} LUNs, and a target has ${MOST_LUNS}`);
   const luns = words.map((word, lun): HostLun => {
     const address = { host: 0, channel: 0, target: 0, lun };
-    return { ...parseLunWord(word, argumentOrigin(option)), address, shareable: false, names: NO_NAMES };
+    return { ...parseLunWord(word, origin), address, shareable: false, names: NO_NAMES };
   });
-  return { file, hosts: [{ host: 0, driver: undefined, pci: undefined, luns, at: at(0) }] };
+  return { file, hosts: [{ host: 0, driver: undefined, pci: undefined, luns, at }] };
 }

@@ -134,6 +134,13 @@ export class Loan {
     this.lengths[this.count] = length;
     this.count += 1;
   }
+
+  /** Whether piece `index` lies within its page. */
+  isWithinPage(index: number): boolean {
+    const offset = this.offsets[index];
+    const length = this.lengths[index];
+    return offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE;
+  }
 }
 
 /** What a back end has of its domain: it grants no pages of its own. */

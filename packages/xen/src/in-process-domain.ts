@@ -13,7 +13,6 @@ import {
   type Loan,
   type MappedPage,
   mappedAccess,
-  PAGE_SIZE,
   type Page,
   type Port,
 } from "./domain.js";
@@ -154,13 +153,11 @@ export class InProcessDomain extends HostedDomain<GrantTable> implements Domain,
   }
 
   #borrowPiece(loan: Loan, index: number): number {
-    const offset = loan.offsets[index];
-    const length = loan.lengths[index];
-    if (offset < 0 || length < 0 || offset + length > PAGE_SIZE) return GrantStatus.badCopyArgument;
+    if (!loan.isWithinPage(index)) return GrantStatus.badCopyArgument;
     const handle = this.mapEntry(loan.from, loan.references[index], mappedAccess(loan.access));
     if (handle < 0) return handle;
     loan.handles[index] = handle;
-    loan.places.add(pageOf(this.mapping(handle) as Mapping), offset, length);
+    loan.places.add(pageOf(this.mapping(handle) as Mapping), loan.offsets[index], loan.lengths[index]);
     return GrantStatus.okay;
   }
 

@@ -1,12 +1,11 @@
 // Knows the domain that this process runs in, on a Xen host: a back end's `Domain` over the kernel's device nodes.
 
-import { type Places, ProtocolError, type Scheduler } from "@pvscsi/wire";
+import { fail, type Places, ProtocolError, type Scheduler } from "@pvscsi/wire";
 import {
   type BackEndDomain,
   type DomainId,
   GrantStatus,
   type Loan,
-  PAGE_SIZE,
   type Port,
   scanNumber,
   type XenstoreClient,
@@ -68,9 +67,10 @@ export class HostDomain implements BackEndDomain {
 
   borrow(loan: Loan): void {
     loan.places.clear();
-    loan.status = this.#closed ? GrantStatus.badDomain : this.#lend(loan);
-    if (loan.status === GrantStatus.okay || this.#closed) return;
-    this.#release(loan);
+    loan.status = this.#closed ? GrantStatus.badDomain : statusOfPieces(loan);
+    if (loan.status !== GrantStatus.okay) return;
+    loan.status = this.#lend(loan);
+    if (loan.status !== GrantStatus.okay) this.#release(loan);
   }
 
   giveBack(loan: Loan, written: number): void {
@@ -95,43 +95,41 @@ export class HostDomain implements BackEndDomain {
   /** Gives each piece a page, filled where it may be read; the first failure, or okay. */
   #lend(loan: Loan): number {
     const reads = loan.access !== "write-only";
-    let status: number = GrantStatus.okay;
     for (let i = 0; i < loan.count; i++) {
       const offset = loan.offsets[i];
       const length = loan.lengths[i];
-      loan.handles[i] = -1;
-      if (offset < 0 || length < 0 || offset + length > PAGE_SIZE) status ||= GrantStatus.badCopyArgument;
-      if (status !== GrantStatus.okay) continue;
       const page = this.#pages.take(loan.from);
       loan.handles[i] = page.number;
       loan.places.add(page.bytes, offset, length);
       if (reads && length > 0) {
-        status = this.grants.copyIn(loan.from, loan.references[i], offset, length, page.address + offset);
+        this.grants.copyIn(loan.from, loan.references[i], offset, length, page.address + offset);
       }
     }
-    return this.grants.finish(status);
+    return this.grants.finish();
   }
 
   #copyOut(loan: Loan, written: number): number {
-    let status: number = GrantStatus.okay;
-    let left = written;
-    for (let i = 0; i < loan.count && left > 0 && status === GrantStatus.okay; i++) {
+    for (let i = 0, left = written; i < loan.count && left > 0; i++) {
       const offset = loan.offsets[i];
       const length = Math.min(loan.lengths[i], left);
       left -= length;
       const { address } = this.#pages.at(loan.handles[i]);
-      if (length > 0) status = this.grants.copyOut(loan.from, loan.references[i], offset, length, address + offset);
+      if (length > 0) this.grants.copyOut(loan.from, loan.references[i], offset, length, address + offset);
     }
-    return this.grants.finish(status);
+    return this.grants.finish();
   }
 
   #release(loan: Loan): void {
     for (let i = 0; i < loan.count; i++) {
-      const handle = loan.handles[i];
-      if (handle < 0) continue;
+      if (loan.handles[i] < 0) fail("a loan was given back twice");
+      this.#pages.giveBack(loan.handles[i]);
       loan.handles[i] = -1;
-      this.#pages.giveBack(handle);
     }
     loan.places.clear();
   }
+}
+
+function statusOfPieces(loan: Loan): number {
+  for (let i = 0; i < loan.count; i++) if (!loan.isWithinPage(i)) return GrantStatus.badCopyArgument;
+  return GrantStatus.okay;
 }

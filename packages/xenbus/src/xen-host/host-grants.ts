@@ -42,7 +42,9 @@ export class HostGrants implements GrantMaps {
   /** An address for bytes that nobody looks at. */
   readonly #scratch: number;
   #handle = 0;
+  /** Pieces that were added and not copied yet, and the first failure among those that were, since the last `finish`. */
   #pieces = 0;
+  #status: number = GrantStatus.okay;
 
   /** Throws NoXenHost where there is no such device. */
   constructor(calls: HostCalls) {
@@ -51,8 +53,8 @@ export class HostGrants implements GrantMaps {
     const { bytes, address } = calls.allocate(BATCH * GntdevGrantCopySegment.size);
     this.#scratch = calls.allocate(PAGE_SIZE).address;
     this.#segment = new GntdevGrantCopySegment(bytes);
-    this.#copy.segments = address % WORD;
-    this.#copy.segmentsHigh = Math.floor(address / WORD);
+    this.#copy.segments = lowerHalf(address);
+    this.#copy.segmentsHigh = upperHalf(address);
   }
 
   /** Pages that are mapped. */
@@ -78,13 +80,14 @@ export class HostGrants implements GrantMaps {
       return { from, reference, access, handle, bytes: memory.bytes };
     } catch (error) {
       this.#forget(index, indexHigh);
-      return this.#statusOf(from, reference) || statusOf(error);
+      return this.#refusal(from, reference) || statusOf(error);
     }
   }
 
   /** The kernel does not tell why Xen refuses a mapping; a copy of one byte does, but where only writing is refused. */
-  #statusOf(from: DomainId, reference: GrantReference): number {
-    return this.finish(this.copyIn(from, reference, 0, 1, this.#scratch));
+  #refusal(from: DomainId, reference: GrantReference): number {
+    this.copyIn(from, reference, 0, 1, this.#scratch);
+    return this.finish();
   }
 
   unmap({ handle }: MappedPage): number {
@@ -97,39 +100,38 @@ export class HostGrants implements GrantMaps {
     return GrantStatus.okay;
   }
 
-  /** Adds a piece to be copied from a granted page to an address; the first failure so far, or okay, where that is known. */
-  copyIn(from: DomainId, reference: GrantReference, offset: number, length: number, address: number): number {
-    const status = this.#room();
+  /** Adds a piece to be copied from a granted page to an address, by the next `finish` at the latest. */
+  copyIn(from: DomainId, reference: GrantReference, offset: number, length: number, address: number): void {
     const segment = this.#next(length, GrantCopyFlags.sourceGref);
     segment.source = reference;
     segment.sourceHigh = foreignHigh(offset, from);
-    segment.dest = address % WORD;
-    segment.destHigh = Math.floor(address / WORD);
-    return status;
+    segment.dest = lowerHalf(address);
+    segment.destHigh = upperHalf(address);
   }
 
   /** The same, from an address to a granted page. */
-  copyOut(to: DomainId, reference: GrantReference, offset: number, length: number, address: number): number {
-    const status = this.#room();
+  copyOut(to: DomainId, reference: GrantReference, offset: number, length: number, address: number): void {
     const segment = this.#next(length, GrantCopyFlags.destGref);
-    segment.source = address % WORD;
-    segment.sourceHigh = Math.floor(address / WORD);
+    segment.source = lowerHalf(address);
+    segment.sourceHigh = upperHalf(address);
     segment.dest = reference;
     segment.destHigh = foreignHigh(offset, to);
+  }
+
+  /** Ends a series of copies; the first failure among them, or okay. What was added behind a failure may not be copied. */
+  finish(): number {
+    this.#flush();
+    const status = this.#status;
+    this.#status = GrantStatus.okay;
     return status;
   }
 
-  /** Copies what was added and not copied yet, unless something has failed already; the first failure, or okay. */
-  finish(status: number): number {
-    if (status === GrantStatus.okay) return this.#flush();
+  #flush(): void {
+    if (this.#pieces > 0 && this.#status === GrantStatus.okay) this.#status = this.#copyPieces(this.#pieces);
     this.#pieces = 0;
-    return status;
   }
 
-  #flush(): number {
-    const count = this.#pieces;
-    this.#pieces = 0;
-    if (count === 0) return GrantStatus.okay;
+  #copyPieces(count: number): number {
     this.#copy.count = count;
     try {
       this.#calls.ioctl(this.#device, GntdevRequest.grantCopy, this.#copy.bytes);
@@ -153,11 +155,8 @@ export class HostGrants implements GrantMaps {
     this.#calls.close(this.#device);
   }
 
-  #room(): number {
-    return this.#pieces === BATCH ? this.#flush() : GrantStatus.okay;
-  }
-
   #next(length: number, flags: number): InstanceType<typeof GntdevGrantCopySegment> {
+    if (this.#pieces === BATCH) this.#flush();
     const segment = this.#segment.at(this.#pieces * GntdevGrantCopySegment.size);
     this.#pieces += 1;
     segment.len = length;
@@ -173,6 +172,14 @@ export class HostGrants implements GrantMaps {
     unmap.indexHigh = indexHigh;
     this.#calls.ioctl(this.#device, GntdevRequest.unmapGrantRef, unmap.bytes);
   }
+}
+
+function lowerHalf(address: number): number {
+  return address % WORD;
+}
+
+function upperHalf(address: number): number {
+  return Math.floor(address / WORD);
 }
 
 function statusOf(error: unknown): number {
