@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url";
 /** The absolute path of the repository's root folder, without a slash at its end. */
 export const repositoryRoot = resolve(fileURLToPath(new URL("../../..", import.meta.url)));
 
+/** The program `pvscsi`. */
+export const MAIN = join(repositoryRoot, "packages", "cli", "dist", "main.js");
+
 /** The path of a file in test/golden. */
 export function goldenPath(name: string): string {
   return join(repositoryRoot, "test", "golden", name);

@@ -5,7 +5,8 @@
 import { SystemCallError } from "@pvscsi/native";
 import type { Runnable, Scheduler } from "@pvscsi/wire";
 import { GrantCopyFlags, GrantStatus, type InProcessDomain, type MappedPage, type Xenstored } from "@pvscsi/xen";
-import type { HostCalls } from "@pvscsi/xenbus";
+import { type HostCalls, openHostDomain } from "@pvscsi/xenbus";
+import type { XenWorld } from "./xen-world.js";
 
 const EINVAL = 22;
 const EBADF = 9;
@@ -156,6 +157,15 @@ export class XenKernel implements HostCalls {
   #unmap(page: MappedPage): void {
     this.#options.domain.grants.unmap(page);
   }
+}
+
+/** The domain of a process in `dom0`, over a kernel that is played. */
+export async function openPlayedHost(world: XenWorld, dom0: InProcessDomain) {
+  const { xenstored, simulation: scheduler } = world;
+  const kernel = new XenKernel({ domain: dom0, xenstored, scheduler });
+  await world.write({ [`/local/domain/${dom0.id}/domid`]: String(dom0.id) });
+  const host = await world.done(openHostDomain({ calls: kernel, scheduler }));
+  return { host, kernel };
 }
 
 const COPY_SEGMENT = 24;

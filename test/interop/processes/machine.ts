@@ -2,13 +2,12 @@
 // whose disks are served over NBD; and how much memory each process has.
 
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect } from "chai";
-import { repositoryRoot } from "../../support/repository.js";
+import { MAIN } from "../../support/repository.js";
 import type { Child } from "../children.js";
+import { endEmptied } from "../emptied-dom0.js";
 import type { SuiteContext } from "../suite.js";
 
-const MAIN = join(repositoryRoot, "packages", "cli", "dist", "main.js");
 const KIB = 1024;
 
 const FILES = {
@@ -69,13 +68,7 @@ export class ProcessMachine {
   /** Ends all in order: nothing may be left in xenstore or open in dom0 once the guests are gone. */
   async finish(): Promise<string> {
     for (const name of ["one", "two", "storage"]) await this.#verb("destroy", name);
-    expect(await this.#verb("xenstore", "ls")).to.not.match(/vscsi|storage|one|two/);
-    expect(JSON.parse(await this.#verb("lsevtchn", "0", "--json"))).to.deep.equal([]);
-    expect(JSON.parse(await this.#verb("lsgrants", "0", "--json"))).to.deep.equal({ grants: [], mappings: [] });
-    await this.#dom0.end();
-    const { status, errors } = await this.#dom0.finished;
-    expect(`${status}${errors}`, "dom0's end").to.equal("0");
-    return "no node, port, grant or mapping; status 0";
+    return endEmptied(this.#dom0, (name, ...words) => this.#verb(name, ...words), /vscsi|storage|one|two/);
   }
 
   async #create(name: Exclude<DomainName, "dom0">, ...words: readonly string[]): Promise<void> {

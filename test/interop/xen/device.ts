@@ -16,25 +16,22 @@ const CLOSING = 5;
 const CLOSED = 6;
 const RECONFIGURING = 7;
 
-/** Seconds for both sides to come to a state; a scan on an emulated processor takes 2. */
+/** Seconds for a command's states, by dom0's clock: less than a command may take. A scan on an emulated processor takes 2. */
 const PATIENCE = 40;
 
 /** Busybox has one as well, and its shell prefers that. */
 const LSSCSI = "/usr/bin/lsscsi";
 
 /** Shell text that waits for nodes; it says what they are when they do not become what they should. */
-const AWAIT = `reach() {
-  n=0
+const AWAIT = `end=$(($(date +%s) + ${PATIENCE}))
+reach() {
   until [ "$(xenstore-read "$1" 2>&1)" = "$2" ]; do
-    n=$((n + 1))
-    [ $n -gt ${PATIENCE * 5} ] && { echo "$1 is $(xenstore-read "$1" 2>&1), not $2"; exit 1; }
+    [ $(date +%s) -gt $end ] && { echo "$1 is $(xenstore-read "$1" 2>&1), not $2"; exit 1; }
     sleep 0.1
   done
 }
 until_disk() {
-  n=0
-  until [ -b "/dev/$(ls /sys/class/scsi_device/*:0:0:$1/device/block 2>/dev/null)" ] || [ $n -gt ${PATIENCE * 5} ]; do
-    n=$((n + 1))
+  until [ -b "/dev/$(ls /sys/class/scsi_device/*:0:0:$1/device/block 2>/dev/null)" ] || [ $(date +%s) -gt $end ]; do
     sleep 0.1
   done
 }`;

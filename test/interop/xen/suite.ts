@@ -137,7 +137,7 @@ async function copy(dom0: Dom0, device: Device): Promise<string> {
   await device.read(disk, "read.raw", MEBIBYTES);
   const end = performance.now();
   const [before, after] = [await sha256(dom0.path(RANDOM)), await sha256(dom0.path("read.raw"))];
-  expect(after === before, "what was read is not what was written").to.equal(true);
+  expect(after, "what was read is not what was written").to.equal(before);
   const rate = (milliseconds: number) => (MEBIBYTES / (milliseconds / 1000)).toFixed(1);
   return `${before.slice(0, 16)}; MiB/s: ${rate(written - begin)} written, ${rate(end - written)} read`;
 }

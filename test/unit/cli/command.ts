@@ -2,10 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { repositoryRoot } from "../../support/repository.js";
-
-export const MAIN = join(repositoryRoot, "packages", "cli", "dist", "main.js");
+import { MAIN } from "../../support/repository.js";
 
 /** Milliseconds for what is to be printed. */
 const PATIENCE = 50_000;

@@ -16,8 +16,9 @@ import { basename } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import { CERTIFICATE, CERTIFICATE_KEY } from "../../support/certificate.js";
+import { MAIN } from "../../support/repository.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { MAIN, pvscsi, type Result, RunningCommand } from "./command.js";
+import { pvscsi, type Result, RunningCommand } from "./command.js";
 import { Dom0Stand } from "./dom0-stand.js";
 
 const FILES = {

@@ -1,7 +1,8 @@
 import { symlinkSync } from "node:fs";
 import { expect } from "chai";
 import { VERBS } from "pvscsi";
-import { MAIN, type Result, RunningCommand } from "./command.js";
+import { MAIN } from "../../support/repository.js";
+import { type Result, RunningCommand } from "./command.js";
 import { Dom0Stand } from "./dom0-stand.js";
 
 const HOST = `hosts:

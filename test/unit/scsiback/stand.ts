@@ -4,12 +4,12 @@
 import { MemoryStore, type Task } from "@pvscsi/scsi";
 import { type ControllerMessage, Scsiback, type ScsibackOptions } from "@pvscsi/scsiback";
 import type { BackEndDomain, DomainDescription, InProcessDomain } from "@pvscsi/xen";
-import { type HostDomain, openHostDomain } from "@pvscsi/xenbus";
+import type { HostDomain } from "@pvscsi/xenbus";
 import { expect } from "chai";
 import { type ResponseFields, ScriptedFront } from "../../support/scripted-front.js";
 import { HoldingUnit, memoryDisk, TestDirectory } from "../../support/scsi-devices.js";
 import { VscsiNodes } from "../../support/vscsi-nodes.js";
-import { XenKernel } from "../../support/xen-kernel.js";
+import { openPlayedHost } from "../../support/xen-kernel.js";
 import { XenWorld } from "../../support/xen-world.js";
 
 /** Disk at LUN 0, holding unit at LUN 1. */
@@ -57,19 +57,11 @@ export class Stand {
     });
     const { simulation, probes } = world;
     const parts = { clock: simulation, scheduler: simulation, probes };
-    if (platform === "on a Xen host") await stand.#openHost();
+    if (platform === "on a Xen host") stand.#host = (await openPlayedHost(world, stand.dom0)).host;
     stand.back = new Scsiback({ ...parts, domain: stand.domain, directory: stand.directory, ...options });
     await world.done(stand.back.start());
     stand.#before = world.describe();
     return stand;
-  }
-
-  async #openHost(): Promise<void> {
-    const { world, dom0 } = this;
-    const { xenstored, simulation: scheduler } = world;
-    const calls = new XenKernel({ domain: dom0, xenstored, scheduler });
-    await world.write({ "/local/domain/0/domid": "0" });
-    this.#host = await world.done(openHostDomain({ calls, scheduler }));
   }
 
   /** The back end's. */
