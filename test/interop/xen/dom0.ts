@@ -2,17 +2,13 @@
 // is shared over 9p, the serial line says which file of it is the next command. Knows nothing of SCSI.
 
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
-import { setTimeout } from "node:timers/promises";
-import type { Child } from "../children.js";
+import { Archive } from "../linux/archive.js";
+import { Machine } from "../linux/machine.js";
 import type { SuiteContext } from "../suite.js";
-import { Archive } from "./archive.js";
 import type { Images } from "./images.js";
 import { addRepository } from "./repository.js";
 
 const MACHINE = ["-M", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64", "-smp", "1", "-m", "3072"];
-/** Nothing but a serial line and the shared folder. */
-const DEVICES = ["-nodefaults", "-vga", "none", "-display", "none", "-no-reboot"];
-const SERIAL = ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"];
 /** Guards against what processors do wrong cost much time where each instruction is emulated. */
 const XEN_WORDS = "console=com1 com1=115200 noreboot spec-ctrl=no xpti=0 dom0_mem=1536M,max:1536M dom0_max_vcpus=1";
 const LINUX_WORDS = "console=hvc0 mitigations=off random.trust_cpu=on rdinit=/init";
@@ -21,9 +17,6 @@ const LINUX_WORDS = "console=hvc0 mitigations=off random.trust_cpu=on rdinit=/in
 const BOOT = 120;
 /** Seconds that a command may take where none are given. */
 const PATIENCE = 60;
-const POLL = 20;
-/** Lines of the console that an error shows. */
-const SHOWN = 5;
 
 /** The first program. It serves commands until one of them ends the machine. */
 const INIT = `#!/bin/sh
@@ -50,17 +43,13 @@ done < /dev/hvc0 > /dev/hvc0 2>&1'
 `;
 
 export class Dom0 {
-  readonly #machine: Child;
+  readonly #machine: Machine;
   readonly #folder: string;
   #commands = 0;
-  #ended = false;
 
-  private constructor(machine: Child, folder: string) {
+  private constructor(machine: Machine, folder: string) {
     this.#machine = machine;
     this.#folder = folder;
-    void machine.finished.then(() => {
-      this.#ended = true;
-    });
   }
 
   static async boot(context: SuiteContext, images: Images): Promise<Dom0> {
@@ -72,8 +61,8 @@ export class Dom0 {
     const device = ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host,disable-legacy=on"];
     const modules = `${images.linux} ${LINUX_WORDS},${archive}`;
     const loaded = ["-kernel", images.xen, "-append", XEN_WORDS, "-initrd", modules];
-    const words = [...MACHINE, ...DEVICES, ...SERIAL, ...share, ...device, ...loaded];
-    const dom0 = new Dom0(context.start("qemu-system-x86_64", ...words), folder);
+    const words = [...MACHINE, "-no-reboot", ...share, ...device, ...loaded];
+    const dom0 = new Dom0(new Machine(context, words), folder);
     await dom0.appears("ready", BOOT, "dom0's start");
     return dom0;
   }
@@ -114,24 +103,7 @@ export class Dom0 {
 
   /** Waits until a file is there that `what` makes as `/host/NAME`; rejects, and ends the machine, when it is not in time. */
   async appears(name: string, seconds: number, what: string): Promise<void> {
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; await setTimeout(POLL)) {
-      if (await this.has(name)) return;
-      if (this.#ended) break;
-    }
-    const { status, output, errors } = await this.#last();
-    throw new Error(
-      `${status} (${what.trim()}): ${errors.trim()} ${output.trimEnd().split("\n").slice(-SHOWN).join(" | ")}`,
-    );
-  }
-
-  /** A machine that has not done what it should is of no more use. */
-  async #last() {
-    if (this.#ended) {
-      const finished = await this.#machine.finished;
-      return { ...finished, status: `the machine ended with ${finished.status}` };
-    }
-    await this.#machine.end();
-    return { ...(await this.#machine.finished), status: "not in time" };
+    await this.#machine.until(() => this.has(name), seconds, what);
   }
 }
 

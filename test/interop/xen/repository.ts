@@ -3,7 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { repositoryRoot } from "../../support/repository.js";
-import type { Archive } from "./archive.js";
+import type { Archive } from "../linux/archive.js";
 
 /** Where it is in dom0. */
 const FOLDER = "/pvscsi";

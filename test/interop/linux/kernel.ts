@@ -15,6 +15,7 @@ const LENGTH_BEHIND = 4;
 const UNPACKERS: readonly { readonly magic: string; readonly words: readonly string[] }[] = [
   { magic: "fd377a585a00", words: ["xz", "-dc"] },
   { magic: "28b52ffd", words: ["zstd", "-dc"] },
+  { magic: "02214c18", words: ["lz4", "-dc"] },
 ];
 
 /** Writes the ELF file of a bzImage's kernel, without its symbols. */
