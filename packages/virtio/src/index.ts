@@ -1,5 +1,11 @@
 // What this package offers.
 
+export { Feature, type RingFeatures, ringFeatures } from "./abi/features.js";
+export { Descriptor, DescriptorFlag, RING_PARTS } from "./abi/split-ring.js";
 export { Arena, PAGE_SIZE } from "./arena.js";
+export { Chain } from "./chain.js";
 export type { DeviceConfig, DeviceRing, VirtioDevice } from "./device.js";
 export { type GuestMemory, noMemory, type RingAreas } from "./memory.js";
+export { type DeviceQueueParts, SplitDeviceQueue } from "./split-device-queue.js";
+export { type DriverQueueParts, SplitDriverQueue, Used } from "./split-driver-queue.js";
+export { SplitRing } from "./split-ring.js";
