@@ -85,6 +85,12 @@ export function parseWorldWideName(text: string): string | undefined {
   return digits === undefined ? undefined : `naa.${digits.toLowerCase()}`;
 }
 
+/** The name of a logical unit: 16 hex digits as above, or 32 of an NAA 6 name. */
+export function parseLunName(text: string): string | undefined {
+  const long = /^(?:naa\.|0x)?(6[0-9a-f]{31})$/i.exec(text)?.[1];
+  return long === undefined ? parseWorldWideName(text) : `naa.${long.toLowerCase()}`;
+}
+
 function parsePath(text: string): PhysicalDevice | undefined {
   return /^\/dev\/[!-~]+$/.test(text) ? { kind: "path", text } : undefined;
 }

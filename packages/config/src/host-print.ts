@@ -26,7 +26,7 @@ function printLun(lun: HostLun): Printed {
     printed[backing.kind] = LUN_KEYS.size.print(backing.size);
   }
   eachProperty(lun, (row, text) => {
-    printed[row.key] = row.flag ? true : text;
+    printed[row.key] = row.flag ? text === "true" : text;
   });
   if (lun.shareable) printed.shareable = true;
   if (lun.faults.length > 0) printed.faults = lun.faults.map((fault) => fault.text);

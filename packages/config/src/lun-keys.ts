@@ -1,6 +1,6 @@
 // Knows the properties a LUN is described by: one table for `--lun` words and for host.yaml, read and printed by both.
 
-import { parseWorldWideName } from "./device-names.js";
+import { parseLunName } from "./device-names.js";
 import type { Position } from "./errors.js";
 import { formatSize, parseSize, SIZE_EXPECTED } from "./size.js";
 
@@ -40,8 +40,14 @@ export interface LunSpec {
   readonly product: string | undefined;
   readonly revision: string | undefined;
   readonly serial: string | undefined;
-  /** `naa.` and 16 hex digits in lower case. */
+  /** `naa.` and 16 hex digits in lower case, 32 of an NAA 6 name. */
   readonly wwn: string | undefined;
+  /** Space can be given back by UNMAP, where what backs it can. */
+  readonly thin: boolean;
+  /** DPO and FUA are taken. */
+  readonly fua: boolean;
+  /** As VPD page B1h has it: 0 not reported, 1 it does not rotate, else revolutions per minute. */
+  readonly rotation: number;
   readonly faults: readonly FaultWord[];
   readonly at: Position;
 }
@@ -59,6 +65,9 @@ export interface LunProperties {
   revision: string;
   serial: string;
   wwn: string;
+  thin: boolean;
+  fua: boolean;
+  rotation: number;
 }
 
 export interface LunKey<Value> {
@@ -94,13 +103,22 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
   vendor: identification("vendor", 8),
   product: identification("product", 16),
   revision: identification("revision", 4),
-  serial: identification("serial", 32),
+  serial: identification("serial", 252),
   wwn: {
     word: "wwn",
     key: "wwn",
-    expecting: "naa. and 16 hex digits",
-    parse: parseWorldWideName,
+    expecting: "naa. and 16 hex digits, or 32 that begin with 6",
+    parse: parseLunName,
     print: (wwn) => wwn,
+  },
+  thin: flag("thin", "thin"),
+  fua: flag("fua", "fua"),
+  rotation: {
+    word: "rotation",
+    key: "rotation",
+    expecting: "0 (not reported), 1 (none) or 1025 to 65534 per minute",
+    parse: parseRotation,
+    print: String,
   },
 };
 
@@ -149,6 +167,9 @@ export const LUN_DEFAULTS = {
   blockSize: 512,
   readOnly: false,
   removable: false,
+  thin: true,
+  fua: true,
+  rotation: 1,
 } as const satisfies Partial<LunProperties>;
 
 function choice<Value extends string>(name: string, values: readonly Value[]): LunKey<Value> {
@@ -170,6 +191,13 @@ function flag(word: string, key: string): LunKey<boolean> {
     parse: (text) => (text === "true" ? true : text === "false" ? false : undefined),
     print: String,
   };
+}
+
+/** MEDIUM ROTATION RATE (SBC-3 6.6.2); what is between is reserved. */
+function parseRotation(text: string): number | undefined {
+  if (!/^\d{1,5}$/.test(text)) return undefined;
+  const rate = Number(text);
+  return rate <= 1 || (rate > 0x400 && rate < 0xffff) ? rate : undefined;
 }
 
 /** INQUIRY's identification fields are left-aligned printable ASCII of fixed length (SPC-5 4.3.1). */

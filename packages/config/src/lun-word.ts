@@ -46,7 +46,7 @@ export function formatLunWord(lun: LunSpec): string {
   const { backing } = lun;
   const size = backing.kind === "file" ? "" : LUN_KEYS.size.print(backing.size);
   const parts = [backing.kind === "file" ? backing.path : backing.kind === "memory" ? `mem:${size}` : `null:${size}`];
-  eachProperty(lun, (row, value) => parts.push(row.flag ? row.word : `${row.word}=${value}`));
+  eachProperty(lun, (row, value) => parts.push(row.flag && value === "true" ? row.word : `${row.word}=${value}`));
   for (const fault of lun.faults) parts.push(`${FAULT_WORD}=${fault.text}`);
   return parts.map((part) => part.replaceAll(",", ",,")).join(",");
 }
@@ -59,8 +59,9 @@ export function lunSpec(
   at: Position,
 ): LunSpec {
   const { vendor, product, revision, serial, wwn } = properties;
-  const { type, blockSize, readOnly, removable } = { ...LUN_DEFAULTS, ...properties };
-  return { backing, type, blockSize, readOnly, removable, vendor, product, revision, serial, wwn, faults, at };
+  const { type, blockSize, readOnly, removable, thin, fua, rotation } = { ...LUN_DEFAULTS, ...properties };
+  const shape = { backing, type, blockSize, readOnly, removable, thin, fua, rotation };
+  return { ...shape, vendor, product, revision, serial, wwn, faults, at };
 }
 
 interface Part {

@@ -30,7 +30,7 @@ export interface HostDevice {
   readonly vendor: string;
   readonly product: string;
   readonly revision: string;
-  /** `naa.` and 16 hex digits. */
+  /** `naa.` and 16 hex digits, or 32. */
   readonly wwn: string;
   /** Kernel names, without /dev/. */
   readonly sd: string;

@@ -17,7 +17,7 @@ import { diskName } from "@pvscsi/scsi";
 export interface NamedLun {
   readonly lun: HostLun;
   readonly host: ScsiHostConfig;
-  /** `naa.` and 16 hex digits. */
+  /** `naa.` and 16 hex digits, or 32. */
   readonly wwn: string;
   readonly sd: string;
   readonly sg: string;

@@ -116,6 +116,9 @@ export class HostUnit {
       wwn: digits,
       removable: lun.removable,
       readOnly: lun.readOnly,
+      thin: lun.thin,
+      fua: lun.fua,
+      rotation: lun.rotation,
     });
     return { logicalUnit, bytes };
   }

@@ -42,6 +42,14 @@ describe("a --lun word", () => {
     expect(lun).to.include({ product: "Disk", wwn: "naa.5000c50012345678", type: "disk" });
   });
 
+  it("reads what a disk says of itself, and takes a NAA 6 name", () => {
+    const name = "6001405aabbccddeeff0011223344556";
+    const lun = parseLunWord(`mem:1M,thin=false,fua=false,rotation=7200,wwn=${name}`);
+    expect(lun).to.include({ thin: false, fua: false, rotation: 7200, wwn: `naa.${name}` });
+    expect(formatLunWord(lun)).to.equal(`mem:1MiB,wwn=naa.${name},thin=false,fua=false,rotation=7200`);
+    expect(parseLunWord("mem:1M,thin")).to.include({ thin: true, fua: true, rotation: 1 });
+  });
+
   it("reads memory and null, with what is not given at its default", () => {
     expect(parseLunWord("mem:64M").backing).to.include({ kind: "memory", size: 2 ** 26 });
     expect(parseLunWord("null:1T")).to.deep.include({ blockSize: 512, readOnly: false, serial: undefined, faults: [] });
@@ -73,14 +81,18 @@ describe("a --lun word", () => {
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
       "a.img,bad=1",
-      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, fault",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, thin, fua, rotation, fault",
     ],
     ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
     ["a.img,block=1024", "--lun:1:7: invalid block '1024', expected 512 or 4096"],
     ["a.img,size", "--lun:1:7: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
     ["a.img,type=tape", "--lun:1:7: invalid type 'tape', expected disk"],
     ["a.img,vendor=TOOLONGNAME", "--lun:1:7: invalid vendor 'TOOLONGNAME', expected 1 to 8 printable ASCII characters"],
-    ["a.img,wwn=5", "--lun:1:7: invalid wwn '5', expected naa. and 16 hex digits"],
+    ["a.img,wwn=5", "--lun:1:7: invalid wwn '5', expected naa. and 16 hex digits, or 32 that begin with 6"],
+    [
+      "a.img,rotation=1024",
+      "--lun:1:7: invalid rotation '1024', expected 0 (not reported), 1 (none) or 1025 to 65534 per minute",
+    ],
     ["a.img,fault", "--lun:1:7: fault without a value, expected fault=read@1000:medium-error"],
   ];
   for (const [text, message] of wrong) it(`refuses ${text}`, () => expect(fault(text)).to.equal(message));
@@ -146,8 +158,11 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
     vendor: word(8),
     product: word(16),
     revision: word(4),
-    serial: word(32),
-    wwn: maybe(fc.stringMatching(/^naa\.[0-9a-f]{16}$/)),
+    serial: word(252),
+    wwn: maybe(fc.stringMatching(/^naa\.([0-9a-f]{16}|6[0-9a-f]{31})$/)),
+    thin: fc.boolean(),
+    fua: fc.boolean(),
+    rotation: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 1025, max: 65534 })),
     faults: fc.array(fc.record({ text: fc.stringMatching(/^[!-~]{1,20}$/), at: fc.constant(at) }), { maxLength: 3 }),
     at: fc.constant(at),
   });

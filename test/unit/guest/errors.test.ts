@@ -23,7 +23,7 @@ describe("a medium error at one block", () => {
   it("has Linux's lines, and the sector that is bad", async () => {
     const time = new Stand().time;
     const fault = parseFault("read@1003:medium-error", 512) as Fault;
-    const { stand, disk } = await diskStand(faulty(new MemoryStore(MIB), [fault], time), { rotational: false });
+    const { stand, disk } = await diskStand(faulty(new MemoryStore(MIB), [fault], time), { rotation: 1 });
     disk.parameters = { ...disk.parameters, physicalBlockSize: 512 };
     const lines = await stand.logged(() => read(disk, 1000 * 512));
     expect(lines.map((line) => line.replace(/tag#\d+/, "tag#N"))).to.deep.equal([

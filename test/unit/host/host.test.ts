@@ -2,10 +2,11 @@ import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatAddress, parseHostConfig } from "@pvscsi/config";
 import { type Host, openHost, readHostConfig, readMachineConfig } from "@pvscsi/host";
-import { diskName, type OpenedDevice, type UnitEvent } from "@pvscsi/scsi";
+import { diskName, type OpenedDevice, Target, type UnitEvent } from "@pvscsi/scsi";
 import type { Clock, Runnable, Timer } from "@pvscsi/wire";
 import { expect } from "chai";
 import { repositoryRoot } from "../../support/repository.js";
+import { Initiator } from "../scsi/initiator.js";
 import { refused, temporaryFolder } from "./support.js";
 
 /** Runs its timers when it is told to. */
@@ -208,6 +209,21 @@ describe("the host's devices", () => {
     await empty.release();
     expect(await host.grow("sdb", 3 * MIB)).to.equal("3:0:0:6 (/dev/sdb) is not in use");
     expect(await host.grow("sdc", 3 * MIB)).to.contain("no device");
+  });
+
+  it("say of themselves what the configuration has: the NAA 6 name, provisioning, DPO and FUA, rotation", async () => {
+    host = hostOf(`hosts: [ { host: 0, luns: [ { address: "0:0:0:0", memory: 1MiB, thin: false, fua: false, rotation: 0,
+      serial: 01234567-89ab-cdef-0123-456789abcdef, wwn: naa.60014050123456789abcdef012345678 } ] } ]`);
+    const { logicalUnit } = await opened("360014050123456789abcdef012345678");
+    const target = new Target();
+    target.add(0, logicalUnit);
+    const initiator = new Initiator(target).settle();
+    const page = (code: string, room: number): string => initiator.send(`12 01 ${code} 00 ff 00`, { room }).data;
+    expect(page("80", 40).slice(9, 20)).to.equal("24 30 31 32");
+    expect(page("83", 24).slice(12)).to.equal("01 03 00 10 60 01 40 50 12 34 56 78 9a bc de f0 12 34 56 78");
+    expect(page("b1", 6)).to.equal("00 b1 00 3c 00 00");
+    expect(page("b2", 8)).to.equal("00 b2 00 04 00 00 00 00");
+    expect(initiator.send("1a 08 0a 00 04 00", { room: 4 }).data).to.equal("0f 00 00 00");
   });
 
   it("are looked at by one timer, whoever comes and goes while sizes are read", async () => {

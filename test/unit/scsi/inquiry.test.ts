@@ -78,8 +78,10 @@ describe("INQUIRY of a disk", () => {
 
   it("says how it rotates (B1h)", () => {
     expect(inquire("12 01 b1 00 06 00").data).to.equal("00 b1 00 3c 00 01");
-    const rotating = withDisk({ rotational: true }).initiator;
+    const rotating = withDisk({ rotation: 7200 }).initiator;
     expect(rotating.send("12 01 b1 00 06 00", { room: 6 }).data).to.equal("00 b1 00 3c 1c 20");
+    const silent = withDisk({ rotation: 0 }).initiator;
+    expect(silent.send("12 01 b1 00 06 00", { room: 6 }).data).to.equal("00 b1 00 3c 00 00");
   });
 
   it("says how it is provisioned (B2h)", () => {

@@ -1,7 +1,7 @@
 import { createDisk, MemoryStore, SENSE, StoreError, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { HeldStore } from "./held-store.js";
-import { IDENTITY, Initiator, withDisk } from "./initiator.js";
+import { type Data, IDENTITY, Initiator, withDisk } from "./initiator.js";
 
 const RECOVERY = "01 0a c0 00 00 00 00 00 00 00 00 00";
 const CACHING_OFF = `08 12 00 ${"00 ".repeat(17).trim()}`;
@@ -156,6 +156,24 @@ describe("MODE SELECT", () => {
     selected.checked(SENSE.writeError);
     initiator.send(write, { out: new Uint8Array(512) });
     expect(store.seen).to.deep.equal(["write", "flush", "write+fua"]);
+  });
+
+  it("says that DPO and FUA are taken, and is believed: where they are not, their bits are refused", () => {
+    const plain = withDisk({ fua: false }).initiator;
+    expect(plain.send("1a 08 0a 00 04 00", { room: 4 }).data).to.equal("0f 00 00 00");
+    const commands: [string, Data][] = [
+      ["28 F 00 00 00 00 00 00 01 00", { room: 512 }],
+      ["aa F 00 00 00 00 00 00 00 01 00 00", { out: new Uint8Array(512) }],
+      ["8a F 00 00 00 00 00 00 00 00 00 00 00 01 00 00", { out: new Uint8Array(512) }],
+      ["2f F 00 00 00 00 00 00 01 00", {}],
+      ["89 F 00 00 00 00 00 00 00 00 00 00 00 01 00 00", { out: new Uint8Array(1024) }],
+    ];
+    for (const [cdb, data] of commands) {
+      plain.send(cdb.replace("F", "10"), data).checked(SENSE.invalidFieldInCdb, "cc 00 01");
+      plain.send(cdb.replace("F", "00"), data).good();
+      withDisk().initiator.send(cdb.replace("F", "10"), data).good();
+    }
+    plain.send("2a 08 00 00 00 00 00 00 01 00", { out: new Uint8Array(512) }).checked(SENSE.invalidFieldInCdb);
   });
 
   it("is undone by a reset", () => {

@@ -31,8 +31,8 @@ export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
   return [
     ...primaryRows(),
     ...mediumRows(disk.removable),
-    ...transferRows(),
-    ...verifyRows(),
+    ...transferRows(disk.fua),
+    ...verifyRows(disk.fua),
     ...provisioningRows(disk.thin),
   ];
 }
@@ -64,31 +64,36 @@ function mediumRows(removable: boolean): CommandRow<Disk>[] {
   return rows;
 }
 
-function transferRows(): CommandRow<Disk>[] {
+/** Byte 1 of what reads and writes: DPO and FUA, where they are supported. */
+const dpoFua = (fua: boolean): string => (fua ? "18" : "00");
+
+function transferRows(fua: boolean): CommandRow<Disk>[] {
+  const flags = dpoFua(fua);
   return [
     row(COMMANDS.read6, "1f ff ff ff 00", read, READS),
-    row(COMMANDS.read10, "18 ff ff ff ff 1f ff ff 00", read, READS),
-    row(COMMANDS.read12, "18 ff ff ff ff ff ff ff ff 1f 00", read, READS),
-    row(COMMANDS.read16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", read, READS),
+    row(COMMANDS.read10, `${flags} ff ff ff ff 1f ff ff 00`, read, READS),
+    row(COMMANDS.read12, `${flags} ff ff ff ff ff ff ff ff 1f 00`, read, READS),
+    row(COMMANDS.read16, `${flags} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, read, READS),
     row(COMMANDS.write6, "1f ff ff ff 00", write, WRITES),
-    row(COMMANDS.write10, "18 ff ff ff ff 1f ff ff 00", write, WRITES),
-    row(COMMANDS.write12, "18 ff ff ff ff ff ff ff ff 1f 00", write, WRITES),
-    row(COMMANDS.write16, "18 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", write, WRITES),
+    row(COMMANDS.write10, `${flags} ff ff ff ff 1f ff ff 00`, write, WRITES),
+    row(COMMANDS.write12, `${flags} ff ff ff ff ff ff ff ff 1f 00`, write, WRITES),
+    row(COMMANDS.write16, `${flags} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, write, WRITES),
     row(COMMANDS.preFetch10, "02 ff ff ff ff 1f ff ff 00", preFetch, LOOKS),
     row(COMMANDS.preFetch16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", preFetch, LOOKS),
   ];
 }
 
-/** DPO and BYTCHK; whether there is data depends on BYTCHK. */
-function verifyRows(): CommandRow<Disk>[] {
+/** DPO, where it is supported, and BYTCHK; whether there is data depends on BYTCHK. */
+function verifyRows(fua: boolean): CommandRow<Disk>[] {
+  const flags = fua ? "16" : "06";
   return [
-    row(COMMANDS.verify10, "16 ff ff ff ff 1f ff ff 00", verify, LOOKS),
-    row(COMMANDS.verify12, "16 ff ff ff ff ff ff ff ff 1f 00", verify, LOOKS),
-    row(COMMANDS.verify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", verify, LOOKS),
-    row(COMMANDS.writeAndVerify10, "16 ff ff ff ff 1f ff ff 00", writeAndVerify, WRITES),
-    row(COMMANDS.writeAndVerify12, "16 ff ff ff ff ff ff ff ff 1f 00", writeAndVerify, WRITES),
-    row(COMMANDS.writeAndVerify16, "16 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", writeAndVerify, WRITES),
-    row(COMMANDS.compareAndWrite, "18 ff ff ff ff ff ff ff ff 00 00 00 ff 1f 00", compareAndWrite, WRITES),
+    row(COMMANDS.verify10, `${flags} ff ff ff ff 1f ff ff 00`, verify, LOOKS),
+    row(COMMANDS.verify12, `${flags} ff ff ff ff ff ff ff ff 1f 00`, verify, LOOKS),
+    row(COMMANDS.verify16, `${flags} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, verify, LOOKS),
+    row(COMMANDS.writeAndVerify10, `${flags} ff ff ff ff 1f ff ff 00`, writeAndVerify, WRITES),
+    row(COMMANDS.writeAndVerify12, `${flags} ff ff ff ff ff ff ff ff 1f 00`, writeAndVerify, WRITES),
+    row(COMMANDS.writeAndVerify16, `${flags} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, writeAndVerify, WRITES),
+    row(COMMANDS.compareAndWrite, `${dpoFua(fua)} ff ff ff ff ff ff ff ff 00 00 00 ff 1f 00`, compareAndWrite, WRITES),
   ];
 }
 

@@ -26,7 +26,10 @@ export interface DiskOptions {
   readonly removable?: boolean;
   /** Also read-only when the store is. */
   readonly readOnly?: boolean;
-  readonly rotational?: boolean;
+  /** MEDIUM ROTATION RATE of VPD page B1h: 0 not reported, 1 it does not rotate (the default), else per minute. */
+  readonly rotation?: number;
+  /** Takes DPO and FUA in CDBs, and says so in MODE SENSE; the default. */
+  readonly fua?: boolean;
   /** Thin provisioning, where the store can give space back; false hides that it can. */
   readonly thin?: boolean;
 }
@@ -50,6 +53,8 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly removable: boolean;
   readonly readOnly: boolean;
   readonly thin: boolean;
+  /** DPO and FUA are supported. */
+  readonly fua: boolean;
   readonly table: CommandTable<Disk>;
   readonly scratch = new Uint8Array(PARAMETER_BYTES);
   readonly defaults: ModeSettings;
@@ -73,6 +78,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.removable = options.removable === true;
     this.readOnly = options.readOnly === true || store.features.readOnly;
     this.thin = options.thin !== false && store.features.discard;
+    this.fua = options.fua !== false;
     this.limits = diskLimits(blockSize, store.features);
     this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
     this.settings = { ...this.defaults };

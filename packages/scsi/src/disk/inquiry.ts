@@ -108,10 +108,9 @@ function blockLimits({ limits, thin }: Disk, bytes: Uint8Array): number {
 }
 
 const NON_ROTATING = 1;
-const RPM = 7200;
 
 function blockDeviceCharacteristics({ identity }: Disk, bytes: Uint8Array): number {
-  put16(bytes, 4, identity.rotational === true ? RPM : NON_ROTATING);
+  put16(bytes, 4, identity.rotation ?? NON_ROTATING);
   return 64;
 }
 
