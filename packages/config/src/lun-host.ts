@@ -4,8 +4,8 @@ import { argumentOrigin, ConfigError } from "./errors.js";
 import type { HostConfig, HostLun } from "./host-config.js";
 import { parseLunWord } from "./lun-word.js";
 
-/** Somewhat more than Linux' front end asks a target for. */
-const MOST_LUNS = 256;
+/** What flat space addressing reaches (SAM-5 4.7.7.3). */
+const MOST_LUNS = 16384;
 const NO_NAMES = { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
 
 /** The host whose LUN `0:0:0:n` is the word number n, from 0; throws `ConfigError` at the part of a word that is wrong. */

@@ -21,6 +21,8 @@ describe("LUNs of a command line", () => {
   });
 
   it("are no more than a target has", () => {
-    expect(() => hostOfLunWords(new Array(257).fill("mem:1MiB"))).to.throw("--lun:1:1: 257 LUNs, and a target has 256");
+    const words = (count: number): string[] => new Array(count).fill("mem:1MiB");
+    expect(hostOfLunWords(words(16384)).hosts[0].luns.at(-1)?.address.lun).to.equal(16383);
+    expect(() => hostOfLunWords(words(16385))).to.throw("--lun:1:1: 16385 LUNs, and a target has 16384");
   });
 });

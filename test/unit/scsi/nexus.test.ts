@@ -10,8 +10,8 @@ function disk(size = BLOCKS * 512) {
 }
 
 function luns(initiator: Initiator, lun = 0, select = "00"): number[] {
-  const { bytes } = initiator.send(`a0 00 ${select} 00 00 00 00 00 20 00 00 00`, { lun, room: 8192 });
-  expect((bytes[2] << 8) | bytes[3]).to.equal(bytes.length - 8);
+  const { bytes } = initiator.send(`a0 00 ${select} 00 00 00 00 03 00 00 00 00`, { lun, room: 0x3_0000 });
+  expect((bytes[1] << 16) | (bytes[2] << 8) | bytes[3]).to.equal(bytes.length - 8);
   return Array.from({ length: bytes.length / 8 - 1 }, (_, i) => ((bytes[8 + 8 * i] & 0x3f) << 8) | bytes[9 + 8 * i]);
 }
 
@@ -70,6 +70,27 @@ describe("REPORT LUNS", () => {
     ].join(" ");
     expect(initiator.send("a0 00 00 00 00 00 00 00 10 00 00 00", { room: 4096 }).data).to.equal(expected);
     expect(initiator.send("a0 00 00 00 00 00 00 00 00 10 00 00", { room: 4096 }).bytes).to.have.length(16);
+  });
+
+  it("lists 300 LUNs, and all 16384, whatever the order they came in, and cuts the list anywhere (CVE-2013-4344)", async () => {
+    for (const count of [300, 16384]) {
+      const target = new Target();
+      const unit = disk();
+      // 7 is prime to both counts: every LUN comes once, far from the one before.
+      for (let i = 0; i < count; i++) target.add((i * 7) % count, unit);
+      const initiator = new Initiator(target);
+      const all = luns(initiator);
+      expect(all).to.deep.equal(Array.from({ length: count }, (_, i) => i));
+      for (const room of [0, 7, 8, 2055, 2056, 2057, 8 + 8 * count]) {
+        const length = room.toString(16).padStart(8, "0");
+        const sent = initiator.send(`a0 00 00 00 00 00 ${length} 00 00`, { room: 8 + 8 * count });
+        expect(sent.bytes).to.have.length(room);
+        if (room >= 4) expect((sent.bytes[1] << 16) | (sent.bytes[2] << 8) | sent.bytes[3]).to.equal(8 * count);
+        expect(sent.buffer.subarray(room).every((byte) => byte === 0)).to.equal(true);
+      }
+      for (const lun of [count - 1, 255]) await target.remove(lun);
+      expect(luns(initiator)).to.deep.equal(all.filter((lun) => lun !== count - 1 && lun !== 255));
+    }
   });
 
   it("knows the select reports 0, 1 and 2", () => {
