@@ -27,7 +27,7 @@ export function memoryDisk(store: MemoryStore): LogicalUnit {
 
 /** A logical unit that keeps its tasks until `end` is called; it obeys an abort at once unless it is `stubborn`. */
 export class HoldingUnit implements LogicalUnit {
-  readonly deviceType = 0;
+  readonly deviceType: number = 0;
   readonly held: Task[] = [];
   readonly seen: Task[] = [];
   stubborn = false;

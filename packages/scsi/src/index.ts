@@ -19,3 +19,4 @@ export * from "./stores/tracing-store.js";
 export * from "./target.js";
 export * from "./task.js";
 export * from "./trace.js";
+export { attentionFor } from "./unit-attention.js";

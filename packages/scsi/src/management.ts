@@ -9,7 +9,9 @@ export type ManagementFunction =
   | "clear-task-set"
   | "logical-unit-reset"
   | "target-reset"
-  | "query-task";
+  | "i-t-nexus-reset"
+  | "query-task"
+  | "query-task-set";
 
 /**
  * SAM-5's service responses. "task-does-not-exist" is its FUNCTION COMPLETE for a task that is not there (any more),
@@ -23,7 +25,7 @@ export type ManagementResponse =
 
 export interface ManagementRequest {
   readonly function: ManagementFunction;
-  /** Unused by "target-reset". */
+  /** Unused by "target-reset" and "i-t-nexus-reset". */
   readonly lun: number;
   /** The task, for "abort-task" and "query-task". */
   readonly tag?: number;

@@ -133,12 +133,15 @@ export class Nexus implements TaskNexus {
   /** Performs a task management function; completes when every task it ended has ended. */
   manage(request: ManagementRequest): void {
     if (request.function === "target-reset") return this.#resetTarget(request);
+    if (request.function === "i-t-nexus-reset") return this.#resetNexus(request);
     const place = this.#places.get(request.lun);
     if (place === undefined) return request.completed("incorrect-logical-unit-number");
     const complete = (): void => request.completed("function-complete");
     switch (request.function) {
       case "query-task":
         return request.completed(this.#find(request) === null ? "task-does-not-exist" : "function-succeeded");
+      case "query-task-set":
+        return request.completed(this.tasksAt(request.lun).length > 0 ? "function-succeeded" : "function-complete");
       case "abort-task": {
         const victim = this.#find(request);
         if (victim === null) return request.completed("task-does-not-exist");
@@ -246,6 +249,12 @@ export class Nexus implements TaskNexus {
       if (nexus !== this) nexus.attend(lun, SENSE.commandsCleared);
     }
     this.#endTasks(tasks, complete);
+  }
+
+  /** Only what is this initiator's ends, and only it hears of it (SAM-5 7.6). */
+  #resetNexus(request: ManagementRequest): void {
+    this.#endTasks(this.#all(), () => request.completed("function-complete"));
+    for (const { attentions } of this.#places.values()) attentions.add(SENSE.nexusLossOccurred);
   }
 
   #resetTarget(request: ManagementRequest): void {

@@ -53,6 +53,7 @@ export const SENSE = {
   mediumMayHaveChanged: sense("unitAttention", 0x28, 0x00),
   powerOn: sense("unitAttention", 0x29, 0x00),
   resetOccurred: sense("unitAttention", 0x29, 0x03),
+  nexusLossOccurred: sense("unitAttention", 0x29, 0x07),
   modeParametersChanged: sense("unitAttention", 0x2a, 0x01),
   capacityChanged: sense("unitAttention", 0x2a, 0x09),
   commandsCleared: sense("unitAttention", 0x2f, 0x00),

@@ -25,6 +25,9 @@ export function passesAttention(opcode: number): boolean {
   );
 }
 
+/** What says that everything was lost, the one that says most first (SAM-5 table 49): one of them is enough. */
+const LOSSES: readonly Sense[] = [SENSE.powerOn, SENSE.resetOccurred, SENSE.nexusLossOccurred];
+
 /** Unit attentions waiting to be reported, each once, resets before everything else. */
 export class Attentions {
   readonly #queue: Sense[] = [];
@@ -35,9 +38,15 @@ export class Attentions {
 
   add(sense: Sense): void {
     if (this.#queue.includes(sense)) return;
-    if (sense !== SENSE.resetOccurred) this.#queue.push(sense);
-    // Power on says more than a reset: it stays the only one of the two (SAM-5 table 49).
-    else if (!this.#queue.includes(SENSE.powerOn)) this.#queue.unshift(sense);
+    if (!LOSSES.includes(sense)) this.#queue.push(sense);
+    else this.#addLoss(sense);
+  }
+
+  #addLoss(sense: Sense): void {
+    const pending = LOSSES.indexOf(this.#queue[0]);
+    if (pending >= 0 && pending < LOSSES.indexOf(sense)) return;
+    if (pending >= 0) this.#queue.shift();
+    this.#queue.unshift(sense);
   }
 
   take(): Sense | null {

@@ -1,11 +1,18 @@
 // What this package offers.
 
 export { Feature, type RingFeatures, ringFeatures } from "./abi/features.js";
+export * from "./abi/scsi.js";
 export { Descriptor, DescriptorFlag, RING_PARTS } from "./abi/split-ring.js";
 export { Arena, PAGE_SIZE } from "./arena.js";
 export { Chain } from "./chain.js";
 export type { DeviceConfig, DeviceRing, VirtioDevice } from "./device.js";
 export { type GuestMemory, noMemory, type RingAreas } from "./memory.js";
+export type { ScsiLimits } from "./scsi/config-space.js";
+export type { ControlExchange } from "./scsi/control-queue.js";
+export { type ScsiDeviceOptions, VirtioScsiDevice } from "./scsi/device.js";
+export type { Exchange } from "./scsi/exchange.js";
+export { ScsiAddress, writeEventLun, writeRequestLun } from "./scsi/lun.js";
+export { TARGETS, TargetTable } from "./scsi/target-table.js";
 export { type DeviceQueueParts, SplitDeviceQueue } from "./split-device-queue.js";
 export { type DriverQueueParts, SplitDriverQueue, Used } from "./split-driver-queue.js";
 export { SplitRing } from "./split-ring.js";
