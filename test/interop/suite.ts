@@ -39,6 +39,7 @@ export class SuiteContext {
   readonly #suite: string;
   readonly #children: Children;
   readonly #report: (row: Row) => void;
+  #paths = 0;
 
   private constructor(suite: string, folder: string, report: (row: Row) => void) {
     this.#suite = suite;
@@ -50,6 +51,11 @@ export class SuiteContext {
   /** `report` hears of each row as soon as it is there. */
   static async open(suite: string, report: (row: Row) => void): Promise<SuiteContext> {
     return new SuiteContext(suite, await mkdtemp(join(tmpdir(), `pvscsi-${suite}-`)), report);
+  }
+
+  /** A path in it that no other call was given. */
+  freshPath(name: string): string {
+    return join(this.folder, `${name}-${++this.#paths}`);
   }
 
   path(name: string): string {

@@ -3,7 +3,15 @@
 import { fioSuite } from "./fio/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
+import { qemuOwnSuite } from "./qemu/suite.js";
 import type { Suite } from "./suite.js";
 import { xenSuite } from "./xen/suite.js";
 
-export const suites: readonly Suite[] = [fioSuite, processesSuite, machinesSuite, xenSuite, processesFullSuite];
+export const suites: readonly Suite[] = [
+  fioSuite,
+  processesSuite,
+  machinesSuite,
+  xenSuite,
+  processesFullSuite,
+  qemuOwnSuite,
+];

@@ -1,0 +1,42 @@
+// Knows libiscsi's suite of SCSI tests as it runs on a generic device of the guest, and what it found in QEMU's own scsi-hd.
+
+import { expect } from "chai";
+import { goldenText } from "../../support/repository.js";
+import { readReport, type TestResult, type Verdict } from "./cunit.js";
+import type { Guest } from "./guest.js";
+
+/** `name TAB verdict TAB reason`, a line each, from QEMU 7.2. */
+const GOLDEN = "qemu-7.2-scsi-hd-libiscsi.txt";
+const GOLDEN_VERDICTS: Readonly<Record<string, Verdict>> = { PASS: "passed", SKIP: "skipped", FAIL: "failed" };
+/** The family without those tests that are about iSCSI itself. */
+const FAMILY = "SCSI";
+const FEWEST_TESTS = 200;
+const SECONDS = 150;
+
+/** Runs it, which loses the device's contents; rejects when more than `most` tests fail, with their names. Gives its figures. */
+export async function runLibiscsi(guest: Guest, generic: string, most: number): Promise<string> {
+  const { output } = await guest.attempt(`iscsi-test-cu --dataloss --verbose --test=${FAMILY} ${generic}`, SECONDS);
+  const results = readReport(output);
+  expect(results.length, output.slice(-500)).to.be.at.least(FEWEST_TESTS);
+  const bad = results.filter(({ verdict }) => verdict === "failed" || verdict === "incomplete");
+  const listed = bad.map(({ name, reason }) => `${name} (${reason})`).join("; ");
+  expect(bad.length, `${figuresOf(results)}: ${listed}`).to.be.at.most(most);
+  const names = new Set(results.map(({ name }) => name));
+  const golden = goldenResults().filter(({ name }) => names.has(name));
+  return [figuresOf(results), `QEMU 7.2's scsi-hd: ${figuresOf(golden)}`, ...(listed === "" ? [] : [listed])].join(
+    "; ",
+  );
+}
+
+function goldenResults(): TestResult[] {
+  const lines = goldenText(GOLDEN).trimEnd().split("\n");
+  return lines.map((line) => {
+    const [name, word, reason = ""] = line.split("\t");
+    return { name, verdict: GOLDEN_VERDICTS[word] ?? expect.fail(line), reason };
+  });
+}
+
+function figuresOf(results: readonly TestResult[]): string {
+  const count = (wanted: Verdict) => results.filter(({ verdict }) => verdict === wanted).length;
+  return `${results.length} tests, ${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`;
+}
