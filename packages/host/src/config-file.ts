@@ -8,12 +8,14 @@ import {
   type Position,
   parseHostConfig,
   parseMachineConfig,
+  parseSaveconfig,
+  type Saveconfig,
   type VscsiDialect,
 } from "@pvscsi/config";
 import { reasonOf } from "./file-errors.js";
 
 const START: Position = { line: 1, column: 1 };
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Reads a host.yaml; throws `ConfigError`, also where there is no such file. */
 export async function readHostConfig(path: string): Promise<HostConfig> {
@@ -23,6 +25,11 @@ export async function readHostConfig(path: string): Promise<HostConfig> {
 /** Reads a domU.cfg; throws `ConfigError`, also where there is no such file. */
 export async function readMachineConfig(path: string, dialect?: VscsiDialect): Promise<MachineConfig> {
   return parseMachineConfig(await readConfigText(path), { file: path, dialect });
+}
+
+/** Reads a saveconfig.json; throws `ConfigError`, also where there is no such file. */
+export async function readSaveconfig(path: string): Promise<Saveconfig> {
+  return parseSaveconfig(await readConfigText(path), path);
 }
 
 /** The text of a configuration file, which has to be UTF-8. */
