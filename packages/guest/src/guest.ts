@@ -20,6 +20,7 @@ import { ask } from "./inquiry.js";
 import { KernelLog } from "./kernel-log.js";
 import { LowestFree } from "./naming.js";
 import { FailureReport } from "./report.js";
+import { isGone } from "./scan.js";
 
 export interface GuestOptions {
   readonly clock: Clock;
@@ -101,6 +102,15 @@ export class Guest {
     return host.scan(range);
   }
 
+  /** The same, after parting from what is there no more. */
+  async rescan(host: ScsiHost, range: ScanRange = {}): Promise<void> {
+    await host.inTurn(async () => {
+      const known = host.devices.filter((device) => inRange(device, range));
+      for (const device of known) if (await isGone(host, device)) await this.#remove(host, device);
+    });
+    await host.scan(range);
+  }
+
   /** The device called `/dev/sda`, `sda`, `/dev/sg0` or `sg0`. */
   device(name: string): ScsiDevice | undefined {
     const short = name.replace(/^\/dev\//, "");
@@ -133,6 +143,15 @@ export class Guest {
         return host.addDevice(event.address);
       case "device-removed":
         await host.inTurn(() => this.#remove(host, host.find(event.address)));
+        return true;
+      case "device-changed":
+        await host.inTurn(() => this.#lookAgain(host, host.find(event.address)));
+        return true;
+      case "target-changed":
+        await this.rescan(host, { channel: event.address.channel, target: event.address.target });
+        return true;
+      case "bus-changed":
+        await this.rescan(host);
         return true;
       case "closed":
         await this.detach(host);
@@ -176,6 +195,13 @@ export class Guest {
     };
   }
 
+  async #lookAgain(host: ScsiHost, device: ScsiDevice | undefined): Promise<void> {
+    const disk = device === undefined ? undefined : host.disks.get(device);
+    if (device === undefined || disk === undefined) return;
+    const site: DiskSite = { queue: host.queue, device, log: this.log, name: disk.name };
+    disk.parameters = await probeDisk(site, disk.parameters);
+  }
+
   async #removeAll(host: ScsiHost): Promise<void> {
     for (const device of [...host.devices]) await this.#remove(host, device);
   }
@@ -200,6 +226,11 @@ export class Guest {
     this.#diskNumbers.giveBack(this.#diskNumberOf.get(disk) ?? 0);
     this.#diskNumberOf.delete(disk);
   }
+}
+
+function inRange({ channel, target, lun }: ScsiDevice, range: ScanRange): boolean {
+  const fits = (wanted: number | undefined, is: number): boolean => wanted === undefined || wanted === is;
+  return fits(range.channel, channel) && fits(range.target, target) && fits(range.lun, lun);
 }
 
 /** Writes a disk's cache back before it goes. */

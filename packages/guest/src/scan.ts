@@ -51,6 +51,12 @@ export async function scanLun(site: ScanSite, address: Address): Promise<Finding
   return "present";
 }
 
+/** Whether a device that is attached is there no more, as its target says now (Linux' virtscsi_rescan_hotunplug). */
+export async function isGone({ queue }: ScanSite, device: ScsiDevice): Promise<boolean> {
+  const bytes = await standardInquiry(queue, device);
+  return bytes === null || readInquiry(bytes).qualifier !== 0;
+}
+
 /** Unit serial number and device identification, where the list of pages has them. */
 async function readPages({ queue }: ScanSite, device: ScsiDevice): Promise<void> {
   const list = await vitalProductData(queue, device, 0x00);

@@ -93,6 +93,12 @@ export interface AdapterLimits {
 export type AdapterEvent =
   | { readonly kind: "device-added"; readonly address: Address }
   | { readonly kind: "device-removed"; readonly address: Address }
+  /** The device is there still, and is another size or has other parameters. */
+  | { readonly kind: "device-changed"; readonly address: Address }
+  /** Some devices of a target may have come or gone: its logical unit 0 is named. */
+  | { readonly kind: "target-changed"; readonly address: Address }
+  /** Any device may have come or gone. */
+  | { readonly kind: "bus-changed" }
   | { readonly kind: "closed"; readonly reason: string };
 
 /** Hears an event and says whether it could do what follows from it, e.g. attach the device. */

@@ -3,6 +3,9 @@
 
 import type { GuestMemory, RingAreas } from "./memory.js";
 
+/** Descriptors of a queue where a transport of ours has no other wish; QEMU's default for SCSI. */
+export const QUEUE_SIZE = 128;
+
 /** A virtqueue that a driver has set up. */
 export interface DeviceRing {
   /** Descriptors: a power of two up to 32768 for a split ring. */
@@ -46,7 +49,7 @@ export interface VirtioDevice {
    * later.
    */
   stop(index: number): Promise<number>;
-  /** Back to the state after power on, with all queues stopped; what is under way is aborted. */
+  /** Back to the state after power on; what is under way is aborted, and queues that are started have to be stopped. */
   reset(): void;
   /** The driver is gone for good. */
   close(): void;
