@@ -1,25 +1,12 @@
 // Knows the system calls of Linux that Node does not have, as koffi reaches them: mmap(2), ioctl(2), and poll(2) by
 // Node's own loop. Knows no device.
 
-import { constants } from "node:os";
+import { closeSync, fstatSync, ftruncateSync } from "node:fs";
+import { type Call, Calls } from "./calls.js";
+import { EventDescriptors } from "./event-descriptors.js";
 import { type Koffi, type KoffiPoll, loadKoffi } from "./koffi.js";
 import { MappedMemory, type MemoryCalls } from "./mapped-memory.js";
-
-/** A call that failed. */
-export class SystemCallError extends Error {
-  override readonly name = "SystemCallError";
-  /** Its name, such as `EINVAL`; `E` and the number where Node has none. */
-  readonly code: string;
-  readonly errno: number;
-
-  constructor(call: string, errno: number) {
-    const found = Object.entries(constants.errno).find(([, value]) => value === errno);
-    const code = found?.[0] ?? `E${errno}`;
-    super(`${call}: ${code}`);
-    this.code = code;
-    this.errno = errno;
-  }
-}
+import { UnixSockets } from "./unix-sockets.js";
 
 /** Whom a file that can be read is told to; the loop goes on for as long as it is open. */
 export interface Poll {
@@ -39,6 +26,16 @@ export interface Native {
    * SystemCallError.
    */
   map(descriptor: number, offset: number, length: number, access: MapAccess): MappedMemory;
+  /**
+   * The same, for reading and writing, of a file that somebody else has given: one that is too short is refused by a
+   * RangeError, as touching what is behind its end would end the process. Whoever gives it can cut it short later.
+   */
+  mapFile(descriptor: number, offset: number, length: number): MappedMemory;
+  /** A file of `length` zeros that has no name in any folder (memfd_create(2)); the descriptor is the caller's. */
+  newMemory(name: string, length: number): number;
+  close(descriptor: number): void;
+  readonly events: EventDescriptors;
+  readonly sockets: UnixSockets;
   /** Zeroed memory whose address stays what it is. Throws SystemCallError. */
   allocate(length: number): MappedMemory;
   /** Calls `readable`, from the loop, as long as there is something to read: it has to read that. */
@@ -51,6 +48,7 @@ const MAP_SHARED = 0x01;
 const MAP_PRIVATE = 0x02;
 const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
+const MFD_CLOEXEC = 1;
 const NO_FILE = -1;
 /** Bytes of one view: V8 of Node 20 ends the process for more. */
 const LONGEST_VIEW = 2 ** 32;
@@ -61,31 +59,53 @@ export async function loadNative(): Promise<Native> {
 }
 
 class KoffiNative implements Native, MemoryCalls {
+  readonly events: EventDescriptors;
+  readonly sockets: UnixSockets;
   readonly #koffi: Koffi;
-  readonly #ioctl: (descriptor: number, request: number, argument: Uint8Array) => number;
-  readonly #mmap: (...words: readonly number[]) => number;
-  readonly #munmap: (address: number, length: number) => number;
+  readonly #calls: Calls;
+  readonly #ioctl: Call;
+  readonly #mmap: Call;
+  readonly #munmap: Call;
+  readonly #memfd: Call;
   /** koffi closes a poll that nobody has. */
   readonly #polls = new Set<KoffiPoll>();
 
   constructor(koffi: Koffi) {
     this.#koffi = koffi;
-    const library = koffi.load(null);
-    this.#ioctl = library.func("int ioctl(int fd, unsigned long request, void *argument)");
-    this.#mmap = library.func(
+    this.#calls = new Calls(koffi);
+    const calls = this.#calls;
+    this.#ioctl = calls.checked("ioctl", "int ioctl(int fd, unsigned long request, void *argument)");
+    this.#mmap = calls.raw(
       "intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
     );
-    this.#munmap = library.func("int munmap(uintptr_t address, size_t length)");
+    this.#munmap = calls.checked("munmap", "int munmap(uintptr_t address, size_t length)");
+    this.#memfd = calls.checked("memfd_create", "int memfd_create(const char *name, unsigned int flags)");
+    this.events = new EventDescriptors(calls);
+    this.sockets = new UnixSockets(calls, this);
   }
 
   ioctl(descriptor: number, request: number, argument: Uint8Array): number {
-    const result = this.#ioctl(descriptor, request, argument);
-    if (result < 0) throw this.#failure("ioctl");
-    return result;
+    return this.#ioctl(descriptor, request, argument);
   }
 
   map(descriptor: number, offset: number, length: number, access: MapAccess): MappedMemory {
     return this.#mapped(length, PROTECTION[access], MAP_SHARED, descriptor, offset);
+  }
+
+  mapFile(descriptor: number, offset: number, length: number): MappedMemory {
+    const { size } = fstatSync(descriptor);
+    if (!(offset + length <= size)) throw new RangeError(`${offset}+${length} of a file of ${size} bytes`);
+    return this.map(descriptor, offset, length, "read-write");
+  }
+
+  newMemory(name: string, length: number): number {
+    const descriptor = this.#memfd(name, MFD_CLOEXEC);
+    ftruncateSync(descriptor, length);
+    return descriptor;
+  }
+
+  close(descriptor: number): void {
+    closeSync(descriptor);
   }
 
   allocate(length: number): MappedMemory {
@@ -112,21 +132,17 @@ class KoffiNative implements Native, MemoryCalls {
   replace(address: number, length: number): void {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
     if (this.#mmap(address, length, PROTECTION["read-write"], flags, NO_FILE, 0) !== address)
-      throw this.#failure("mmap");
+      throw this.#calls.failure("mmap");
   }
 
   unmap(address: number, length: number): void {
-    if (this.#munmap(address, length) < 0) throw this.#failure("munmap");
+    this.#munmap(address, length);
   }
 
   #mapped(length: number, protection: number, flags: number, descriptor: number, offset: number): MappedMemory {
     if (!(length > 0 && length <= LONGEST_VIEW)) throw new RangeError(`a mapping of ${length} bytes`);
     const address = this.#mmap(0, length, protection, flags, descriptor, offset);
-    if (address === -1) throw this.#failure("mmap");
+    if (address === -1) throw this.#calls.failure("mmap");
     return new MappedMemory(this.#koffi.view(address, length), address, this);
-  }
-
-  #failure(call: string): SystemCallError {
-    return new SystemCallError(call, this.#koffi.errno());
   }
 }
