@@ -42,11 +42,15 @@ export async function sumOfFile(path: string, mebibytes: number): Promise<string
   return hash.digest("hex");
 }
 
-/** Lets fio write at random and read back what it wrote, at a depth of 32. Gives its figures. */
-export async function verifyAtDepth(guest: Guest, disk: string, seconds: number): Promise<string> {
+/** Lets fio write at random and read back what it wrote, at a depth of 32, while `meanwhile` is done, shell text. Gives its figures. */
+export async function verifyAtDepth(guest: Guest, disk: string, seconds: number, meanwhile = ":"): Promise<string> {
   const words = `--filename=${disk} --rw=randwrite --bsrange=4k-64k --size=32m --verify_backlog=${BACKLOG}`;
-  const runtime = `--time_based --runtime=${seconds} --output-format=json`;
-  const output = await guest.run(`${FIO} ${words} ${runtime}`, seconds + 60);
+  const runtime = `--time_based --runtime=${seconds} --output-format=json --output=/tmp/report`;
+  const text = `${FIO} ${words} ${runtime} & fio=$!
+{ ${meanwhile}; } || { kill $fio; exit 1; }
+wait $fio || exit 1
+cat /tmp/report`;
+  const output = await guest.run(text, seconds + 60);
   const { read, write, error, iodepth_level } = JSON.parse(output.slice(output.indexOf("{"))).jobs[0];
   expect(error, "fio's error").to.equal(0);
   expect(read.io_bytes, "bytes verified").to.be.above(0.8 * write.io_bytes);

@@ -37,6 +37,8 @@ export interface DiskServer {
 export interface DiskServerKind {
   /** For a person. */
   readonly name: string;
+  /** Whether one that served a guest serves the next one. */
+  readonly outlivesGuest: boolean;
   /** Questions to sg3_utils that it is known not to answer well. */
   readonly lacks: readonly string[];
   /** Tests of libiscsi's suite that may fail. */

@@ -51,6 +51,8 @@ export interface Ended {
 
 export interface GuestOptions {
   readonly processors?: number;
+  /** MiB of its memory. */
+  readonly memory?: number;
   /** What its disks need. */
   readonly words: readonly string[];
 }
@@ -65,7 +67,11 @@ export class Guest {
     this.#commands = commands;
   }
 
-  static async boot(context: SuiteContext, images: Images, { processors = 1, words }: GuestOptions): Promise<Guest> {
+  static async boot(
+    context: SuiteContext,
+    images: Images,
+    { processors = 1, memory = MEBIBYTES, words }: GuestOptions,
+  ): Promise<Guest> {
     const archive = context.path("guest.cpio");
     await writeFile(archive, await firstFileSystem(images));
     const commands = await LineSocket.listen(context.freshPath("commands"));
@@ -74,7 +80,7 @@ export class Guest {
       ...["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=commands"],
     ];
     const loaded = ["-kernel", images.linux, "-append", LINUX_WORDS, "-initrd", archive];
-    const all = [...machineWords(MEBIBYTES), "-smp", String(processors), ...port, ...loaded, ...words];
+    const all = [...machineWords(memory), "-smp", String(processors), ...port, ...loaded, ...words];
     const guest = new Guest(new Machine(context, all), commands);
     await guest.#started();
     return guest;

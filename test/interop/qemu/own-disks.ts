@@ -10,6 +10,7 @@ const PATIENCE = 20;
 
 export const ownDisks: DiskServerKind = {
   name: "QEMU's own target",
+  outlivesGuest: false,
   lacks: ["sg_inq", "sg_vpd", "sg_luns", "sg_opcodes"],
   libiscsiFailures: 52,
   start: async (context, disks, queues) => await OwnDisks.start(context, disks, queues),

@@ -1,13 +1,13 @@
 // Knows what is asked of whatever serves disks to a stock Linux guest over virtio-scsi: that its own driver gets them, that what is
 // written is what is read, that disks come, grow and go while it looks, and what the usual tools say of them.
 
-import { open } from "node:fs/promises";
 import { expect } from "chai";
 import type { KernelKind } from "../linux/debian.js";
 import { reasonOf, type Suite, type SuiteContext } from "../suite.js";
 import { startFromDisk, writeBootSector } from "./bios.js";
 import { copy, noticeSpoiled, sumOfFile, sumOnDisk, verifyAtDepth } from "./contents.js";
 import { type Disk, type DiskServer, type DiskServerKind, textOf } from "./disks.js";
+import { makeFile } from "./files.js";
 import { Guest } from "./guest.js";
 import { appeared, type GuestDisk, LSSCSI, numberOf, resized, untilSo, vanished } from "./guest-disk.js";
 import { type Images, PACKAGES, prepareImages } from "./images.js";
@@ -17,7 +17,6 @@ import { ownDisks } from "./own-disks.js";
 import { useQueues } from "./queues.js";
 import { ask, QUESTIONS } from "./sg3-utils.js";
 
-const MIB = 1024 * 1024;
 const QUEUES = 2;
 /** MiB that are written and read back, of a disk of so many. */
 const COPIED = 32;
@@ -26,6 +25,8 @@ const GROWN_SIZE = 96;
 /** Seconds of fio. */
 const WORK = 8;
 const MANY = 300;
+/** MiB of a guest whose memory goes beyond the addresses of 32 bits; Linux takes from above first. */
+const MUCH_MEMORY = 6144;
 
 export const qemuOwnSuite: Suite = {
   name: "qemu-own",
@@ -71,6 +72,7 @@ async function judgeLife(context: SuiteContext, kind: DiskServerKind, images: Im
   if (stands.length > 0) {
     await judgeDisks(stands[0], seed, work);
     await stands[0].guest.end();
+    await judgeNextGuest(stands[0], seed);
   }
   await context.check("what served it ends in order", () => server.close());
 }
@@ -92,6 +94,10 @@ async function judgeDisks(stand: Stand, seed: Disk, work: Disk & { file: string 
   await context.check(`fio at depth 32 for ${WORK} s, every block's MD5 verified`, () =>
     verifyAtDepth(guest, disk, WORK),
   );
+  await context.check("the same while the disk is reset three times", () => {
+    const reset = `sleep 1; sg_reset --device ${generic}`;
+    return verifyAtDepth(guest, disk, WORK, [reset, reset, reset].join(" && "));
+  });
   await context.check("both request queues are used from two processors", async () => {
     const counts = await useQueues(guest, disk, QUEUES);
     expect(counts.length, `${counts}`).to.equal(QUEUES);
@@ -129,7 +135,7 @@ async function listen(guest: Guest): Promise<string> {
   const missing = missingIn(text);
   const said = text.split("\n").filter((line) => /scsi|sd \d/.test(line));
   expect(missing, `missing in ${said.join(" | ")}`).to.deep.equal([]);
-  return said[0].replace(/\s+/g, " ");
+  return text.split("\n")[0].replace(/\s+/g, " ");
 }
 
 async function copyThrough(guest: Guest, disk: string, { file }: { file: string }): Promise<string> {
@@ -160,6 +166,18 @@ async function restart(guest: Guest, seed: Disk): Promise<string> {
   return `${before.slice(0, 16)} after ${milliseconds} ms, and ${COPIED} MiB more`;
 }
 
+async function judgeNextGuest({ context, kind, images, server }: Stand, seed: Disk & { file: string }): Promise<void> {
+  if (!kind.outlivesGuest) return;
+  await context.check(`the next guest, of ${MUCH_MEMORY} MiB, reads what the last one wrote, and writes`, async () => {
+    const guest = await Guest.boot(context, images, { memory: MUCH_MEMORY, words: server.words });
+    const { disk } = await appeared(guest, seed);
+    expect(await sumOnDisk(guest, disk, COPIED)).to.equal(await sumOfFile(seed.file, COPIED));
+    const sum = await copy(guest, disk, COPIED);
+    await guest.end();
+    return sum.slice(0, 16);
+  });
+}
+
 async function manyLuns(context: SuiteContext, kind: DiskServerKind, images: Images): Promise<string> {
   const disks = Array.from({ length: MANY }, (_, lun) => ({ target: 0, lun, mebibytes: 1 }));
   const server = await kind.start(context, disks, 1);
@@ -186,15 +204,6 @@ async function startBios(context: SuiteContext, kind: DiskServerKind): Promise<s
   const word = await startFromDisk(context, server.words);
   await server.close();
   return word;
-}
-
-/** An empty file of so many MiB. */
-async function makeFile(context: SuiteContext, mebibytes: number): Promise<string> {
-  const path = context.freshPath("disk");
-  const file = await open(path, "w");
-  await file.truncate(mebibytes * MIB);
-  await file.close();
-  return path;
 }
 
 /** Milliseconds since now. */
