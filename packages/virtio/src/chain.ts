@@ -2,6 +2,9 @@
 
 import { Places } from "@pvscsi/wire";
 
+/** Who has the chain of a head; a finished one waits until older ones are, with IN_ORDER, and is the device's still. */
+export const ChainState = { driver: 0, device: 1, finished: 2 } as const;
+
 /** A pooled record. The descriptors were read once: what the driver writes into them later changes nothing here. */
 export class Chain {
   pooled = true;

@@ -5,7 +5,7 @@
 import { fail, Places, ProtocolError } from "@pvscsi/wire";
 import type { RingFeatures } from "./abi/features.js";
 import { AVAIL_NO_INTERRUPT, Descriptor, DescriptorFlag, USED_NO_NOTIFY } from "./abi/split-ring.js";
-import type { Chain } from "./chain.js";
+import { type Chain, ChainState } from "./chain.js";
 import type { GuestMemory, RingAreas } from "./memory.js";
 import { passed, SplitRing } from "./split-ring.js";
 import { UsedOrder } from "./used-order.js";
@@ -32,8 +32,8 @@ export class SplitDeviceQueue {
   readonly #memory: GuestMemory;
   readonly #eventIndex: boolean;
   readonly #order: UsedOrder | null;
-  /** By head: whether that chain was taken and not given back yet. */
-  readonly #inFlight: Uint8Array;
+  /** By head, a ChainState. */
+  readonly #states: Uint8Array;
   readonly #direct: DescriptorCursor;
   /** An indirect table is copied once, and followed in the copy. */
   readonly #table: Uint8Array;
@@ -50,8 +50,8 @@ export class SplitDeviceQueue {
     this.#ring = new SplitRing(areas, size);
     this.#memory = memory;
     this.#eventIndex = features.eventIndex;
-    this.#order = features.inOrder ? new UsedOrder(size) : null;
-    this.#inFlight = new Uint8Array(size);
+    this.#states = new Uint8Array(size);
+    this.#order = features.inOrder ? new UsedOrder(this.#states) : null;
     this.#direct = new Descriptor(areas.descriptors);
     this.#table = new Uint8Array(size * Descriptor.size);
     this.#indirect = new Descriptor(this.#table);
@@ -81,12 +81,12 @@ export class SplitDeviceQueue {
     }
     const head = this.#ring.available(this.#next);
     if (head >= this.#ring.size) throw new ProtocolError(`head ${head} in a ring of ${this.#ring.size}`);
-    if (this.#inFlight[head] !== 0) throw new ProtocolError(`head ${head} is available twice`);
+    if (this.#states[head] !== ChainState.driver) throw new ProtocolError(`head ${head} is available twice`);
     chain.head = head;
     chain.readable.clear();
     chain.writable.clear();
     this.#follow(chain);
-    this.#inFlight[head] = 1;
+    this.#states[head] = ChainState.device;
     this.#order?.taken(head);
     this.#next = (this.#next + 1) & 0xffff;
     this.outstanding += 1;
@@ -99,14 +99,15 @@ export class SplitDeviceQueue {
    */
   push(chain: Chain, written: number): void {
     const { head } = chain;
-    if (this.#inFlight[head] === 0) fail(`chain ${head} was given back twice`);
-    this.#inFlight[head] = 0;
+    const order = this.#order;
+    if (this.#states[head] !== ChainState.device) fail(`chain ${head} was given back twice`);
     this.outstanding -= 1;
-    if (this.#order === null) return this.#setUsed(head, written, 1);
-    this.#order.finished(head, written, written === chain.writable.length);
-    for (let batch = this.#order.next(); batch !== null; batch = this.#order.next()) {
-      this.#setUsed(batch.head, batch.written, batch.count);
+    if (order === null) {
+      this.#states[head] = ChainState.driver;
+      return this.#setUsed(head, written, 1);
     }
+    order.finished(head, written, written === chain.writable.length);
+    while (order.next()) this.#setUsed(order.head, order.written, order.count);
   }
 
   /** Shows the driver what was given back, and says whether it wants to be interrupted. */
