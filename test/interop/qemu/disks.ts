@@ -41,8 +41,8 @@ export interface DiskServerKind {
   readonly outlivesGuest: boolean;
   /** Questions to sg3_utils that it is known not to answer well. */
   readonly lacks: readonly string[];
-  /** Tests of libiscsi's suite that may fail. */
-  readonly libiscsiFailures: number;
+  /** Tests of libiscsi's suite that are known to fail, and why. */
+  readonly failing: ReadonlyMap<string, string>;
   start(context: SuiteContext, disks: readonly Disk[], queues: number): Promise<DiskServer>;
 }
 
