@@ -57,6 +57,9 @@ export class SplitDeviceQueue {
     this.#indirect = new Descriptor(this.#table);
     this.#next = base & 0xffff;
     this.#used = this.#published = this.#ring.usedIndex;
+    // Whoever served the ring before may have ended while it asked for no notifications.
+    this.#ring.deviceFlags = 0;
+    if (this.#eventIndex) this.#ring.availableEvent = this.#next;
   }
 
   /** The available index of the chain that is taken next. */

@@ -14,7 +14,10 @@ export interface DriverQueueParts {
   readonly size: number;
   readonly memory: Arena;
   readonly features: RingFeatures;
-  /** Descriptors of the longest chain, for its indirect table; 0 for chains in the ring alone. */
+  /**
+   * Descriptors of the longest chain, for its indirect table; 0 for chains in the ring alone. No chain is longer than
+   * the ring, wherever it lies (2.7.5.3.1).
+   */
   readonly longest: number;
 }
 
@@ -74,7 +77,7 @@ export class SplitDriverQueue {
     this.#eventIndex = features.eventIndex;
     this.#inOrder = features.inOrder;
     this.#direct = new Descriptor(this.areas.descriptors);
-    this.#longest = features.indirect ? longest : 0;
+    this.#longest = features.indirect ? Math.min(longest, size) : 0;
     const table = this.#longest * Descriptor.size;
     const tables = memory.range(size * table);
     this.#tables = Array.from(

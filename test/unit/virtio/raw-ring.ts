@@ -4,6 +4,7 @@
 import {
   Arena,
   type Chain,
+  type DeviceQueueParts,
   type GuestMemory,
   PAGE_SIZE,
   type RingAreas,
@@ -179,6 +180,7 @@ export class RawDriver {
   readonly memory: Arena;
   readonly ring: RawRing;
   readonly device: SplitDeviceQueue;
+  readonly #parts: Omit<DeviceQueueParts, "base">;
 
   constructor({ size = 8, features = 0n, base = 0, pages = 64, seen = (memory) => memory }: RawDriverOptions = {}) {
     this.memory = new Arena(new ArrayBuffer(pages * PAGE_SIZE));
@@ -189,8 +191,13 @@ export class RawDriver {
     };
     this.ring = new RawRing(areas, size);
     this.ring.availIndex = this.ring.usedIndex = base;
-    const memory = seen(this.memory);
-    this.device = new SplitDeviceQueue({ size, areas, base, memory, features: ringFeatures(features) });
+    this.#parts = { size, areas, memory: seen(this.memory), features: ringFeatures(features) };
+    this.device = new SplitDeviceQueue({ ...this.#parts, base });
+  }
+
+  /** Another device's end of the same ring, which goes on where this one stands. */
+  takenOver(): SplitDeviceQueue {
+    return new SplitDeviceQueue({ ...this.#parts, base: this.device.next });
   }
 
   /** A piece of the driver's memory, as a descriptor has it. */
