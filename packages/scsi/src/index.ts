@@ -6,6 +6,7 @@ export * from "./kernel-names.js";
 export * from "./logical-unit.js";
 export * from "./management.js";
 export * from "./nexus.js";
+export { REPORT_LUNS_UNIT } from "./report-luns-unit.js";
 export * from "./sense.js";
 export * from "./sense-text.js";
 export * from "./store.js";

@@ -4,6 +4,7 @@
 import { nullProbes, type Probes } from "@pvscsi/wire";
 import type { LogicalUnit, UnitEvent } from "./logical-unit.js";
 import type { ManagementRequest } from "./management.js";
+import { REPORT_LUNS_UNIT } from "./report-luns-unit.js";
 import { endWithSense, SENSE, type Sense } from "./sense.js";
 import type { Target } from "./target.js";
 import { Status, type Task, type TaskNexus } from "./task.js";
@@ -13,6 +14,8 @@ export interface NexusOptions {
   /** The initiator's name, for people. */
   readonly initiator?: string;
   readonly probes?: Probes;
+  /** Whether the initiator's wire can name the REPORT LUNS well-known logical unit; it is there then. */
+  readonly wellKnown?: boolean;
 }
 
 /** The I_T_L nexus: one logical unit as this initiator sees it. */
@@ -29,6 +32,7 @@ interface Place {
  */
 export class Nexus implements TaskNexus {
   readonly initiator: string;
+  readonly wellKnownLuns: readonly number[];
   readonly #target: Target;
   readonly #probes: Probes;
   readonly #places = new Map<number, Place>();
@@ -42,11 +46,13 @@ export class Nexus implements TaskNexus {
   #firstWaiting: Task | null = null;
   #lastWaiting: Task | null = null;
 
-  constructor(target: Target, { initiator = "", probes = nullProbes }: NexusOptions = {}) {
+  constructor(target: Target, { initiator = "", probes = nullProbes, wellKnown = false }: NexusOptions = {}) {
     this.initiator = initiator;
+    this.wellKnownLuns = wellKnown ? [REPORT_LUNS_UNIT] : [];
     this.#target = target;
     this.#probes = probes;
     for (const lun of target.luns) this.#place(lun, target.get(lun) as LogicalUnit);
+    for (const lun of this.wellKnownLuns) this.#place(lun, target.reportLuns);
     this.#disconnect = target.connect(this);
   }
 

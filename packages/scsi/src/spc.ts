@@ -17,18 +17,30 @@ export function requestSense(device: DeviceServer, task: Task): void {
   reply(task, device.scratch, writeSense(device.scratch, pending, { descriptor }), task.cdb[4]);
 }
 
-/** REPORT LUNS (SPC-4 6.33): there are no well known logical units, so their reports are empty. */
+/** SELECT REPORT: units by their own LUNs, well known ones alone, or all. */
+const Select = { addressed: 0x00, wellKnown: 0x01, all: 0x02 } as const;
+
+/** REPORT LUNS (SPC-4 6.33): what the initiator can reach. */
 export function reportLuns(device: DeviceServer, task: Task): void {
   const select = task.cdb[2];
-  if (select > 0x02) return invalidField(device, task, 2, null);
-  const luns = select === 0x01 ? [] : (task.nexus?.reportLuns() ?? []);
+  if (select > Select.all) return invalidField(device, task, 2, null);
+  const luns = task.nexus?.reportLuns() ?? [];
+  const wellKnown = task.nexus?.wellKnownLuns ?? [];
+  if (select === Select.wellKnown) return replyLuns(task, wellKnown);
+  replyLuns(task, select === Select.all ? [...luns, ...wellKnown] : luns);
+}
+
+function replyLuns(task: Task, luns: readonly number[]): void {
   const answer = new Uint8Array(8 + 8 * luns.length);
   put32(answer, 0, 8 * luns.length);
   for (const [index, lun] of luns.entries()) writeLun(answer, 8 + 8 * index, lun);
   reply(task, answer, answer.length, get32(task.cdb, 6));
 }
 
-/** Eight bytes: peripheral device addressing below 256, flat space addressing from there on (SAM-5 4.7.7). */
+/**
+ * Eight bytes: peripheral device addressing below 256, flat space addressing from there on (SAM-5 4.7.7). A well-known
+ * LUN says its addressing method itself.
+ */
 export function writeLun(bytes: Uint8Array, at: number, lun: number): void {
   bytes.fill(0, at, at + 8);
   put16(bytes, at, lun < 256 ? lun : 0x4000 | lun);

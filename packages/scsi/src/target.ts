@@ -5,6 +5,7 @@ import type { LogicalUnit } from "./logical-unit.js";
 import { Endings } from "./management.js";
 import { MissingUnit } from "./missing-unit.js";
 import type { Nexus } from "./nexus.js";
+import { ReportLunsUnit } from "./report-luns-unit.js";
 
 /** The highest LUN of flat space addressing plus one (SAM-5 4.7.7.3). */
 export const MAX_LUNS = 16384;
@@ -17,6 +18,8 @@ export class Target {
   readonly name: string;
   /** Answers for every LUN where there is nothing. */
   readonly missing: LogicalUnit = new MissingUnit();
+  /** The REPORT LUNS well-known logical unit, for initiators that can name it. */
+  readonly reportLuns: LogicalUnit = new ReportLunsUnit();
   /** Task management functions of all its nexuses that wait for tasks to end. */
   readonly endings = new Endings();
   readonly #units = new Map<number, LogicalUnit>();

@@ -29,6 +29,8 @@ export interface TaskNexus {
   readonly name: string;
   /** False once it is lost: what a device remembered for it (e.g. PREVENT ALLOW MEDIUM REMOVAL) ends then. */
   readonly open: boolean;
+  /** The well-known logical units that can be reached by it, as the two bytes of their LUNs. */
+  readonly wellKnownLuns: readonly number[];
   /** The target's LUNs in ascending order, for REPORT LUNS; clears what says that they have changed. */
   reportLuns(): readonly number[];
   /** Takes off the unit attention pending at `lun`, for REQUEST SENSE. */

@@ -1,4 +1,4 @@
-import { createDisk, MemoryStore, Nexus, SENSE, type Sense, Target } from "@pvscsi/scsi";
+import { createDisk, MemoryStore, Nexus, REPORT_LUNS_UNIT, SENSE, type Sense, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { BLOCKS, IDENTITY, Initiator, pattern, toHex, withDisk } from "./initiator.js";
 
@@ -52,6 +52,55 @@ describe("a LUN without a logical unit", () => {
     for (const cdb of [READY, "28 00 00 00 00 00 00 00 01 00", "99 00 00 00 00 00", "1a 00 3f 00 ff 00"]) {
       initiator.send(cdb, { lun: 1 }).checked(SENSE.logicalUnitNotSupported);
     }
+  });
+});
+
+describe("the REPORT LUNS well-known logical unit", () => {
+  const at = { lun: REPORT_LUNS_UNIT };
+  function reached(): Initiator {
+    const target = new Target();
+    for (const lun of [2, 300]) target.add(lun, disk());
+    return new Initiator(target, new Nexus(target, { wellKnown: true }));
+  }
+
+  it("answers INQUIRY with device type 1Eh and no name", () => {
+    const blanks = "20 ".repeat(28).trim();
+    const initiator = reached();
+    expect(initiator.send("12 00 00 00 24 00", { ...at, room: 36 }).data).to.equal(`1e 00 06 02 1f 00 00 00 ${blanks}`);
+    initiator.send("12 01 83 00 24 00", { ...at, room: 36 }).checked(SENSE.invalidFieldInCdb, "c8 00 01");
+  });
+
+  it("reports its unit attention, and is ready then", () => {
+    const initiator = reached();
+    initiator.send(READY, at).checked(SENSE.powerOn);
+    initiator.send(READY, at).good();
+    expect(initiator.send(SENSE_FIXED, { ...at, room: 18 }).data).to.match(/^70 00 00 /);
+    expect(attentions(initiator, 2)).to.deep.equal([code(SENSE.powerOn)]);
+  });
+
+  it("lists the units, itself where well-known ones are asked for, or all", () => {
+    const initiator = reached();
+    const list = (select: string, lun: number) =>
+      initiator.send(`a0 00 ${select} 00 00 00 00 00 01 00 00 00`, { lun, room: 256 }).data.slice(24);
+    for (const lun of [REPORT_LUNS_UNIT, 2, 7]) {
+      const [two, far, own] = ["00 02", "41 2c", "c1 01"].map((bytes) => `${bytes} 00 00 00 00 00 00`);
+      expect(list("00", lun)).to.equal(`${two} ${far}`);
+      expect(list("01", lun)).to.equal(own);
+      expect(list("02", lun)).to.equal(`${two} ${far} ${own}`);
+    }
+  });
+
+  it("refuses every other command", () => {
+    const initiator = reached().settle(REPORT_LUNS_UNIT);
+    for (const cdb of ["28 00 00 00 00 00 00 00 01 00", "1a 00 3f 00 ff 00", "a3 0c 00 00 00 00 00 00 ff 00 00 00"]) {
+      initiator.send(cdb, at).checked(SENSE.invalidOpcode);
+    }
+  });
+
+  it("is neither listed nor there for an initiator whose wire cannot name it", () => {
+    const initiator = new Initiator(new Target());
+    expect(luns(initiator, 0, "01")).to.deep.equal([]);
+    initiator.send(READY, at).checked(SENSE.logicalUnitNotSupported);
   });
 });
 

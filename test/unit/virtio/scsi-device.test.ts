@@ -88,6 +88,16 @@ describe("a virtio-scsi device: commands", () => {
     ]);
   });
 
+  it("has that unit's own answers: device type 1Eh, and no command of a disk", () => {
+    const lunBytes = [0xc1, 1, 0, 0, 0, 0, 0, 0];
+    const sense = (cdb: number[]) => world.run({ lunBytes, cdb }).sense.slice(12, 14);
+    expect(world.run({ lunBytes, cdb: INQUIRY, in: 36 }).data[0]).to.equal(0x1e);
+    expect(sense([0])).to.deep.equal([0x29, 0]);
+    expect(sense([0])).to.deep.equal([]);
+    expect(sense(read10(0, 1))).to.deep.equal([0x20, 0]);
+    expect(world.run({ lunBytes: [0xc1, 2, 0, 0, 0, 0, 0, 0] }).response).to.equal(Response.badTarget);
+  });
+
   it("D23: takes headers that are cut anywhere", () => {
     const header = world.bytes(51);
     header.set([1, 0, 0x40, DISK]);

@@ -120,7 +120,7 @@ export class VirtioScsiDevice implements VirtioDevice {
     if (target === undefined) return undefined;
     const known = this.#nexuses.get(id);
     if (known !== undefined) return known;
-    const nexus = new Nexus(target, { initiator, probes: this.#probes });
+    const nexus = new Nexus(target, { initiator, probes: this.#probes, wellKnown: true });
     this.#nexuses.set(id, nexus);
     return nexus;
   }

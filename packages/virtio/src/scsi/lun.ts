@@ -1,5 +1,7 @@
 // Knows virtio-scsi's eight bytes that name a logical unit (virtio 1.3, 5.6.6.1): a target and a single level LUN in it.
 
+import { REPORT_LUNS_UNIT } from "@pvscsi/scsi";
+
 /** The REPORT LUNS well-known logical unit, which belongs to no target: c1h 01h and zeros. */
 const WELL_KNOWN = 0xc1;
 const REPORT_LUNS = 0x01;
@@ -13,6 +15,7 @@ export const NO_TARGET = -1;
 /** Where a request goes; -1 for both where the bytes name nothing. */
 export class ScsiAddress {
   target = NO_TARGET;
+  /** As a nexus is asked for it. */
   lun = -1;
   /** The REPORT LUNS well-known logical unit, of whichever target. */
   reportLuns = false;
@@ -24,13 +27,17 @@ export class ScsiAddress {
     const format = bytes[offset + 2] & 0xc0;
     const valid = first === 1 && (bytes[offset + 2] === 0 || format === FLAT) && zeros(bytes, offset + 4, offset + 8);
     this.target = valid ? second : NO_TARGET;
-    this.lun = valid ? ((bytes[offset + 2] & 0x3f) << 8) | bytes[offset + 3] : -1;
+    this.lun = valid ? ((bytes[offset + 2] & 0x3f) << 8) | bytes[offset + 3] : this.reportLuns ? REPORT_LUNS_UNIT : -1;
   }
 }
 
-/** Writes how a request names a logical unit, as Linux does: in flat space addressing always. */
+/** Writes how a request names a logical unit, as Linux does: in flat space addressing, but for the well-known one. */
 export function writeRequestLun(bytes: Uint8Array, offset: number, target: number, lun: number): void {
-  writeLun(bytes, offset, target, (FLAT << 8) | (lun % LUN_LIMIT));
+  if (lun === REPORT_LUNS_UNIT) {
+    bytes.fill(0, offset, offset + 8);
+    bytes[offset] = WELL_KNOWN;
+    bytes[offset + 1] = REPORT_LUNS;
+  } else writeLun(bytes, offset, target, (FLAT << 8) | (lun % LUN_LIMIT));
 }
 
 /**

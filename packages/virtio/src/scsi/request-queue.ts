@@ -9,9 +9,6 @@ import type { SplitDeviceQueue } from "../split-device-queue.js";
 import { type CommandSizes, Exchange } from "./exchange.js";
 import type { ScsiAddress } from "./lun.js";
 
-/** The number that a nexus is asked for the REPORT LUNS well-known logical unit by: no flat number is it. */
-export const REPORT_LUNS_UNIT = 0xc101;
-
 /** What a request queue asks its device. */
 export interface RequestQueueParts {
   readonly ring: DeviceRing;
@@ -97,7 +94,7 @@ export class RequestQueue implements QueueHandler {
     if (nexus === undefined) return this.#answer(exchange, Response.badTarget);
     this.#tag = (this.#tag + 1) >>> 0;
     task.tag = this.#tag;
-    task.lun = address.reportLuns ? REPORT_LUNS_UNIT : address.lun;
+    task.lun = address.lun;
     const { cdb } = this.#parts.sizes;
     copyBytes(bytes, CommandRequest.size, task.cdb, 0, cdb);
     task.cdbLength = cdb;
