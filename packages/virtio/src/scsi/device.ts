@@ -41,6 +41,7 @@ export class VirtioScsiDevice implements VirtioDevice {
   #control: ControlQueue | null = null;
   #events: EventQueue | null = null;
   #features = 0n;
+  #nextTag = 0;
 
   constructor(options: ScsiDeviceOptions) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -71,7 +72,8 @@ export class VirtioScsiDevice implements VirtioDevice {
     } else if (index === EVENT_QUEUE) {
       this.#events = new EventQueue(ring, this.#features, this.#probes);
     } else {
-      this.#requests.set(index, new RequestQueue({ ...parts, nexusFor, sizes: this.config.sizes }));
+      const newTag = (): number => this.#nextTag++;
+      this.#requests.set(index, new RequestQueue({ ...parts, newTag, nexusFor, sizes: this.config.sizes }));
     }
   }
 

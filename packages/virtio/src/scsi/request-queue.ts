@@ -16,6 +16,8 @@ export interface RequestQueueParts {
   readonly sizes: CommandSizes;
   readonly scheduler: Scheduler;
   readonly probes: Probes;
+  /** Gives a number that no task of this device has, whichever queue it came by. */
+  readonly newTag: () => number;
   /** The nexus to the target that is named, if there is one. */
   readonly nexusFor: (address: ScsiAddress) => Nexus | undefined;
 }
@@ -26,7 +28,6 @@ export class RequestQueue implements QueueHandler {
   readonly #exchanges: Pool<Exchange>;
   readonly #underWay: Exchange[] = [];
   readonly #taskEnded = (task: Task): void => this.#ended(task.context as Exchange);
-  #tag = 0;
 
   /** Throws ProtocolError where the ring's areas cannot be those of a ring. */
   constructor(parts: RequestQueueParts) {
@@ -92,8 +93,6 @@ export class RequestQueue implements QueueHandler {
     if (both) return this.#answer(exchange, Response.failure);
     const nexus = this.#parts.nexusFor(address);
     if (nexus === undefined) return this.#answer(exchange, Response.badTarget);
-    this.#tag = (this.#tag + 1) >>> 0;
-    task.tag = this.#tag;
     task.lun = address.lun;
     const { cdb } = this.#parts.sizes;
     copyBytes(bytes, CommandRequest.size, task.cdb, 0, cdb);
@@ -144,6 +143,7 @@ export class RequestQueue implements QueueHandler {
     const exchange = new Exchange(this.#parts.sizes);
     exchange.task.context = exchange;
     exchange.task.completed = this.#taskEnded;
+    exchange.task.tag = this.#parts.newTag();
     return exchange;
   }
 }
