@@ -55,19 +55,13 @@ export class EventQueue {
   #tell(event: BusEvent): void {
     if (!this.#serving) return;
     try {
-      if (!this.#deliver(event)) this.#miss();
+      if (!this.#deliver(event)) this.#missed = true;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#serving = false;
       this.#ring.fail(error.message);
     }
     if (this.#queue.publish()) this.#ring.call();
-  }
-
-  /** The driver may have brought a buffer between the look and the wish to hear of one. */
-  #miss(): void {
-    this.#missed = true;
-    if (this.#queue.finalCheck()) this.#deliver(NOTHING);
   }
 
   /** Writes an event into the next buffer that has room for it. */
@@ -84,12 +78,21 @@ export class EventQueue {
     return true;
   }
 
-  /** A buffer that is too short, or to be read, comes back unused; there are no more of them than the ring has. */
+  /**
+   * A buffer that is too short, or to be read, comes back unused. Where there is none that fits, the next one is asked
+   * to be told of; a driver may have brought it just then. It is looked for a ring full of times, as a driver may bring
+   * short ones forever.
+   */
   #takeBuffer(): boolean {
-    while (this.#queue.take(this.#chain)) {
-      if (this.#chain.writable.length >= ScsiEvent.size) return true;
-      this.#queue.push(this.#chain, 0);
-      this.#missed = true;
+    for (let budget = this.#ring.size; budget > 0; budget--) {
+      if (!this.#queue.take(this.#chain)) {
+        if (!this.#queue.finalCheck()) return false;
+      } else if (this.#chain.writable.length >= ScsiEvent.size) {
+        return true;
+      } else {
+        this.#queue.push(this.#chain, 0);
+        this.#missed = true;
+      }
     }
     return false;
   }
