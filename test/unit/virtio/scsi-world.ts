@@ -6,6 +6,7 @@ import {
   CommandResponse,
   type DeviceRing,
   Feature,
+  type GuestMemory,
   ManagementRequestBytes,
   NotificationRequest,
   PAGE_SIZE,
@@ -25,7 +26,7 @@ export const BLOCKS = 64;
 export const DISK = 0;
 export const HELD = 1;
 
-const QUEUE_SIZE = 16;
+export const QUEUE_SIZE = 16;
 const HEADER = 19;
 const CDB = 32;
 const SENSE = 96;
@@ -89,20 +90,21 @@ export class ScsiWorld {
     return this;
   }
 
-  startQueue(index: number): void {
+  /** Sets a queue up; `seen` says what of the driver's memory the device sees, all of it unless told. */
+  startQueue(index: number, seen: (queue: SplitDriverQueue) => GuestMemory = () => this.memory): void {
     const { memory } = this;
     const negotiated = ringFeatures(this.features);
     const queue = new SplitDriverQueue({ size: QUEUE_SIZE, memory, features: negotiated, longest: 8 });
     this.queues[index] = queue;
-    this.device.start(index, this.ring(index, queue));
+    this.device.start(index, this.#ring(index, queue, seen(queue)));
   }
 
-  ring(index: number, { areas, size }: SplitDriverQueue): DeviceRing {
+  #ring(index: number, { areas, size }: SplitDriverQueue, memory: GuestMemory): DeviceRing {
     return {
       areas,
       size,
       base: 0,
-      memory: this.memory,
+      memory,
       call: () => {
         this.calls[index] += 1;
       },
