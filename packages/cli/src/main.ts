@@ -21,6 +21,7 @@ import { serveDisks } from "./serve.js";
 import { runShell } from "./shell.js";
 import { Exit, messageOf, type Outcome } from "./verb.js";
 import { findVerb, VERBS } from "./verbs.js";
+import { addVhostCommand } from "./vhost-command.js";
 import type { Program } from "./voice.js";
 import { runXenServe } from "./xen-serve.js";
 import { runXl } from "./xl.js";
@@ -189,6 +190,14 @@ program
     }
     process.exitCode = await runXenServe({ luns, host, indirect, printer, ended: () => interrupts.next() });
   });
+
+addVhostCommand(program, {
+  printer,
+  ended: () => interrupts.next(),
+  finish: (outcome) => {
+    process.exitCode = finish(outcome);
+  },
+});
 
 program.addHelpText(
   "after",

@@ -1,6 +1,7 @@
 // Knows the SCSI host of LUNs that were named one by one: host 0, channel 0, target 0, and the LUNs by their order.
 
-import { argumentOrigin, ConfigError } from "./errors.js";
+import type { ScsiAddress } from "./device-names.js";
+import { argumentOrigin, ConfigError, type Origin } from "./errors.js";
 import type { DeviceNames, HostConfig, HostLun } from "./host-config.js";
 import { parseLunWord } from "./lun-word.js";
 
@@ -12,12 +13,25 @@ export const NO_NAMES: DeviceNames = { sd: undefined, sg: undefined, byId: undef
 /** The host whose LUN `0:0:0:n` is the word number n, from 0; throws `ConfigError` at the part of a word that is wrong. */
 export function hostOfLunWords(words: readonly string[], option = "--lun"): HostConfig {
   const origin = argumentOrigin(option);
-  const { file } = origin;
-  const at = origin.at(0);
-  if (words.length > MOST_LUNS) throw new ConfigError(file, at, `${words.length} LUNs, and a target has ${MOST_LUNS}`);
-  const luns = words.map((word, lun): HostLun => {
-    const address = { host: 0, channel: 0, target: 0, lun };
-    return { ...parseLunWord(word, origin), address, shareable: false, names: NO_NAMES };
-  });
-  return { file, hosts: [{ host: 0, driver: undefined, pci: undefined, luns, at }] };
+  if (words.length > MOST_LUNS) {
+    throw new ConfigError(origin.file, origin.at(0), `${words.length} LUNs, and a target has ${MOST_LUNS}`);
+  }
+  return hostOf(
+    words.map((word, lun) => lunAt(word, { host: 0, channel: 0, target: 0, lun }, origin)),
+    origin,
+  );
+}
+
+/** The host with one LUN, at an address on host 0. Throws as `hostOfLunWords`. */
+export function hostOfLunWord(word: string, address: ScsiAddress, option = "--lun"): HostConfig {
+  const origin = argumentOrigin(option);
+  return hostOf([lunAt(word, address, origin)], origin);
+}
+
+function lunAt(word: string, address: ScsiAddress, origin: Origin): HostLun {
+  return { ...parseLunWord(word, origin), address, shareable: false, names: NO_NAMES };
+}
+
+function hostOf(luns: readonly HostLun[], { file, at }: Origin): HostConfig {
+  return { file, hosts: [{ host: 0, driver: undefined, pci: undefined, luns, at: at(0) }] };
 }

@@ -44,8 +44,9 @@ export interface UnixConnection {
   receive(target: Uint8Array, descriptors: number[]): number;
   /** Sends bytes, at most 64 KiB, with descriptors; returns how many went, -1 for none now. Throws SystemCallError. */
   send(bytes: Uint8Array, descriptors?: readonly number[]): number;
-  /** Calls `readable` from the loop for as long as there is something to receive. */
+  /** Calls `readable` from the loop for as long as there is something to receive, until `ignore`. */
   listen(readable: () => void): void;
+  ignore(): void;
   close(): void;
 }
 
@@ -133,14 +134,19 @@ class Connection implements UnixConnection {
   }
 
   listen(readable: () => void): void {
-    this.#poll ??= this.#native.poll(this.#descriptor, readable);
+    if (this.#open) this.#poll ??= this.#native.poll(this.#descriptor, readable);
+  }
+
+  ignore(): void {
+    this.#poll?.close();
+    this.#poll = null;
   }
 
   /** A second time it does nothing: the number may be another file's by then. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#poll?.close();
+    this.ignore();
     this.#native.close(this.#descriptor);
   }
 }

@@ -1,0 +1,151 @@
+// Knows which devices stand at which targets and LUNs of a virtio-scsi bus, and how they come and go. Knows no wire.
+
+import { dirname } from "node:path";
+import {
+  formatAddress,
+  formatWarning,
+  type HostConfig,
+  hostOfLunWord,
+  hostOfLunWords,
+  vhostController,
+} from "@pvscsi/config";
+import { type Host, openHost, readSaveconfig } from "@pvscsi/host";
+import { MAX_LUNS, type OpenedDevice } from "@pvscsi/scsi";
+import { ToolstackError } from "@pvscsi/toolstack";
+import { TARGETS, TargetTable } from "@pvscsi/virtio";
+import { nodeClock } from "./platform.js";
+
+/** Where a device is for the guest: on channel 0. */
+export interface Place {
+  readonly target: number;
+  readonly lun: number;
+}
+
+/** One device of the bus. */
+interface Occupant extends Place {
+  readonly host: Host;
+  /** Its name in `host`. */
+  readonly name: string;
+  readonly opened: OpenedDevice;
+}
+
+/** What a bus has from the beginning. */
+export interface BusPlan {
+  readonly devices: HostConfig;
+  /** Relative paths of files begin here. */
+  readonly directory: string;
+  readonly places: readonly (Place & { readonly name: string })[];
+  /** For people. */
+  readonly warnings: readonly string[];
+}
+
+/** Target 0 with a LUN for each word, from 0. Throws `ConfigError`. */
+export function planOfWords(words: readonly string[]): BusPlan {
+  const devices = hostOfLunWords(words);
+  const places = words.map((_, lun) => ({
+    target: 0,
+    lun,
+    name: formatAddress({ host: 0, channel: 0, target: 0, lun }),
+  }));
+  return { devices, directory: ".", places, warnings: [] };
+}
+
+/** The vhost target of a saveconfig.json; which one has to be told where there are several. Throws `ConfigError`. */
+export async function planOfFile(file: string, wwn: string | undefined): Promise<BusPlan> {
+  const { targets, devices, warnings } = vhostController(await readSaveconfig(file), wwn);
+  const places = targets.flatMap(({ target, luns }) =>
+    luns.map(({ lun, device }) => ({ target, lun, name: formatAddress(device) })),
+  );
+  return { devices, directory: dirname(file), places, warnings: warnings.map(formatWarning) };
+}
+
+/** `T:L` as tools write it; null for anything else. */
+export function parsePlace(text: string): Place | null {
+  const numbers = /^(\d{1,3}):(\d{1,5})$/.exec(text);
+  const [target, lun] = [Number(numbers?.[1]), Number(numbers?.[2])];
+  return numbers !== null && target < TARGETS && lun < MAX_LUNS ? { target, lun } : null;
+}
+
+export function formatPlace({ target, lun }: Place): string {
+  return `${target}:${lun}`;
+}
+
+export class VhostBus {
+  readonly targets = new TargetTable();
+  readonly #occupants = new Map<string, Occupant>();
+
+  /** Opens everything of a plan. Throws ToolstackError for the first that cannot be, with the others closed again. */
+  static async open({ devices, directory, places }: BusPlan): Promise<VhostBus> {
+    const bus = new VhostBus();
+    const host = openHost(devices, { directory, clock: nodeClock });
+    try {
+      for (const { name, ...place } of places) await bus.#add(place, host, name);
+    } catch (error) {
+      await bus.close();
+      throw error;
+    }
+    return bus;
+  }
+
+  /** Opens what a LUN word names, whose paths begin at `directory`. Throws `ConfigError` and ToolstackError. */
+  async attach(word: string, place: Place, directory: string): Promise<void> {
+    const address = { host: 0, channel: 0, ...place };
+    const devices = hostOfLunWord(word, address);
+    await this.#add(place, openHost(devices, { directory, clock: nodeClock }), formatAddress(address));
+  }
+
+  /** Takes a device out; resolves when the guest's commands there have ended and it is closed. */
+  async detach(place: Place): Promise<void> {
+    const occupant = this.#at(place);
+    this.#occupants.delete(formatPlace(place));
+    await this.targets.at(place.target).remove(place.lun);
+    await occupant.opened.release();
+  }
+
+  /** Makes a device longer, in bytes. Throws ToolstackError saying why it cannot be. */
+  async resize(place: Place, size: number): Promise<void> {
+    const { host, name } = this.#at(place);
+    const refused = await host.grow(name, size);
+    if (refused !== null) throw new ToolstackError("INVAL", refused);
+  }
+
+  /** The first LUN of target 0 where nothing is. */
+  get free(): Place {
+    let lun = 0;
+    while (this.#occupants.has(formatPlace({ target: 0, lun }))) lun += 1;
+    return { target: 0, lun };
+  }
+
+  /** All devices, by target and LUN. */
+  list(): (Place & { readonly wwn: string; readonly vendor: string; readonly product: string })[] {
+    const occupants = [...this.#occupants.values()].sort((a, b) => a.target - b.target || a.lun - b.lun);
+    return occupants.flatMap(({ target, lun, host, name }) => {
+      const device = host.find(name);
+      return typeof device === "string" ? [] : [{ target, lun, ...device }];
+    });
+  }
+
+  /** Takes everything out. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#occupants.values()].map((occupant) => this.detach(occupant)));
+  }
+
+  async #add(place: Place, host: Host, name: string): Promise<void> {
+    const key = formatPlace(place);
+    if (this.#occupants.has(key)) throw new ToolstackError("INVAL", `${key} is taken`);
+    const opened = await host.open(name, { domain: 0, virtualDevice: `0:0:${key}` });
+    if (typeof opened === "string") throw new ToolstackError("FAIL", opened);
+    if (this.#occupants.has(key)) {
+      await opened.release();
+      throw new ToolstackError("INVAL", `${key} is taken`);
+    }
+    this.#occupants.set(key, { ...place, host, name, opened });
+    this.targets.at(place.target).add(place.lun, opened.logicalUnit);
+  }
+
+  #at(place: Place): Occupant {
+    const occupant = this.#occupants.get(formatPlace(place));
+    if (occupant === undefined) throw new ToolstackError("NOTFOUND", `nothing is at ${formatPlace(place)}`);
+    return occupant;
+  }
+}

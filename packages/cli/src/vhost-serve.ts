@@ -1,0 +1,157 @@
+// Knows how a virtio-scsi bus is served over vhost-user until it is to end, and what its process is asked meanwhile on a
+// socket of its own beside the guests'.
+
+import { resolve } from "node:path";
+import { parseSize } from "@pvscsi/config";
+import { loadNative, type Native, NativeMissing } from "@pvscsi/native";
+import { ToolstackError } from "@pvscsi/toolstack";
+import { type RingNews, serveVhostUser } from "@pvscsi/vhost-user";
+import { VirtioScsiDevice } from "@pvscsi/virtio";
+import { type Column, formatColumns, ProbeHub } from "@pvscsi/wire";
+import { connectControl, runThere } from "./control-client.js";
+import { serveSocket } from "./control-server.js";
+import type { ControlRequest } from "./control-wire.js";
+import { nodeScheduler } from "./platform.js";
+import type { Printer } from "./printer.js";
+import { Exit, failure, messageOf, type Outcome, success } from "./verb.js";
+import { type BusPlan, formatPlace, type Place, parsePlace, VhostBus } from "./vhost-bus.js";
+import { libvirtXml, qemuLine } from "./vhost-words.js";
+
+export interface VhostServeOptions {
+  readonly socket: string;
+  readonly plan: BusPlan;
+  /** Request queues a guest may use. */
+  readonly queues: number;
+  /** Whether front ends are offered the controller's configuration. */
+  readonly offersConfig: boolean;
+  readonly printer: Printer;
+  /** Resolves when it is to end. */
+  readonly ended: () => Promise<unknown>;
+}
+
+/** Where a server is asked for changes. */
+export function controlOf(socket: string): string {
+  return `${socket}.control`;
+}
+
+/** Serves and gives the exit status. Throws ToolstackError, and SystemCallError where it cannot listen. */
+export async function runVhostServe({
+  socket,
+  plan,
+  queues,
+  offersConfig,
+  printer,
+  ended,
+}: VhostServeOptions): Promise<number> {
+  const native = await nativeCalls();
+  for (const warning of plan.warnings) printer.error(warning);
+  const over = ended();
+  const bus = await VhostBus.open(plan);
+  try {
+    const server = serveVhostUser({
+      native,
+      path: socket,
+      device: () => newDevice(bus, queues),
+      probes: toldProbes(printer),
+      offersConfig,
+    });
+    const control = await serveSocket(controlOf(socket), (request) => runRequest(bus, request));
+    const words = { path: resolve(socket), queues };
+    printer.print(`${qemuLine(words)}\n\n${libvirtXml(words)}\n`);
+    printer.print(`serving ${bus.list().map(formatPlace).join(", ") || "no LUN yet"} until Ctrl-C or SIGTERM`);
+    await over;
+    await control.close();
+    await server.close();
+  } finally {
+    await bus.close();
+  }
+  return Exit.done;
+}
+
+/** Asks a server; `print` is for what comes before the outcome. Throws ToolstackError where none listens. */
+export async function askServer(socket: string, request: ControlRequest): Promise<Outcome> {
+  const connection = await connectControl(controlOf(socket));
+  if (connection === null) throw new ToolstackError("FAIL", `nobody serves ${socket}: start pvscsi vhost-user serve`);
+  return runThere(connection, `the server of ${socket}`, request, () => {});
+}
+
+async function nativeCalls(): Promise<Native> {
+  try {
+    return await loadNative();
+  } catch (error) {
+    if (!(error instanceof NativeMissing)) throw error;
+    throw new ToolstackError("FAIL", error.message);
+  }
+}
+
+function newDevice({ targets }: VhostBus, requestQueues: number): VirtioScsiDevice {
+  return new VirtioScsiDevice({
+    targets,
+    scheduler: nodeScheduler(),
+    initiator: "vhost-user",
+    limits: { requestQueues },
+  });
+}
+
+/** What a person has to know of front ends: that one has broken something. */
+function toldProbes(printer: Printer): ProbeHub {
+  const probes = new ProbeHub();
+  probes.listen((name, subject) => {
+    if (name === "vhost-user:broken") printer.error(`a front end has lost its connection: ${subject}`);
+    if (name !== "vhost-user:failed") return;
+    const { ring, text } = subject as RingNews;
+    printer.error(`ring ${ring}: ${text}`);
+  });
+  return probes;
+}
+
+async function runRequest(bus: VhostBus, { words: [verb, ...words], directory }: ControlRequest): Promise<Outcome> {
+  const body = Object.hasOwn(REQUESTS, verb) ? REQUESTS[verb] : undefined;
+  if (body === undefined) return failure(Exit.usage, `pvscsi: a server is not asked to '${verb}'`);
+  try {
+    return success(await body(bus, words, directory));
+  } catch (error) {
+    const message = messageOf(error, "pvscsi");
+    if (message === null) throw error;
+    return failure(Exit.failed, message);
+  }
+}
+
+/** What a server is asked to do: gives what it prints. */
+const REQUESTS: {
+  readonly [verb: string]: (bus: VhostBus, words: readonly string[], directory: string) => Promise<string>;
+} = {
+  async attach(bus, [word = "", where], directory) {
+    const place = where === undefined ? bus.free : placeOf(where);
+    await bus.attach(word, place, directory);
+    return formatPlace(place);
+  },
+  async detach(bus, [where = ""]) {
+    await bus.detach(placeOf(where));
+    return "";
+  },
+  async resize(bus, [where = "", text = ""]) {
+    const size = parseSize(text);
+    if (size === undefined) throw new ToolstackError("INVAL", `invalid size '${text}'`);
+    await bus.resize(placeOf(where), size);
+    return "";
+  },
+  async list(bus) {
+    return formatColumns(COLUMNS, bus.list());
+  },
+};
+
+type Row = ReturnType<VhostBus["list"]>[number];
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: "T:L", text: formatPlace },
+  { title: "Vendor", text: ({ vendor }) => vendor },
+  { title: "Product", text: ({ product }) => product },
+  { title: "WWN", text: ({ wwn }) => wwn },
+];
+
+function placeOf(text: string): Place {
+  const place = parsePlace(text);
+  if (place === null) throw new ToolstackError("INVAL", `'${text}' is no TARGET:LUN, 0:0 to 255:16383`);
+  return place;
+}

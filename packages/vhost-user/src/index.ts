@@ -1,0 +1,8 @@
+// What this package offers.
+
+export { F_PROTOCOL_FEATURES, MESSAGES, type MessageKind, type MessageName, ProtocolFeature } from "./messages.js";
+export { printMessage } from "./print.js";
+export type { Message } from "./reader.js";
+export { type RegionDescription, RegionMemory } from "./region-memory.js";
+export { serveVhostUser, type VhostUserOptions, type VhostUserServer } from "./server.js";
+export { type RingNews, VhostSession } from "./session.js";
