@@ -20,7 +20,8 @@ export class RequestDraft {
   command(rqid: number, command: Command): Request {
     const request = this.#begin(rqid, command);
     request.act = VscsiifAct.scsiCdb;
-    request.cmdLen = command.cdbLength;
+    // The back end refuses what is longer than it can be; a length that does not fit its byte must not become a short one.
+    request.cmdLen = Math.min(0xff, command.cdbLength);
     copyBytes(command.cdb, 0, this.bytes, CMND, Math.min(command.cdbLength, VSCSIIF_MAX_COMMAND_SIZE));
     request.timeout = Math.min(0xffff, Math.ceil(command.timeout / 1000));
     request.dataDirection = DIRECTIONS[command.direction];

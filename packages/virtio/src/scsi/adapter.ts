@@ -123,6 +123,8 @@ export class VirtioScsiAdapter implements HostAdapter, TransportListener {
       fail(`${command.data.count} segments of ${this.limits.maxSegments}`);
     }
     if (this.#state !== "open") return refuse(command, HostByte.noConnect);
+    // It would be cut: a request's CDB has one size, and nothing says how much of it is meant.
+    if (command.cdbLength > this.limits.maxCdb) return refuse(command, HostByte.error);
     if (this.#waiting.length > 0 || !this.#submit(command)) this.#waiting.push(command);
   }
 
