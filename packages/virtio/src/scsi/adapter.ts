@@ -9,6 +9,7 @@ import {
   type Command,
   type HostAdapter,
   HostByte,
+  MAX_LUNS,
 } from "@pvscsi/scsi";
 import { fail, nullProbes, type Probes, Queue, type Scheduler } from "@pvscsi/wire";
 import { Feature, ringFeatures } from "../abi/features.js";
@@ -29,6 +30,7 @@ import { CommandQueue } from "./command-queue.js";
 import { type CommandSlot, commandSlots } from "./command-slots.js";
 import { type EventBuffer, EventClient } from "./event-client.js";
 import { ManagementQueue, type ManagementSlot } from "./management-queue.js";
+import { TARGETS } from "./target-table.js";
 
 export interface ScsiAdapterOptions {
   readonly transport: VirtioTransport;
@@ -40,9 +42,20 @@ export interface ScsiAdapterOptions {
   readonly requestQueues?: number;
 }
 
+/** What a device was found to be. */
+interface FoundDevice {
+  readonly features: bigint;
+  /** Of its queues, by index. */
+  readonly sizes: readonly number[];
+  readonly limits: AdapterLimits;
+  readonly eventInfoSize: number;
+}
+
 const WANTED = Feature.scsiHotplug | Feature.scsiChange | Feature.indirectDescriptors | Feature.eventIndex;
 /** Descriptors of a command's two headers. */
 const HEADERS = 2;
+/** Descriptors of a queue, as in QEMU at most: a device may offer 32768, whose tables take 64 MiB. */
+const MOST_DESCRIPTORS = 1024;
 const SECTOR = 512;
 const SIZES = { cdb: DEFAULT_CDB_SIZE, sense: DEFAULT_SENSE_SIZE };
 
@@ -80,16 +93,15 @@ export class VirtioScsiAdapter implements HostAdapter, TransportListener {
     const requestQueues = Math.min(config.numQueues || 1, options.requestQueues ?? 1);
     const sizes = await queueSizes(transport, FIRST_REQUEST_QUEUE + requestQueues);
     const limits = limitsOf(config, Math.min(...sizes.slice(FIRST_REQUEST_QUEUE)));
-    const adapter = new VirtioScsiAdapter(options, features, limits, sizes);
+    const { eventInfoSize } = config;
+    const adapter = new VirtioScsiAdapter(options, { features, sizes, limits, eventInfoSize });
     await adapter.#start();
     return adapter;
   }
 
   private constructor(
     { transport, scheduler, probes = nullProbes }: ScsiAdapterOptions,
-    features: bigint,
-    limits: AdapterLimits,
-    sizes: readonly number[],
+    { features, sizes, limits, eventInfoSize }: FoundDevice,
   ) {
     this.limits = limits;
     this.#transport = transport;
@@ -99,12 +111,15 @@ export class VirtioScsiAdapter implements HostAdapter, TransportListener {
     const { memory } = transport;
     transport.listen(this);
     this.#control = new ManagementQueue(
-      this.#newClient(sizes, CONTROL_QUEUE, HEADERS, (token) => this.#managed(token as ManagementSlot)),
+      this.#newClient(sizes, CONTROL_QUEUE, HEADERS, (token, written) =>
+        this.#managed(token as ManagementSlot, written),
+      ),
       memory,
     );
     this.#events = new EventClient(
       this.#newClient(sizes, EVENT_QUEUE, 1, (token, written) => this.#events.used(token as EventBuffer, written)),
       memory,
+      eventInfoSize,
       (event) => this.#tell(event),
     );
     for (let index = FIRST_REQUEST_QUEUE; index < sizes.length; index++) this.#addRequestQueue(sizes, index);
@@ -226,15 +241,16 @@ export class VirtioScsiAdapter implements HostAdapter, TransportListener {
   }
 
   /** The commands that a function has ended are complete before it is (virtio 1.3, 5.6.6.2; Linux' virtscsi_tmf). */
-  #managed(slot: ManagementSlot): void {
+  #managed(slot: ManagementSlot, written: number): void {
     for (const queue of this.#requestQueues) queue.run();
-    this.#control.used(slot);
+    // It has ended already where one of them was found broken.
+    if (this.#state !== "broken") this.#control.used(slot, written);
   }
 
   #tagOf(victim: Command): number {
     for (const queue of this.#requestQueues) {
       const slot = queue.find(victim);
-      if (slot !== undefined) return slot.request.tagLow;
+      if (slot !== undefined) return slot.tag;
     }
     return NO_TAG;
   }
@@ -255,11 +271,13 @@ export class VirtioScsiAdapter implements HostAdapter, TransportListener {
     while (this.#waiting.length > 0) refuse(this.#waiting.shift(), hostByte);
   }
 
-  /** Events go out in order, one at a time, and never on the stack of what caused them. */
-  #tell(event: AdapterEvent): void {
+  /** Events go out in order, one at a time, and never on the stack of what caused them; resolves when it was heard. */
+  #tell(event: AdapterEvent): Promise<unknown> {
     const listener = this.#listener;
-    if (listener === null) return;
-    this.#told = this.#told.then(() => listener(event)).catch((error) => this.#failed(event, error));
+    if (listener !== null) {
+      this.#told = this.#told.then(() => listener(event)).catch((error) => this.#failed(event, error));
+    }
+    return this.#told;
   }
 
   #failed({ kind }: AdapterEvent, error: unknown): void {
@@ -286,14 +304,16 @@ async function writeSizes(transport: VirtioTransport): Promise<void> {
 async function queueSizes(transport: VirtioTransport, queues: number): Promise<number[]> {
   const sizes: number[] = [];
   for (let queue = 0; queue < queues; queue++) {
-    const size = await transport.queueSize(queue);
-    if (size === 0) throw new DeviceUnusable(`a device without queue ${queue}`);
+    const most = await transport.queueSize(queue);
+    if (most === 0) throw new DeviceUnusable(`a device without queue ${queue}`);
+    const size = 2 ** Math.floor(Math.log2(Math.min(most, MOST_DESCRIPTORS)));
+    if (!(size > HEADERS)) throw new DeviceUnusable(`a device whose queue ${queue} has ${most} descriptors`);
     sizes.push(size);
   }
   return sizes;
 }
 
-/** What the configuration means for commands; as in Linux, 0 counts as the least that works. */
+/** What the configuration means for commands; as in Linux, 0 counts as the least that works. No address names more. */
 function limitsOf(config: InstanceType<typeof ScsiConfig>, queueSize: number): AdapterLimits {
   const { segMax, maxSectors, cmdPerLun, maxTarget, maxLun } = config;
   // No chain is longer than the ring, indirect or not (2.7.5.3.1).
@@ -304,7 +324,7 @@ function limitsOf(config: InstanceType<typeof ScsiConfig>, queueSize: number): A
     maxSegments: segments,
     maxCdb: SIZES.cdb,
     channels: 1,
-    targets: maxTarget + 1,
-    luns: maxLun + 1,
+    targets: Math.min(maxTarget + 1, TARGETS),
+    luns: Math.min(maxLun + 1, MAX_LUNS),
   };
 }

@@ -17,13 +17,19 @@ const HOST_BYTES: { readonly [response: number]: number } = {
   [Response.failure]: HostByte.error,
 };
 
-/** Takes over what a response says; it lies in memory that the device shares, so each of its fields is read once. */
-export function readAnswer(answer: InstanceType<typeof CommandResponse>, command: Command): void {
+/**
+ * Takes over what a response says, of which the device has written `written` bytes, data included: what is behind them
+ * means nothing (2.7.8.3). It lies in memory that the device shares, so each of its fields is read once.
+ */
+export function readAnswer(answer: InstanceType<typeof CommandResponse>, written: number, command: Command): void {
   const { senseLen, resid, status, response } = answer;
+  const { direction, data } = command;
+  const received = direction === "to-device" ? data.length : Math.max(0, written - answer.bytes.length);
+  const room = Math.min(written, answer.bytes.length) - CommandResponse.size;
   command.hostByte = HOST_BYTES[response] ?? HostByte.error;
   command.status = status;
-  command.residual = Math.min(resid, command.data.length);
-  command.senseLength = Math.min(senseLen, answer.bytes.length - CommandResponse.size, MAX_SENSE);
+  command.residual = Math.min(data.length, Math.max(resid, data.length - received));
+  command.senseLength = Math.min(senseLen, room, MAX_SENSE);
   copyBytes(answer.bytes, CommandResponse.size, command.sense, 0, command.senseLength);
 }
 

@@ -39,7 +39,7 @@ export class CommandQueue {
   used(slot: CommandSlot, written: number): void {
     const command = slot.command as Command;
     if (written < CommandResponse.size) throw new ProtocolError(`a response of ${written} bytes`);
-    readAnswer(slot.answer, command);
+    readAnswer(slot.answer, written, command);
     this.#release(slot);
     command.completed(command);
   }

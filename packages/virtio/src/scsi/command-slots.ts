@@ -7,27 +7,30 @@ import type { Arena } from "../arena.js";
 import type { CommandSizes } from "./exchange.js";
 import { writeRequestLun } from "./lun.js";
 
-/** A command's headers, and the chain that it becomes. */
+/** A command's headers, and the chain that it becomes. The device may write whatever it likes into both headers. */
 export class CommandSlot {
+  /** No other command under way has it. */
+  readonly tag: number;
   readonly request: InstanceType<typeof CommandRequest>;
   readonly answer: InstanceType<typeof CommandResponse>;
   readonly readable = new Places();
   readonly writable = new Places();
   command: Command | null = null;
 
-  /** Over its part of the driver's memory. `number` is its tag: no other under way has it. */
-  constructor(request: Uint8Array, answer: Uint8Array, number: number) {
+  /** Over its part of the driver's memory. */
+  constructor(request: Uint8Array, answer: Uint8Array, tag: number) {
     this.request = new CommandRequest(request);
     this.answer = new CommandResponse(answer);
-    this.request.tagLow = number;
+    this.tag = tag;
   }
 
-  /** Writes the request and lists its chain. */
+  /** Writes the request, all of it, and lists its chain. */
   fill(command: Command): void {
     const { request, answer, readable, writable } = this;
     this.command = command;
     writeRequestLun(request.bytes, 0, command.target, command.lun);
-    request.bytes.fill(0, CommandRequest.size);
+    request.bytes.fill(0, CommandRequest.offsets.tagLow);
+    request.tagLow = this.tag;
     copyBytes(command.cdb, 0, request.bytes, CommandRequest.size, command.cdbLength);
     readable.clear();
     writable.clear();

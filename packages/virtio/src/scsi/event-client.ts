@@ -1,10 +1,10 @@
 // Knows a driver's end of the event queue: buffers that are always there, and what an event means to the operating
 // system (virtio 1.3, 5.6.6.3; Linux' virtscsi_handle_event). event-queue.ts is its mirror image.
 
-import type { AdapterEvent } from "@pvscsi/scsi";
-import { Places } from "@pvscsi/wire";
+import type { AdapterEvent, Address } from "@pvscsi/scsi";
+import { copyBytes, Places } from "@pvscsi/wire";
 import { EVENTS_MISSED, EventType, ResetReason, ScsiEvent } from "../abi/scsi.js";
-import type { Arena } from "../arena.js";
+import { type Arena, PAGE_SIZE } from "../arena.js";
 import type { QueueClient } from "../queue-client.js";
 import { ScsiAddress } from "./lun.js";
 
@@ -28,18 +28,20 @@ export class EventBuffer {
 export class EventClient {
   readonly #client: QueueClient;
   readonly #buffers: readonly EventBuffer[];
-  readonly #tell: (event: AdapterEvent) => void;
+  readonly #tell: (event: AdapterEvent) => Promise<unknown>;
   readonly #bytes = new Uint8Array(ScsiEvent.size);
   readonly #event = new ScsiEvent(this.#bytes);
   readonly #address = new ScsiAddress();
 
-  constructor(client: QueueClient, memory: Arena, tell: (event: AdapterEvent) => void) {
+  /** `infoSize` is how much the device says that it writes at most; what `tell` returns resolves when it was heard. */
+  constructor(client: QueueClient, memory: Arena, infoSize: number, tell: (event: AdapterEvent) => Promise<unknown>) {
     this.#client = client;
     this.#tell = tell;
-    const bytes = memory.range(BUFFERS * ScsiEvent.size);
+    const size = Math.min(Math.max(infoSize, ScsiEvent.size), PAGE_SIZE);
+    const bytes = memory.range(BUFFERS * size);
     this.#buffers = Array.from(
       { length: BUFFERS },
-      (_, i) => new EventBuffer(bytes.subarray(i * ScsiEvent.size, (i + 1) * ScsiEvent.size)),
+      (_, i) => new EventBuffer(bytes.subarray(i * size, (i + 1) * size)),
     );
   }
 
@@ -48,11 +50,15 @@ export class EventClient {
     for (const buffer of this.#buffers) this.#client.add(NOTHING, buffer.writable, buffer);
   }
 
-  /** Takes an event and gives its buffer back at once. */
+  /**
+   * Takes an event, and gives its buffer back when it was heard, as Linux does: a device that has more of them than are
+   * heard waits, or says that some were missed.
+   */
   used(buffer: EventBuffer, written: number): void {
-    this.#bytes.set(buffer.bytes);
-    this.#client.add(NOTHING, buffer.writable, buffer);
-    if (written >= ScsiEvent.size) this.#read();
+    copyBytes(buffer.bytes, 0, this.#bytes, 0, ScsiEvent.size);
+    let heard: Promise<unknown> = Promise.resolve();
+    if (written >= ScsiEvent.size) for (const event of this.#meaning()) heard = this.#tell(event);
+    void heard.then(() => this.#client.add(NOTHING, buffer.writable, buffer));
   }
 
   run(): void {
@@ -63,27 +69,33 @@ export class EventClient {
     this.#client.close();
   }
 
-  #read(): void {
+  /** What the event that was taken means, in order. */
+  #meaning(): AdapterEvent[] {
     const { event, reason } = this.#event;
-    // Whatever it was that was missed: a look at the whole bus shows it.
-    if (event >= EVENTS_MISSED) this.#tell({ kind: "bus-changed" });
     this.#address.read(this.#bytes, ScsiEvent.offsets.lun);
+    // Whatever it was that was missed: a look at the whole bus shows it.
+    const missed: AdapterEvent[] = event >= EVENTS_MISSED ? [{ kind: "bus-changed" }] : [];
     const { target, lun } = this.#address;
-    if (target < 0) return;
-    const address = { channel: 0, target, lun };
-    switch ((event & ~EVENTS_MISSED) >>> 0) {
-      case EventType.transportReset:
-        return this.#busEvent(reason, address);
-      case EventType.paramChange:
-        if (LOOK_AGAIN.has(reason & 0xffff)) this.#tell({ kind: "device-changed", address });
-    }
+    if (target < 0) return missed;
+    return [...missed, ...unitEvents((event & ~EVENTS_MISSED) >>> 0, reason, { channel: 0, target, lun })];
   }
+}
 
-  /** What is said of LUN 0 may be meant for the whole target (5.6.6.3.1). */
-  #busEvent(reason: number, address: { channel: number; target: number; lun: number }): void {
-    const { lun } = address;
-    if (reason === ResetReason.removed) this.#tell({ kind: "device-removed", address });
-    if (reason === ResetReason.rescan && lun !== 0) this.#tell({ kind: "device-added", address });
-    if (lun === 0 && reason !== ResetReason.hard) this.#tell({ kind: "target-changed", address });
+function unitEvents(event: number, reason: number, address: Address): AdapterEvent[] {
+  switch (event) {
+    case EventType.transportReset:
+      return busEvents(reason, address);
+    case EventType.paramChange:
+      return LOOK_AGAIN.has(reason & 0xffff) ? [{ kind: "device-changed", address }] : [];
+    default:
+      return [];
   }
+}
+
+/** What is said of LUN 0 may be meant for the whole target (5.6.6.3.1). */
+function busEvents(reason: number, address: Address): AdapterEvent[] {
+  const whole: AdapterEvent[] = address.lun === 0 ? [{ kind: "target-changed", address }] : [];
+  if (reason === ResetReason.removed) return [{ kind: "device-removed", address }, ...whole];
+  if (reason !== ResetReason.rescan) return [];
+  return address.lun === 0 ? whole : [{ kind: "device-added", address }];
 }

@@ -12,8 +12,6 @@ import { writeRequestLun } from "./lun.js";
 const SLOTS = 16;
 const SLOT_SIZE = 64;
 const ANSWER_AT = 32;
-/** What an answer is before the device has written it: no response. */
-const UNANSWERED = 0xff;
 
 /** A task management request under way. */
 export class ManagementSlot {
@@ -33,12 +31,12 @@ export class ManagementSlot {
   fill(management: AdapterManagement, tag: number): void {
     const { request } = this;
     this.management = management;
+    request.bytes.fill(0);
     request.type = ControlType.taskManagement;
     request.subtype =
       management.function === "abort" ? ManagementSubtype.abortTask : ManagementSubtype.logicalUnitReset;
     writeRequestLun(request.bytes, ManagementRequestBytes.offsets.lun, management.target, management.lun);
     request.tagLow = tag;
-    this.answer[0] = UNANSWERED;
   }
 }
 
@@ -78,9 +76,10 @@ export class ManagementQueue {
     }
   }
 
-  used(slot: ManagementSlot): void {
+  /** Takes back a slot of whose answer the device has written so many bytes. */
+  used(slot: ManagementSlot, written: number): void {
     const management = slot.management as AdapterManagement;
-    management.succeeded = succeeded(slot.answer[0]);
+    management.succeeded = written > 0 && succeeded(slot.answer[0]);
     this.#release(slot);
     management.completed(management);
   }
