@@ -1,6 +1,6 @@
 // Knows how front ends come to a socket: each gets a device of its own.
 
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { type Native, SystemCallError, type UnixConnection, type UnixListener } from "@pvscsi/native";
 import type { VirtioDevice } from "@pvscsi/virtio";
 import { nullProbes, type Probes } from "@pvscsi/wire";
@@ -54,7 +54,7 @@ export function serveVhostUser(options: VhostUserOptions): VhostUserServer {
   };
 }
 
-/** What somebody left there that was killed is taken over. */
+/** The socket that somebody left there that was killed is taken over; what is no socket is somebody's file. */
 function listenAt(native: Native, path: string, accepted: (connection: UnixConnection) => void): UnixListener {
   try {
     return native.sockets.listen(path, accepted);
@@ -66,6 +66,7 @@ function listenAt(native: Native, path: string, accepted: (connection: UnixConne
 }
 
 function isDeserted(native: Native, path: string): boolean {
+  if (!lstatSync(path).isSocket()) return false;
   try {
     native.sockets.connect(path).close();
     return false;
