@@ -48,6 +48,6 @@ mkdirSync(dirname(RESULT), { recursive: true });
 writeFileSync(RESULT, `${JSON.stringify(result)}\n`);
 console.log(`${result.passed} passing, ${result.failed} failing, ${result.skipped} skipped in ${runs.length} runs`);
 console.log(
-  "Left out: the outside judges (fio, qemu-img, nbdcopy, Linux' scsifront on Xen). They run with: npm run test:interop",
+  "Left out: the outside judges (fio, qemu-img, nbdcopy, Linux' scsifront on Xen, a Linux guest of QEMU). They run with: npm run test:interop",
 );
 process.exitCode = runs.find(({ status }) => status !== 0)?.status ?? 0;

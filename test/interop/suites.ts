@@ -3,7 +3,7 @@
 import { fioSuite } from "./fio/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
-import { qemuOwnSuite } from "./qemu/suite.js";
+import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import type { Suite } from "./suite.js";
 import { xenSuite } from "./xen/suite.js";
 
@@ -12,6 +12,8 @@ export const suites: readonly Suite[] = [
   processesSuite,
   machinesSuite,
   xenSuite,
+  qemuSuite,
   processesFullSuite,
+  qemuFullSuite,
   qemuOwnSuite,
 ];

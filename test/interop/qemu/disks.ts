@@ -9,7 +9,7 @@ export interface Place {
 }
 
 export interface Disk extends Place {
-  /** What keeps its bytes; without, they are of no interest. */
+  /** What keeps its bytes; without, whatever the server likes best. */
   readonly file?: string;
   readonly mebibytes: number;
   readonly identity?: Identity;

@@ -1,7 +1,8 @@
-// Knows QEMU's own virtio-scsi target: scsi-hd over a file or over nothing, and how its disks come and go by QMP.
+// Knows QEMU's own virtio-scsi target: scsi-hd over files, and how its disks come and go by QMP.
 
 import type { SuiteContext } from "../suite.js";
 import type { Disk, DiskServer, DiskServerKind, Place } from "./disks.js";
+import { makeFile } from "./files.js";
 import { goldenResults } from "./libiscsi.js";
 import { LineSocket } from "./line-socket.js";
 
@@ -21,10 +22,12 @@ export const ownDisks: DiskServerKind = {
 
 class OwnDisks implements DiskServer {
   readonly words: readonly string[];
+  readonly #context: SuiteContext;
   readonly #monitor: LineSocket;
   #asked = 0;
 
-  private constructor(monitor: LineSocket, words: readonly string[]) {
+  private constructor(context: SuiteContext, monitor: LineSocket, words: readonly string[]) {
+    this.#context = context;
     this.#monitor = monitor;
     this.words = words;
   }
@@ -36,13 +39,14 @@ class OwnDisks implements DiskServer {
       ...["-device", `virtio-scsi-pci,id=scsi,num_queues=${queues}`],
     ];
     for (const disk of disks) {
-      words.push("-blockdev", JSON.stringify(blockOf(disk)), "-device", JSON.stringify(deviceOf(disk)));
+      const block = await blockOf(context, disk);
+      words.push("-blockdev", JSON.stringify(block), "-device", JSON.stringify(deviceOf(disk)));
     }
-    return new OwnDisks(monitor, words);
+    return new OwnDisks(context, monitor, words);
   }
 
   async attach(disk: Disk): Promise<void> {
-    await this.#ask("blockdev-add", blockOf(disk));
+    await this.#ask("blockdev-add", await blockOf(this.#context, disk));
     await this.#ask("device_add", deviceOf(disk));
   }
 
@@ -80,10 +84,11 @@ function nameOf({ target, lun }: Place): string {
   return `d${target}-${lun}`;
 }
 
-function blockOf(disk: Disk): object {
-  const node = { "node-name": nameOf(disk), discard: "unmap" };
-  if (disk.file === undefined) return { ...node, driver: "null-co", size: disk.mebibytes * MIB, "read-zeroes": true };
-  return { ...node, driver: "raw", file: { driver: "file", filename: disk.file, discard: "unmap" } };
+/** QEMU has no disks of memory; a file will do. */
+async function blockOf(context: SuiteContext, disk: Disk): Promise<object> {
+  const filename = disk.file ?? (await makeFile(context, disk.mebibytes));
+  const file = { driver: "file", filename, discard: "unmap" };
+  return { "node-name": nameOf(disk), driver: "raw", discard: "unmap", file };
 }
 
 function deviceOf(disk: Disk): object {

@@ -92,10 +92,10 @@ async function compare(guest: Guest, contenders: readonly Contender[], workload:
 }
 
 async function measure(guest: Guest, disk: string, { words }: Workload): Promise<Figures> {
-  const common = `--name=speed --filename=${disk} --direct=1 --ioengine=libaio --size=${MEBIBYTES}m --randseed=1`;
+  const common = `--name=speed --filename=${disk} --direct=1 --ioengine=libaio --size=${MEBIBYTES}m --lat_percentiles=1`;
   const output = await guest.run(`fio ${common} ${words} --time_based --runtime=${SECONDS} --output-format=json`);
   const { read, write } = JSON.parse(output.slice(output.indexOf("{"))).jobs[0];
-  const { iops, clat_ns: latency } = read.total_ios > 0 ? read : write;
+  const { iops, lat_ns: latency } = read.total_ios > 0 ? read : write;
   const microseconds = (percentile: string) => latency.percentile[percentile] / 1000;
   return {
     perSecond: iops,

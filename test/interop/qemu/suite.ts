@@ -15,7 +15,9 @@ import { runLibiscsi } from "./libiscsi.js";
 import { GOLDEN_DISK, missingIn } from "./messages.js";
 import { ownDisks } from "./own-disks.js";
 import { useQueues } from "./queues.js";
+import { servedDisks } from "./served-disks.js";
 import { ask, QUESTIONS } from "./sg3-utils.js";
+import { judgeSpeed } from "./speed.js";
 
 const QUEUES = 2;
 /** MiB that are written and read back, of a disk of so many. */
@@ -24,19 +26,48 @@ const DISK_SIZE = 64;
 const GROWN_SIZE = 96;
 /** Seconds of fio. */
 const WORK = 8;
+const TOOLS_DISK: Disk = { target: 1, lun: 2, mebibytes: DISK_SIZE };
 const MANY = 300;
 /** Failures of libiscsi's suite that are shown one by one: as many as there may be. */
 const LISTED = 5;
 /** MiB of a guest whose memory goes beyond the addresses of 32 bits; Linux takes from above first. */
 const MUCH_MEMORY = 6144;
 
+const JUDGES = "a stock Linux guest under QEMU: its virtio_scsi, lsscsi, fio, sg3_utils, libiscsi's tests, SeaBIOS";
+
+export const qemuSuite: Suite = {
+  name: "qemu",
+  judges: `disks of a vhost-user server, by ${JUDGES}`,
+  packages: PACKAGES,
+  default: true,
+  budgetSeconds: 240,
+  run: async (context) => {
+    await judge(context, servedDisks, "cloud");
+  },
+};
+
+/** With a kernel that has more of everything, and figures of speed beside QEMU's own. */
+export const qemuFullSuite: Suite = {
+  name: "qemu-full",
+  judges: `the same with Debian's other kernel, and how fast they are beside QEMU's own`,
+  packages: PACKAGES,
+  default: false,
+  budgetSeconds: 900,
+  run: async (context) => {
+    const images = await judge(context, servedDisks, "generic");
+    if (images !== null) await judgeSpeed(context, servedDisks, images);
+  },
+};
+
 export const qemuOwnSuite: Suite = {
   name: "qemu-own",
-  judges: "the judges of the suite qemu: QEMU's own target stands where ours does",
+  judges: "the same judges on the disks of QEMU's own target: what they are worth",
   packages: PACKAGES,
   default: false,
   budgetSeconds: 240,
-  run: (context) => judge(context, ownDisks, "cloud"),
+  run: async (context) => {
+    await judge(context, ownDisks, "cloud");
+  },
 };
 
 /** A guest and what serves its disks. */
@@ -48,16 +79,18 @@ interface Stand {
   readonly guest: Guest;
 }
 
-async function judge(context: SuiteContext, kind: DiskServerKind, kernel: KernelKind): Promise<void> {
+/** Gives what was booted. */
+async function judge(context: SuiteContext, kind: DiskServerKind, kernel: KernelKind): Promise<Images | null> {
   const images: Images[] = [];
   await context.check("there are files to boot", async () => {
     images.push(await prepareImages(context, kernel));
     return `Linux ${images[0].kernel}, ${images[0].made ? "made" : "from the cache"}`;
   });
-  if (images.length === 0) return;
+  if (images.length === 0) return null;
   await judgeLife(context, kind, images[0]);
   await context.check(`${MANY} LUNs of one target are ${MANY} disks`, () => manyLuns(context, kind, images[0]));
   await context.check("SeaBIOS starts from LBA 0", () => startBios(context, kind));
+  return images[0];
 }
 
 async function judgeLife(context: SuiteContext, kind: DiskServerKind, images: Images): Promise<void> {
@@ -80,7 +113,7 @@ async function judgeLife(context: SuiteContext, kind: DiskServerKind, images: Im
 }
 
 async function judgeDisks(stand: Stand, seed: Disk, work: Disk & { file: string }): Promise<void> {
-  const { context, kind, server, guest } = stand;
+  const { context, server, guest } = stand;
   await context.check("dmesg and lsscsi have the lines of the seed's guest", () => listen(guest));
   const disks: GuestDisk[] = [];
   await context.check("a disk that is attached is seen without a rescan", async () => {
@@ -106,20 +139,33 @@ async function judgeDisks(stand: Stand, seed: Disk, work: Disk & { file: string 
     for (const count of counts) expect(count, `${counts}`).to.be.above(100);
     return `${counts.join(" and ")} interrupts`;
   });
-  for (const question of QUESTIONS) {
-    const lacking = kind.lacks.includes(question.name);
-    const judge = () => ask(guest, disks[0], question);
-    await context.check(question.name, lacking ? () => refused(judge) : judge);
-  }
   await context.check("a disk that has grown is seen to without a rescan", () => grow(stand, work, disks[0]));
-  await judgeByLibiscsi(stand, generic);
   await context.check("a disk that is detached is gone without a rescan", async () => {
     const since = clock();
     await server.detach(work);
     await vanished(guest, work);
     return `after ${since()} ms`;
   });
+  await judgeByTools(stand);
   await context.check("a guest that starts anew reads what it wrote before", () => restart(guest, seed));
+}
+
+/** What other programs say, of a disk that has all that the server can do. */
+async function judgeByTools(stand: Stand): Promise<void> {
+  const { context, kind, server, guest } = stand;
+  const disks: GuestDisk[] = [];
+  await context.check("a disk for tools is attached", async () => {
+    await server.attach(TOOLS_DISK);
+    disks.push(await appeared(guest, TOOLS_DISK));
+    return `${disks[0].disk} ${disks[0].generic}`;
+  });
+  if (disks.length === 0) return;
+  for (const question of QUESTIONS) {
+    const lacking = kind.lacks.includes(question.name);
+    const judge = () => ask(guest, disks[0], question);
+    await context.check(question.name, lacking ? () => refused(judge) : judge);
+  }
+  await judgeByLibiscsi(stand, disks[0].generic);
 }
 
 /** Each failure that is known has a row of its own, unless they are too many. */

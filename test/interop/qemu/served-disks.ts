@@ -1,0 +1,99 @@
+// Knows `pvscsi vhost-user`: a server in a process of its own, QEMU's words for it, which are those that it prints, and how its
+// disks come and go by its verbs.
+
+import { writeFile } from "node:fs/promises";
+import { expect } from "chai";
+import { MAIN } from "../../support/repository.js";
+import type { Child } from "../children.js";
+import type { SuiteContext } from "../suite.js";
+import { type Disk, type DiskServer, type DiskServerKind, type Place, textOf } from "./disks.js";
+import { saveconfigOf } from "./saveconfig.js";
+
+/** What libiscsi's suite has against this target. */
+const FAILING = new Map([
+  [
+    "GetLBAStatus.UnmapSingle",
+    "asks for LBA i + 1 and wants to hear of i + 8 where eight logical blocks are a physical one",
+  ],
+  [
+    "WriteSame10.UnmapUntilEnd",
+    "gives 0xFF with UNMAP and wants zeros; with LBPRZ what is not zeros is written (SBC-3 4.7.3.4)",
+  ],
+]);
+
+export const servedDisks: DiskServerKind = {
+  name: "pvscsi vhost-user serve",
+  outlivesGuest: true,
+  lacks: [],
+  failing: FAILING,
+  start: async (context, disks, queues) => await ServedDisks.start(context, disks, queues),
+};
+
+class ServedDisks implements DiskServer {
+  readonly words: readonly string[];
+  readonly #context: SuiteContext;
+  readonly #socket: string;
+  readonly #server: Child;
+
+  private constructor(context: SuiteContext, socket: string, server: Child, words: readonly string[]) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#server = server;
+    this.words = words;
+  }
+
+  /** LUN words are for target 0, from LUN 0 on; other places are told by a saveconfig.json. */
+  static async start(context: SuiteContext, disks: readonly Disk[], queues: number): Promise<ServedDisks> {
+    const socket = context.freshPath("socket");
+    const inOrder = disks.every(({ target, lun }, i) => target === 0 && lun === i);
+    const luns = inOrder
+      ? disks.flatMap((disk) => ["--lun", wordOf(disk)])
+      : ["--config", await saveConfig(context, disks)];
+    const words = ["vhost-user", "serve", "--socket", socket, "--queues", String(queues), ...luns];
+    const server = context.start(process.execPath, MAIN, ...words);
+    const said: string[] = [];
+    do said.push(await server.readLine());
+    while (!said.at(-1)?.startsWith("serving "));
+    return new ServedDisks(context, socket, server, controllerIn(said));
+  }
+
+  async attach(disk: Disk): Promise<void> {
+    await this.#ask("attach", wordOf(disk), textOf(disk));
+  }
+
+  async detach(place: Place): Promise<void> {
+    await this.#ask("detach", textOf(place));
+  }
+
+  async resize(place: Place, mebibytes: number): Promise<void> {
+    await this.#ask("resize", textOf(place), `${mebibytes}MiB`);
+  }
+
+  async close(): Promise<string> {
+    await this.#server.end();
+    const { status, errors } = await this.#server.finished;
+    expect({ status, errors }).to.deep.equal({ status: 0, errors: "" });
+    return "status 0, nothing said besides";
+  }
+
+  async #ask(verb: string, ...words: readonly string[]): Promise<void> {
+    await this.#context.succeed(process.execPath, MAIN, "vhost-user", verb, this.#socket, ...words);
+  }
+}
+
+function wordOf({ file, mebibytes }: Disk): string {
+  return `${file === undefined ? `mem:${mebibytes}MiB` : file.replaceAll(",", ",,")},thin,fua`;
+}
+
+async function saveConfig(context: SuiteContext, disks: readonly Disk[]): Promise<string> {
+  const path = context.freshPath("saveconfig");
+  await writeFile(path, saveconfigOf(disks));
+  return path;
+}
+
+/** The controller, of all that is printed for QEMU. */
+function controllerIn(said: readonly string[]): string[] {
+  const words = said.flatMap((line) => /^ {2}(-chardev|-device) (\S+)/.exec(line)?.slice(1) ?? []);
+  expect(words.length, said.join("\n")).to.equal(4);
+  return words;
+}
