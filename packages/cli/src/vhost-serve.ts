@@ -3,9 +3,9 @@
 
 import { resolve } from "node:path";
 import { parseSize } from "@pvscsi/config";
-import { loadNative, type Native, NativeMissing } from "@pvscsi/native";
+import { loadNative, type Native, NativeMissing, SystemCallError } from "@pvscsi/native";
 import { ToolstackError } from "@pvscsi/toolstack";
-import { type RingNews, serveVhostUser } from "@pvscsi/vhost-user";
+import { type RingNews, serveVhostUser, type VhostUserServer } from "@pvscsi/vhost-user";
 import { VirtioScsiDevice } from "@pvscsi/virtio";
 import { type Column, formatColumns, ProbeHub } from "@pvscsi/wire";
 import { connectControl, runThere } from "./control-client.js";
@@ -34,38 +34,50 @@ export function controlOf(socket: string): string {
   return `${socket}.control`;
 }
 
-/** Serves and gives the exit status. Throws ToolstackError, and SystemCallError where it cannot listen. */
-export async function runVhostServe({
-  socket,
-  plan,
-  queues,
-  offersConfig,
-  printer,
-  ended,
-}: VhostServeOptions): Promise<number> {
+/** Serves and gives the exit status. Throws ToolstackError where it cannot. */
+export async function runVhostServe(options: VhostServeOptions): Promise<number> {
+  const { plan, printer } = options;
   const native = await nativeCalls();
   for (const warning of plan.warnings) printer.error(warning);
-  const over = ended();
+  const over = options.ended();
   const bus = await VhostBus.open(plan);
   try {
-    const server = serveVhostUser({
-      native,
-      path: socket,
-      device: () => newDevice(bus, queues),
-      probes: toldProbes(printer),
-      offersConfig,
-    });
-    const control = await serveSocket(controlOf(socket), (request) => runRequest(bus, request));
-    const words = { path: resolve(socket), queues };
-    printer.print(`${qemuLine(words)}\n\n${libvirtXml(words)}\n`);
-    printer.print(`serving ${bus.list().map(formatPlace).join(", ") || "no LUN yet"} until Ctrl-C or SIGTERM`);
-    await over;
-    await control.close();
-    await server.close();
+    const server = listen(native, bus, options);
+    try {
+      await serveUntil(over, bus, options);
+    } finally {
+      await server.close();
+    }
   } finally {
     await bus.close();
   }
   return Exit.done;
+}
+
+async function serveUntil(over: Promise<unknown>, bus: VhostBus, options: VhostServeOptions): Promise<void> {
+  const { socket, queues, printer } = options;
+  const control = await serveSocket(controlOf(socket), (request) => runRequest(bus, request));
+  const words = { path: resolve(socket), queues };
+  printer.print(`${qemuLine(words)}\n\n${libvirtXml(words)}\n`);
+  printer.print(`serving ${bus.list().map(formatPlace).join(", ") || "no LUN yet"} until Ctrl-C or SIGTERM`);
+  await over;
+  await control.close();
+}
+
+function listen(native: Native, bus: VhostBus, options: VhostServeOptions): VhostUserServer {
+  const { socket: path, queues, offersConfig, printer } = options;
+  try {
+    return serveVhostUser({
+      native,
+      path,
+      device: () => newDevice(bus, queues),
+      probes: toldProbes(printer),
+      offersConfig,
+    });
+  } catch (error) {
+    if (!(error instanceof SystemCallError || error instanceof RangeError)) throw error;
+    throw new ToolstackError("FAIL", `cannot listen at ${path}: ${error.message}`);
+  }
 }
 
 /** Asks a server; `print` is for what comes before the outcome. Throws ToolstackError where none listens. */
