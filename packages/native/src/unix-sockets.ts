@@ -51,7 +51,7 @@ export interface UnixConnection {
 }
 
 export interface UnixListener {
-  /** Takes no more connections and removes the socket from its folder. */
+  /** Takes no more connections and removes the socket from its folder. A second time it does nothing. */
   close(): void;
 }
 
@@ -79,8 +79,11 @@ export class UnixSockets {
         accepted(this.#connection(peer));
       }
     });
+    let open = true;
     return {
       close: () => {
+        if (!open) return;
+        open = false;
         poll.close();
         this.#native.close(descriptor);
         rmSync(path, { force: true });

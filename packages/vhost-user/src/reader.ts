@@ -6,6 +6,7 @@ import { ProtocolError } from "@pvscsi/wire";
 import {
   fits,
   MAX_PAYLOAD,
+  MAX_REGIONS,
   MESSAGES,
   MessageHeader,
   type MessageKind,
@@ -70,15 +71,20 @@ export class MessageReader {
       if (received < 0) return null;
       if (received === 0) return "end";
       this.#have += received;
+      this.#checkDescriptors(MAX_REGIONS);
     }
     return "done";
   }
 
   #check(kind: MessageKind, size: number): void {
     if (!fits(kind, size)) throw new ProtocolError(`${kind.name} with ${size} bytes`);
-    if (this.#descriptors.length > kind.descriptors) {
-      throw new ProtocolError(`${kind.name} with ${this.#descriptors.length} descriptors`);
-    }
+    this.#checkDescriptors(kind.descriptors, kind.name);
+  }
+
+  /** Of each piece of a message as well: every byte of it could bring more descriptors than this process may have. */
+  #checkDescriptors(most: number, name = "a message"): void {
+    const { length } = this.#descriptors;
+    if (length > most) throw new ProtocolError(`${name} with ${length} descriptors`);
   }
 
   #payload(size: number): Uint8Array {

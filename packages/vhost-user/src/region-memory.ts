@@ -19,6 +19,8 @@ export interface RegionDescription {
  */
 const WINDOW = 2 ** 30;
 const OVERLAP = 2 ** 20;
+/** Bytes that the regions of one guest may have together: a file may say any length, and each window is a mapping. */
+const MOST_MEMORY = 2 ** 41;
 
 class Region {
   readonly description: RegionDescription;
@@ -73,6 +75,9 @@ export class RegionMemory implements GuestMemory {
   /** Maps all regions, or none. The descriptors stay the caller's. Throws ProtocolError for what cannot be mapped. */
   static map(native: Native, regions: readonly { description: RegionDescription; descriptor: number }[]): RegionMemory {
     const mapped: Region[] = [];
+    const bytes = regions.reduce((sum, { description: { fileOffset, size } }) => sum + fileOffset + size, 0);
+    if (bytes > MOST_MEMORY)
+      throw new ProtocolError(`regions of memory that cannot be mapped: ${bytes} bytes together`);
     try {
       for (const { description, descriptor } of regions) mapped.push(new Region(native, descriptor, description));
     } catch (error) {

@@ -56,16 +56,21 @@ export function serveVhostUser(options: VhostUserOptions): VhostUserServer {
 
 /** The socket that somebody left there that was killed is taken over; what is no socket is somebody's file. */
 function listenAt(native: Native, path: string, accepted: (connection: UnixConnection) => void): UnixListener {
+  // A socket is its owner's alone from its first moment on: mode 0600 by the mask it is bound under.
+  const mask = process.umask(0o177);
   try {
     return native.sockets.listen(path, accepted);
   } catch (error) {
     if (codeOf(error) !== "EADDRINUSE" || !isDeserted(native, path)) throw error;
     rmSync(path);
     return native.sockets.listen(path, accepted);
+  } finally {
+    process.umask(mask);
   }
 }
 
 function isDeserted(native: Native, path: string): boolean {
+  // Whoever connects to a file that is no socket is refused as well.
   if (!lstatSync(path).isSocket()) return false;
   try {
     native.sockets.connect(path).close();

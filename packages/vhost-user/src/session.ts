@@ -47,6 +47,8 @@ export interface RingNews {
 /** Features that would change the layout of rings or requests, which the front end may have of its own. */
 const UNKNOWN_LAYOUTS = Feature.ringPacked | Feature.scsiT10Pi;
 
+const MESSAGES_A_TURN = 64;
+
 export class VhostSession {
   readonly #parts: SessionParts;
   readonly #reader: MessageReader;
@@ -83,10 +85,15 @@ export class VhostSession {
     });
   }
 
-  /** Messages that came while one was handled are read when it is done. */
+  /**
+   * Messages that came while one was handled are read when it is done; after some of them the loop's others have their
+   * turn, as a front end can write them as fast as they are read.
+   */
   async #handleAll(): Promise<void> {
     try {
-      for (let message = this.#reader.next(); message !== null; message = this.#reader.next()) {
+      for (let budget = MESSAGES_A_TURN; budget > 0; budget--) {
+        const message = this.#reader.next();
+        if (message === null) break;
         if (message === "end") return void this.close();
         await this.#handle(message);
         if (this.#ending !== null) return;
@@ -101,7 +108,9 @@ export class VhostSession {
   #break(error: unknown): void {
     this.#say("vhost-user:broken", error instanceof Error ? error.message : `${error}`);
     void this.close();
-    if (!(error instanceof ProtocolError || error instanceof RangeError || isSystemError(error))) throw error;
+    if (error instanceof ProtocolError || error instanceof RangeError || isSystemError(error)) return;
+    // A fault of ours. Whoever waits for the end waits for it with that alone.
+    void Promise.reject(error);
   }
 
   async #end(): Promise<void> {
@@ -110,7 +119,7 @@ export class VhostSession {
     for (const ring of this.#rings) ring.deafen();
     device.close();
     await Promise.all(this.#rings.map((_, index) => this.#stop(index)));
-    await this.#heard.catch(() => {});
+    await this.#heard;
     for (const ring of this.#rings) ring.close();
     this.#closeAll(this.#reader.takeDescriptors());
     this.#memory?.release();
@@ -176,8 +185,10 @@ export class VhostSession {
     getConfig: (message) => this.#getConfig(message),
     setConfig: (message) => this.#setConfig(message),
     resetDevice: async () => {
-      await this.#stopAll();
+      // First, as what is under way may end by that alone.
       this.#parts.device.reset();
+      for (const ring of this.#rings) ring.enabled = false;
+      await this.#stopAll();
     },
   };
 
@@ -256,6 +267,8 @@ export class VhostSession {
     const ring = this.#rings[index];
     const enabled = ring.enabled || !this.#negotiatedProtocol;
     if (ring.started || !enabled || !ring.hasKick || ring.size === 0 || this.#memory === null) return;
+    // The connection has ended while a message of it was handled.
+    if (this.#ending !== null) return;
     const { device } = this.#parts;
     try {
       device.start(

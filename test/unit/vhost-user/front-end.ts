@@ -1,7 +1,7 @@
 // Knows how to be a front end of vhost-user by hand: messages as bytes, memory without a name, events, and a driver's end
 // of each ring.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MappedMemory, Native, UnixConnection } from "@pvscsi/native";
 import { F_PROTOCOL_FEATURES, MESSAGES, type MessageName, ProtocolFeature } from "@pvscsi/vhost-user";
@@ -37,6 +37,11 @@ export async function until(condition: () => boolean, patience = PATIENCE): Prom
 
 export function openFiles(): number {
   return readdirSync("/proc/self/fd").length;
+}
+
+/** Mappings of memory that was made under that name. */
+export function mappings(name: string): number {
+  return readFileSync("/proc/self/maps", "utf8").split(`/memfd:${name} `).length - 1;
 }
 
 export function u64(value: bigint): Uint8Array {
