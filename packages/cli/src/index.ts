@@ -1,3 +1,5 @@
+export { messageEnd } from "./message-end.js";
+export { filesIn } from "./node-files.js";
 export * from "./one-process.js";
 export * from "./platform.js";
 export * from "./ring-follow.js";

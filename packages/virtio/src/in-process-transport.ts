@@ -2,8 +2,8 @@
 
 import type { Runnable, Scheduler } from "@pvscsi/wire";
 import type { Arena } from "./arena.js";
-import { type DeviceRing, QUEUE_SIZE, type VirtioDevice } from "./device.js";
-import type { RingAreas } from "./memory.js";
+import type { VirtioDevice } from "./device.js";
+import { DeviceHost } from "./device-host.js";
 import type { TransportListener, VirtioTransport } from "./transport.js";
 
 /** What runs soon, once, however often it is asked for before that. */
@@ -35,79 +35,46 @@ export interface InProcessOptions {
   readonly scheduler: Scheduler;
 }
 
-export class InProcessTransport implements VirtioTransport {
+export class InProcessTransport extends DeviceHost implements VirtioTransport {
   readonly memory: Arena;
-  readonly #device: VirtioDevice;
-  readonly #scheduler: Scheduler;
-  #listener: TransportListener = { interrupt() {}, needsReset() {} };
-  readonly #rings = new Map<number, DeviceRing>();
-  readonly #kicks: Doorbell[];
-  #ready = false;
+  readonly #driver: Driver;
+  readonly #kicks: readonly Doorbell[];
 
   constructor({ device, memory, scheduler }: InProcessOptions) {
+    const driver = new Driver(scheduler, device.queues);
+    super(device, memory, driver);
     this.memory = memory;
-    this.#device = device;
-    this.#scheduler = scheduler;
-    this.#kicks = Array.from(
-      { length: device.queues },
-      (_, index) => new Doorbell(scheduler, () => device.kick(index)),
-    );
+    this.#driver = driver;
+    this.#kicks = bells(device.queues, scheduler, (queue) => this.kick(queue));
   }
 
   listen(listener: TransportListener): void {
-    this.#listener = listener;
-  }
-
-  async reset(): Promise<void> {
-    this.#device.reset();
-    if (this.#ready) await Promise.all([...this.#rings.keys()].map((index) => this.#device.stop(index)));
-    this.#rings.clear();
-    this.#ready = false;
-  }
-
-  async deviceFeatures(): Promise<bigint> {
-    return this.#device.features;
-  }
-
-  async acceptFeatures(features: bigint): Promise<boolean> {
-    if ((features & ~this.#device.features) !== 0n) return false;
-    this.#device.setFeatures(features);
-    return true;
-  }
-
-  async readConfig(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    this.#device.config?.read(offset, bytes);
-    return bytes;
-  }
-
-  async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
-    const refused = this.#device.config?.write(offset, bytes) ?? null;
-    if (refused !== null) this.#listener.needsReset(refused);
-  }
-
-  async queueSize(queue: number): Promise<number> {
-    return queue < this.#device.queues ? QUEUE_SIZE : 0;
-  }
-
-  async setUpQueue(queue: number, size: number, areas: RingAreas): Promise<void> {
-    const interrupt = new Doorbell(this.#scheduler, () => this.#listener.interrupt(queue));
-    this.#rings.set(queue, {
-      size,
-      areas,
-      base: 0,
-      memory: this.memory,
-      call: () => interrupt.push(),
-      fail: (reason) => this.#listener.needsReset(reason),
-    });
-  }
-
-  async ready(): Promise<void> {
-    this.#ready = true;
-    for (const [index, ring] of this.#rings) this.#device.start(index, ring);
+    this.#driver.listener = listener;
   }
 
   notify(queue: number): void {
-    if (this.#ready) this.#kicks[queue]?.push();
+    this.#kicks[queue]?.push();
   }
+}
+
+/** The driver as its device knows it: interrupts come soon. */
+class Driver implements TransportListener {
+  listener: TransportListener = { interrupt() {}, needsReset() {} };
+  readonly #interrupts: readonly Doorbell[];
+
+  constructor(scheduler: Scheduler, queues: number) {
+    this.#interrupts = bells(queues, scheduler, (queue) => this.listener.interrupt(queue));
+  }
+
+  interrupt(queue: number): void {
+    this.#interrupts[queue].push();
+  }
+
+  needsReset(reason: string): void {
+    this.listener.needsReset(reason);
+  }
+}
+
+function bells(queues: number, scheduler: Scheduler, ring: (queue: number) => void): Doorbell[] {
+  return Array.from({ length: queues }, (_, queue) => new Doorbell(scheduler, () => ring(queue)));
 }

@@ -8,6 +8,7 @@ export { Chain } from "./chain.js";
 export { type DeviceConfig, type DeviceRing, QUEUE_SIZE, type VirtioDevice } from "./device.js";
 export { InProcessTransport } from "./in-process-transport.js";
 export { type GuestMemory, noMemory, type RingAreas } from "./memory.js";
+export { type MessageEnd, type PortLink, PortServer, PortTransport } from "./port-transport.js";
 export { type ScsiAdapterOptions, VirtioScsiAdapter } from "./scsi/adapter.js";
 export type { ScsiLimits } from "./scsi/config-space.js";
 export type { ControlExchange } from "./scsi/control-queue.js";

@@ -11,12 +11,8 @@ export interface TransportListener {
   needsReset(reason: string): void;
 }
 
-/** One device as its driver finds it, in the order of virtio 1.3, 3.1.1. */
-export interface VirtioTransport {
-  /** Memory that the device can reach. */
-  readonly memory: Arena;
-  /** Sets who hears of it; before the first `setUpQueue`. */
-  listen(listener: TransportListener): void;
+/** What a driver asks of its device while it sets it up, in the order of virtio 1.3, 3.1.1. */
+export interface DeviceCalls {
   /** Ends whatever the device does, and resolves when nothing is under way any more. */
   reset(): Promise<void>;
   deviceFeatures(): Promise<bigint>;
@@ -30,6 +26,14 @@ export interface VirtioTransport {
   setUpQueue(queue: number, size: number, areas: RingAreas): Promise<void>;
   /** DRIVER_OK: from now on the device serves. */
   ready(): Promise<void>;
+}
+
+/** One device as its driver finds it. */
+export interface VirtioTransport extends DeviceCalls {
+  /** Memory that the device can reach. */
+  readonly memory: Arena;
+  /** Sets who hears of it; before the first `setUpQueue`. */
+  listen(listener: TransportListener): void;
   /** Tells the device that there are buffers in a queue. */
   notify(queue: number): void;
 }

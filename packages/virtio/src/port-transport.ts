@@ -1,0 +1,258 @@
+// Knows how a driver reaches a device in another thread: calls as messages, notifications as numbers, and one memory
+// that both have. Neither end believes what the other one says.
+
+import { Places, ProtocolError } from "@pvscsi/wire";
+import { RING_PARTS } from "./abi/split-ring.js";
+import { Arena } from "./arena.js";
+import type { VirtioDevice } from "./device.js";
+import { DeviceHost } from "./device-host.js";
+import type { RingAreas } from "./memory.js";
+import { type DeviceCalls, DeviceUnusable, type TransportListener, type VirtioTransport } from "./transport.js";
+
+/** One end of what two threads talk over: messages arrive in order, as structured clones. */
+export interface MessageEnd {
+  post(message: unknown): void;
+  /** Sets who gets what the other end posts, and who is told when that has closed. */
+  listen(heard: (message: unknown) => void, closed: () => void): void;
+  /** The other end hears of it. */
+  close(): void;
+}
+
+/** What a driver's end is made of; the buffer is shared, the end transferred. */
+export interface PortLink<End> {
+  readonly end: End;
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** Calls by name, and their words; of a queue's areas the addresses. */
+type Call = keyof DeviceCalls;
+interface CallMessage {
+  readonly call: Call;
+  readonly id: number;
+  readonly words: readonly unknown[];
+}
+type DeviceMessage =
+  /** Used buffers in that queue. */
+  number | { readonly id: number; readonly value: unknown } | { readonly needsReset: string };
+
+/** The driver's end. */
+export class PortTransport implements VirtioTransport {
+  readonly memory: Arena;
+  readonly #end: MessageEnd;
+  readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  #listener: TransportListener = { interrupt() {}, needsReset() {} };
+  #id = 0;
+  #closed: string | null = null;
+
+  constructor({ end, buffer }: PortLink<MessageEnd>) {
+    this.memory = new Arena(buffer);
+    this.#end = end;
+    end.listen(
+      (message) => this.#heard(message as DeviceMessage),
+      () => this.#close("the thread of the device has ended"),
+    );
+  }
+
+  listen(listener: TransportListener): void {
+    this.#listener = listener;
+  }
+
+  /** Rejects no more when the device's thread is gone: it does nothing then. */
+  async reset(): Promise<void> {
+    if (this.#closed === null) await this.#call("reset").catch(() => {});
+  }
+
+  async deviceFeatures(): Promise<bigint> {
+    return BigInt((await this.#call("deviceFeatures")) as bigint);
+  }
+
+  async acceptFeatures(features: bigint): Promise<boolean> {
+    return (await this.#call("acceptFeatures", features)) === true;
+  }
+
+  async readConfig(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = await this.#call("readConfig", offset, length);
+    if (!(bytes instanceof Uint8Array && bytes.length === length)) throw new DeviceUnusable("no configuration");
+    return bytes;
+  }
+
+  async writeConfig(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#call("writeConfig", offset, bytes.slice());
+  }
+
+  async queueSize(queue: number): Promise<number> {
+    return Number(await this.#call("queueSize", queue));
+  }
+
+  async setUpQueue(queue: number, size: number, { descriptors, driver, device }: RingAreas): Promise<void> {
+    const addresses = [descriptors, driver, device].map((area) => this.memory.addressOf(area));
+    await this.#call("setUpQueue", queue, size, ...addresses);
+  }
+
+  async ready(): Promise<void> {
+    await this.#call("ready");
+  }
+
+  notify(queue: number): void {
+    if (this.#closed === null) this.#end.post(queue);
+  }
+
+  /** Ends the way to the device, which is closed with it. */
+  close(): void {
+    this.#close("the transport was closed");
+    this.#end.close();
+  }
+
+  #call(call: Call, ...words: readonly unknown[]): Promise<unknown> {
+    if (this.#closed !== null) return Promise.reject(new DeviceUnusable(this.#closed));
+    const id = this.#id++;
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { resolve, reject });
+      this.#end.post({ call, id, words } satisfies CallMessage);
+    });
+  }
+
+  #heard(message: DeviceMessage): void {
+    if (typeof message === "number") return this.#listener.interrupt(message);
+    if ("needsReset" in message) return this.#listener.needsReset(`${message.needsReset}`);
+    this.#calls.get(message.id)?.resolve(message.value);
+    this.#calls.delete(message.id);
+  }
+
+  #close(reason: string): void {
+    if (this.#closed !== null) return;
+    this.#closed = reason;
+    for (const { reject } of this.#calls.values()) reject(new DeviceUnusable(reason));
+    this.#calls.clear();
+    this.#listener.needsReset(reason);
+  }
+}
+
+/** The device's end: serves a driver until that closes its end, or breaks the protocol. */
+export class PortServer {
+  /** Resolves when the driver has gone and nothing is under way any more. */
+  readonly ended: Promise<void>;
+  readonly #end: MessageEnd;
+  readonly #memory: Arena;
+  readonly #host: DeviceHost;
+  #finish!: () => void;
+  #over = false;
+
+  constructor(end: MessageEnd, buffer: SharedArrayBuffer, device: VirtioDevice) {
+    this.#end = end;
+    this.#memory = new Arena(buffer);
+    this.#host = new DeviceHost(device, this.#memory, {
+      interrupt: (queue) => this.#post(queue),
+      needsReset: (needsReset) => this.#post({ needsReset }),
+    });
+    this.ended = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    end.listen(
+      (message) => this.#heard(message),
+      () => this.close(),
+    );
+  }
+
+  /** Parts from the driver. */
+  close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#end.close();
+    void this.#host.close().then(this.#finish);
+  }
+
+  #post(message: DeviceMessage): void {
+    if (!this.#over) this.#end.post(message);
+  }
+
+  #heard(message: unknown): void {
+    if (this.#over) return;
+    if (typeof message === "number") return this.#host.kick(message);
+    this.#answer(message).catch((error) => {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#post({ needsReset: error.message });
+      this.close();
+    });
+  }
+
+  async #answer(message: unknown): Promise<void> {
+    const { call, id, words } = parseCall(message);
+    this.#post({ id, value: await this.#run(call, words) });
+  }
+
+  /** Throws ProtocolError for words that are not a call's. */
+  async #run(call: Call, words: readonly unknown[]): Promise<unknown> {
+    switch (call) {
+      case "reset":
+      case "deviceFeatures":
+      case "ready":
+        return this.#host[call]();
+      case "acceptFeatures":
+        return this.#host.acceptFeatures(featuresOf(words[0]));
+      case "readConfig":
+        return this.#host.readConfig(numberOf(words[0], MAX_CONFIG), numberOf(words[1], MAX_CONFIG));
+      case "writeConfig":
+        return this.#host.writeConfig(numberOf(words[0], MAX_CONFIG), bytesOf(words[1]));
+      case "queueSize":
+        return this.#host.queueSize(numberOf(words[0], MAX_QUEUES));
+      case "setUpQueue": {
+        const [queue, size] = [numberOf(words[0], MAX_QUEUES), numberOf(words[1], MAX_SIZE)];
+        return this.#host.setUpQueue(queue, size, this.#areasAt(words.slice(2), size));
+      }
+    }
+  }
+
+  #areasAt([descriptors, driver, device]: readonly unknown[], size: number): RingAreas {
+    return {
+      descriptors: this.#area(descriptors, RING_PARTS.descriptors.bytes(size)),
+      driver: this.#area(driver, RING_PARTS.driver.bytes(size)),
+      device: this.#area(device, RING_PARTS.device.bytes(size)),
+    };
+  }
+
+  #area(address: unknown, length: number): Uint8Array {
+    const places = new Places();
+    if (!this.#memory.places(numberOf(address, Number.MAX_SAFE_INTEGER), length, places)) {
+      throw new ProtocolError(`a ring outside of memory: ${address}+${length}`);
+    }
+    return places.view(0);
+  }
+}
+
+const CALLS: ReadonlySet<unknown> = new Set<Call>([
+  "reset",
+  "deviceFeatures",
+  "acceptFeatures",
+  "readConfig",
+  "writeConfig",
+  "queueSize",
+  "setUpQueue",
+  "ready",
+]);
+const MAX_CONFIG = 4096;
+const MAX_QUEUES = 65535;
+const MAX_SIZE = 32768;
+
+function parseCall(message: unknown): CallMessage {
+  const { call, id, words } = (message ?? {}) as Partial<CallMessage>;
+  if (!CALLS.has(call) || typeof id !== "number" || !Array.isArray(words)) {
+    throw new ProtocolError("a message that is no call");
+  }
+  return { call: call as Call, id, words };
+}
+
+function numberOf(word: unknown, most: number): number {
+  if (typeof word === "number" && Number.isInteger(word) && word >= 0 && word <= most) return word;
+  throw new ProtocolError(`${String(word)} is no number up to ${most}`);
+}
+
+function featuresOf(word: unknown): bigint {
+  if (typeof word === "bigint" && word >= 0n) return word;
+  throw new ProtocolError(`${String(word)} are no features`);
+}
+
+function bytesOf(word: unknown): Uint8Array {
+  if (word instanceof Uint8Array && word.length <= MAX_CONFIG) return word;
+  throw new ProtocolError("a configuration that is no bytes");
+}
