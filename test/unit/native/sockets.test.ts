@@ -102,11 +102,34 @@ describe("native sockets", () => {
     for (let i = 0; i < 100 && heard === ""; i++) await sleep(5);
     expect(heard).to.equal("hello");
     listener.close();
+    // The number is another file's by now.
+    const event = native.events.create();
+    listener.close();
+    native.events.signal(event);
+    native.close(event);
     one.close();
     other.close();
     expect(() => native.sockets.connect(path)).to.throw(SystemCallError, "ENOENT");
     await sleep(10);
     expect(openFiles()).to.equal(before);
+  });
+
+  it("tell of nothing while they are ignored, and of what came meanwhile afterwards", async () => {
+    const [one, other] = native.sockets.pair();
+    let heard = 0;
+    const readable = (): void => {
+      heard += other.receive(new Uint8Array(8), []);
+    };
+    other.listen(readable);
+    other.ignore();
+    one.send(Buffer.from("hello"));
+    await sleep(10);
+    expect(heard).to.equal(0);
+    other.listen(readable);
+    for (let i = 0; i < 100 && heard === 0; i++) await sleep(5);
+    expect(heard).to.equal(5);
+    one.close();
+    other.close();
   });
 
   it("refuse a path that is too long", () => {

@@ -67,6 +67,7 @@ export class FrontEnd {
   features = Feature.version1;
   readonly #bytes: number[] = [];
   ended = false;
+  #closed = false;
 
   constructor(native: Native, connection: UnixConnection) {
     this.native = native;
@@ -121,6 +122,15 @@ export class FrontEnd {
 
   get hasReply(): boolean {
     return this.#receive() > 0;
+  }
+
+  /** Reads what is answered until nothing has come for some turns. */
+  async readAll(): Promise<void> {
+    for (let quiet = 0; quiet < 5 && !this.ended; quiet++) {
+      const before = this.#bytes.length;
+      await new Promise(setImmediate);
+      if (this.#receive() > before) quiet = 0;
+    }
   }
 
   /** Whether the server has ended the connection. */
@@ -189,7 +199,10 @@ export class FrontEnd {
     this.native.events.signal(this.kicks[index]);
   }
 
+  /** A second time it does nothing. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.connection.close();
     for (const descriptor of [this.file, ...this.kicks, ...this.calls, ...this.errors]) {
       if (descriptor !== undefined) this.native.close(descriptor);
