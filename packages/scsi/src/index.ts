@@ -1,4 +1,5 @@
 export * from "./adapter.js";
+export * from "./block-adapter.js";
 export * from "./cdb.js";
 export * from "./direct.js";
 export { createDisk, type DiskOptions } from "./disk/disk.js";

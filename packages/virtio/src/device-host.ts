@@ -18,6 +18,7 @@ export class DeviceHost implements DeviceCalls {
     this.#device = device;
     this.#memory = memory;
     this.#driver = driver;
+    if (device.config !== null) device.config.changed = () => driver.configChanged();
   }
 
   async reset(): Promise<void> {

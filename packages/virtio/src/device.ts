@@ -24,6 +24,8 @@ export interface DeviceRing {
 export interface DeviceConfig {
   /** In bytes. */
   readonly size: number;
+  /** Called after the device itself has changed it; set by the transport. */
+  changed: (() => void) | null;
   /** Copies from `offset` on into `target`; bytes past the end are left as they are. */
   read(offset: number, target: Uint8Array): void;
   /** Says why a write is refused; null when it was taken. */

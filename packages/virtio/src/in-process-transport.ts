@@ -59,15 +59,21 @@ export class InProcessTransport extends DeviceHost implements VirtioTransport {
 
 /** The driver as its device knows it: interrupts come soon. */
 class Driver implements TransportListener {
-  listener: TransportListener = { interrupt() {}, needsReset() {} };
+  listener: TransportListener = { interrupt() {}, configChanged() {}, needsReset() {} };
   readonly #interrupts: readonly Doorbell[];
+  readonly #configChanged: Doorbell;
 
   constructor(scheduler: Scheduler, queues: number) {
     this.#interrupts = bells(queues, scheduler, (queue) => this.listener.interrupt(queue));
+    this.#configChanged = new Doorbell(scheduler, () => this.listener.configChanged());
   }
 
   interrupt(queue: number): void {
     this.#interrupts[queue].push();
+  }
+
+  configChanged(): void {
+    this.#configChanged.push();
   }
 
   needsReset(reason: string): void {

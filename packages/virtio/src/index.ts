@@ -1,9 +1,14 @@
 // What this package offers.
 
+export * from "./abi/block.js";
 export { Feature, type RingFeatures, ringFeatures } from "./abi/features.js";
 export * from "./abi/scsi.js";
 export { Descriptor, DescriptorFlag, RING_PARTS } from "./abi/split-ring.js";
 export { Arena, PAGE_SIZE } from "./arena.js";
+export { type BlockAdapterOptions, VirtioBlkAdapter } from "./block/adapter.js";
+export type { BlockLimits } from "./block/config-space.js";
+export { type BlockDeviceOptions, VirtioBlkDevice } from "./block/device.js";
+export type { BlockExchange } from "./block/exchange.js";
 export { Chain } from "./chain.js";
 export { type DeviceConfig, type DeviceRing, QUEUE_SIZE, type VirtioDevice } from "./device.js";
 export { InProcessTransport } from "./in-process-transport.js";

@@ -31,16 +31,17 @@ interface CallMessage {
   readonly id: number;
   readonly words: readonly unknown[];
 }
+const CONFIG_CHANGED = "config";
 type DeviceMessage =
   /** Used buffers in that queue. */
-  number | { readonly id: number; readonly value: unknown } | { readonly needsReset: string };
+  number | { readonly id: number; readonly value: unknown } | typeof CONFIG_CHANGED | { readonly needsReset: string };
 
 /** The driver's end. */
 export class PortTransport implements VirtioTransport {
   readonly memory: Arena;
   readonly #end: MessageEnd;
   readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  #listener: TransportListener = { interrupt() {}, needsReset() {} };
+  #listener: TransportListener = { interrupt() {}, configChanged() {}, needsReset() {} };
   #id = 0;
   #closed: string | null = null;
 
@@ -114,6 +115,7 @@ export class PortTransport implements VirtioTransport {
 
   #heard(message: DeviceMessage): void {
     if (typeof message === "number") return this.#listener.interrupt(message);
+    if (message === CONFIG_CHANGED) return this.#listener.configChanged();
     if ("needsReset" in message) return this.#listener.needsReset(`${message.needsReset}`);
     this.#calls.get(message.id)?.resolve(message.value);
     this.#calls.delete(message.id);
@@ -143,6 +145,7 @@ export class PortServer {
     this.#memory = new Arena(buffer);
     this.#host = new DeviceHost(device, this.#memory, {
       interrupt: (queue) => this.#post(queue),
+      configChanged: () => this.#post(CONFIG_CHANGED),
       needsReset: (needsReset) => this.#post({ needsReset }),
     });
     this.ended = new Promise((resolve) => {

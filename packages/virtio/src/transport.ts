@@ -7,6 +7,8 @@ import type { RingAreas } from "./memory.js";
 export interface TransportListener {
   /** There may be used buffers in that queue. */
   interrupt(queue: number): void;
+  /** The device has changed its configuration. */
+  configChanged(): void;
   /** The device can do nothing more until it is reset; `reason` is for people. */
   needsReset(reason: string): void;
 }

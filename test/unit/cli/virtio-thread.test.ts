@@ -126,7 +126,7 @@ describe("a device's end of a port", () => {
     const server = new PortServer(messageEnd(port2), buffer, device);
     const transport = new PortTransport({ end: messageEnd(port1), buffer });
     const reasons: string[] = [];
-    transport.listen({ interrupt() {}, needsReset: (reason) => void reasons.push(reason) });
+    transport.listen({ interrupt() {}, configChanged() {}, needsReset: (reason) => void reasons.push(reason) });
     for (const queue of [0, 7, -1, 0.5, Number.NaN]) transport.notify(queue);
     const memory = new Arena(buffer);
     const [area] = memory.pages(1);

@@ -11,7 +11,7 @@ import {
   Target,
 } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { HeldStore } from "./held-store.js";
+import { HeldStore } from "../../support/held-store.js";
 import { hex, IDENTITY, toHex } from "./initiator.js";
 
 interface Queue {

@@ -1,6 +1,6 @@
 import { createDisk, type ManagementFunction, SENSE, Status, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { HeldStore } from "./held-store.js";
+import { HeldStore } from "../../support/held-store.js";
 import { BLOCKS, IDENTITY, Initiator, pattern, type Sent } from "./initiator.js";
 
 const READ = "28 00 00 00 00 00 00 00 01 00";

@@ -1,6 +1,6 @@
 import { createDisk, SENSE, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { HeldStore } from "./held-store.js";
+import { HeldStore } from "../../support/held-store.js";
 import { IDENTITY, Initiator, withDisk } from "./initiator.js";
 
 const READY = "00 00 00 00 00 00";

@@ -1,6 +1,6 @@
 import { createDisk, MemoryStore, SENSE, StoreError, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { HeldStore } from "./held-store.js";
+import { HeldStore } from "../../support/held-store.js";
 import { type Data, IDENTITY, Initiator, withDisk } from "./initiator.js";
 
 const RECOVERY = "01 0a c0 00 00 00 00 00 00 00 00 00";

@@ -1,6 +1,6 @@
 import { createDisk, decodeSense, readOnly, SENSE, StoreError, type StoreFailure, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { HeldStore } from "./held-store.js";
+import { HeldStore } from "../../support/held-store.js";
 import { BLOCKS, IDENTITY, Initiator, pattern, toHex, withDisk } from "./initiator.js";
 
 /** CDBs of every length for an LBA and a number of blocks. */

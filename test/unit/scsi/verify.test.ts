@@ -1,6 +1,6 @@
 import { createDisk, decodeSense, SENSE, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { HeldStore } from "./held-store.js";
+import { HeldStore } from "../../support/held-store.js";
 import { BLOCKS, IDENTITY, Initiator, pattern, type Sent, withDisk } from "./initiator.js";
 
 const WRITE4 = "2a 00 00 00 00 08 00 00 04 00";

@@ -1,6 +1,17 @@
 // Knows the feature bits of virtio 1.3 clause 6 and of the two devices here, by name.
 
 export const Feature = {
+  blockSegmentSize: 1n << 1n,
+  blockSegments: 1n << 2n,
+  blockReadOnly: 1n << 5n,
+  blockSize: 1n << 6n,
+  /** Of the legacy interface (5.2.3.1): requests may carry SCSI commands. */
+  blockScsi: 1n << 7n,
+  blockFlush: 1n << 9n,
+  blockTopology: 1n << 10n,
+  blockMultiQueue: 1n << 12n,
+  blockDiscard: 1n << 13n,
+  blockWriteZeroes: 1n << 14n,
   scsiInOut: 1n << 0n,
   scsiHotplug: 1n << 1n,
   scsiChange: 1n << 2n,

@@ -176,6 +176,9 @@ export class VirtioScsiAdapter implements HostAdapter, TransportListener {
     this.#queues[queue]?.run();
   }
 
+  /** Nothing in it changes by itself: what is there is told by events. */
+  configChanged(): void {}
+
   needsReset(reason: string): void {
     this.#break(reason);
   }

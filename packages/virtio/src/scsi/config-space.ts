@@ -35,6 +35,7 @@ const WRITABLE = [
 
 export class ScsiConfigSpace implements DeviceConfig {
   readonly size = ScsiConfig.size;
+  changed: (() => void) | null = null;
   readonly #bytes = new Uint8Array(ScsiConfig.size);
   readonly #config = new ScsiConfig(this.#bytes);
 
