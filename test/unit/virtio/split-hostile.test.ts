@@ -44,7 +44,7 @@ describe("a split virtqueue's device end and hostile drivers", () => {
     it(`H2: refuses head ${head} in a ring of ${Q}`, () => {
       const driver = driverWithBytes();
       driver.ring.offer(head);
-      driver.refused(new Chain(), `head ${head}`);
+      driver.refused(new Chain(), `head ${head} in a ring of ${Q}`);
     });
   }
 
@@ -194,6 +194,17 @@ describe("a split virtqueue's device end and hostile drivers", () => {
       }
     });
   }
+
+  it("H7: asks for no address that a number does not hold exactly", () => {
+    const asked: number[] = [];
+    const seen = (): GuestMemory => ({ places: (address) => asked.push(address) > 0 });
+    const driver = new RawDriver({ size: Q, seen });
+    for (const [head, address] of [2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 64n - 1n].entries()) {
+      driver.chain(head, { address, length: 1 });
+      driver.device.take(new Chain());
+    }
+    expect(asked).to.deep.equal([2 ** 53 - 1, ...new Array(3).fill(Number.POSITIVE_INFINITY)]);
+  });
 
   it("H7: finds a buffer piece by piece where it lies in several regions, and no byte behind the last one", () => {
     // Two regions that follow each other in addresses, and lie anywhere.

@@ -1,7 +1,7 @@
 // Judges both ends of a split virtqueue by the specification's numbered rules (S), word by word in the ring: what a
 // chain looks like, indices and lengths. Notifications and order are in split-notify.test.ts.
 
-import { Chain, Feature, SplitDriverQueue, Used } from "@pvscsi/virtio";
+import { Arena, Chain, Feature, PAGE_SIZE, SplitDeviceQueue, SplitDriverQueue, Used } from "@pvscsi/virtio";
 import { expect } from "chai";
 import { nothing, pieces, queueWorld, takeAll, usedOf } from "./queue-world.js";
 import { INDIRECT, NEXT, RawDriver, RawRing, readWords, type Words, WRITE } from "./raw-ring.js";
@@ -40,6 +40,22 @@ describe("a split virtqueue by the rules: chains", () => {
     ]);
     const addresses = [0, 1].map((i) => BigInt(memory.addressOf(readable.page(i))));
     expect(chain.slice(0, 2).map(({ address }) => address)).to.deep.equal(addresses);
+  });
+
+  it("S1: the driver names what lies above 4 GiB, in the ring and in tables", () => {
+    const memory = new Arena(new ArrayBuffer(16 * PAGE_SIZE), 5 * 2 ** 32);
+    const features = { indirect: true, eventIndex: false, inOrder: false };
+    const driver = new SplitDriverQueue({ size: Q, memory, features, longest: 2 });
+    const device = new SplitDeviceQueue({ size: Q, areas: driver.areas, base: 0, memory, features });
+    const page = pieces(memory, 1, 5);
+    driver.add(page, page, null);
+    driver.add(page, nothing, null);
+    driver.publish();
+    expect(takeAll(device).map(({ readable }) => [readable.page(0), readable.offset(0)])).to.deep.equal(
+      new Array(2).fill([new Uint8Array(memory.buffer), page.page(0).byteOffset]),
+    );
+    const { address } = new RawRing(driver.areas, Q).descriptor(1);
+    expect(address).to.equal(BigInt(memory.addressOf(page.page(0))));
   });
 
   it("S1: and in a table of its own, as one descriptor of the ring", () => {
