@@ -23,20 +23,22 @@ export class MappedMemory {
   /** For structs of the kernel that hold one. */
   readonly address: number;
   readonly #calls: MemoryCalls;
+  readonly #length: number;
   #mapped = true;
 
-  /** `buffer` is the view of what is mapped at `address`, and the only one. */
-  constructor(buffer: ArrayBuffer, address: number, calls: MemoryCalls) {
+  /** `buffer` is the view of the `length` bytes that are mapped at `address`, or of the first of them, and the only one. */
+  constructor(buffer: ArrayBuffer, address: number, length: number, calls: MemoryCalls) {
     this.bytes = new Uint8Array(buffer);
     this.address = address;
     this.#calls = calls;
-    unreachable.register(buffer, { calls, address, length: buffer.byteLength });
+    this.#length = length;
+    unreachable.register(buffer, { calls, address, length });
   }
 
   /** Ends what is mapped here: from now on the bytes are zeros that belong to nobody else. A second time it does nothing. */
   release(): void {
     if (!this.#mapped) return;
     this.#mapped = false;
-    this.#calls.replace(this.address, this.bytes.length);
+    this.#calls.replace(this.address, this.#length);
   }
 }

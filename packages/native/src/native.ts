@@ -93,9 +93,9 @@ class KoffiNative implements Native, MemoryCalls {
   }
 
   mapFile(descriptor: number, offset: number, length: number): MappedMemory {
-    const { size } = fstatSync(descriptor);
+    const { size, blksize } = fstatSync(descriptor);
     if (!(offset + length <= size)) throw new RangeError(`${offset}+${length} of a file of ${size} bytes`);
-    return this.map(descriptor, offset, length, "read-write");
+    return this.#mapped(length, PROTECTION["read-write"], MAP_SHARED, descriptor, offset, blksize);
   }
 
   newMemory(name: string, length: number): number {
@@ -139,10 +139,19 @@ class KoffiNative implements Native, MemoryCalls {
     this.#munmap(address, length);
   }
 
-  #mapped(length: number, protection: number, flags: number, descriptor: number, offset: number): MappedMemory {
+  /** Maps whole pages of `page` bytes: what lies in huge ones (hugetlbfs) cannot be ended in part. */
+  #mapped(
+    length: number,
+    protection: number,
+    flags: number,
+    descriptor: number,
+    offset: number,
+    page = 1,
+  ): MappedMemory {
     if (!(length > 0 && length <= LONGEST_VIEW)) throw new RangeError(`a mapping of ${length} bytes`);
-    const address = this.#mmap(0, length, protection, flags, descriptor, offset);
+    const mapped = Math.ceil(length / page) * page;
+    const address = this.#mmap(0, mapped, protection, flags, descriptor, offset);
     if (address === -1) throw this.#calls.failure("mmap");
-    return new MappedMemory(this.#koffi.view(address, length), address, this);
+    return new MappedMemory(this.#koffi.view(address, length), address, mapped, this);
   }
 }

@@ -206,7 +206,7 @@ export class VhostSession {
     this.#acknowledges = (features & ProtocolFeature.replyAcknowledge) !== 0n;
   }
 
-  /** Rings that run go on in the new memory. */
+  /** Rings that run go on in the new memory, and those that wait for it start. */
   async #setMemory({ payload, descriptors }: Message): Promise<void> {
     try {
       const { regions } = new MemoryTable(payload);
@@ -218,11 +218,10 @@ export class VhostSession {
         this.#parts.native,
         descriptors.map((descriptor, i) => ({ descriptor, description: regionOf(payload, i) })),
       );
-      const running = this.#rings.flatMap(({ started }, index) => (started ? [index] : []));
       await this.#stopAll();
       this.#memory?.release();
       this.#memory = memory;
-      for (const index of running) this.#startReady(index);
+      for (const index of this.#rings.keys()) this.#startReady(index);
     } finally {
       this.#closeAll(descriptors);
     }

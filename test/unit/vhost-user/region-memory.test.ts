@@ -1,5 +1,6 @@
 // Tests the two addresses of a guest's memory, and regions that are larger than any view, in files that are mostly holes.
 
+import { fstatSync, ftruncateSync, openSync, readFileSync, rmSync } from "node:fs";
 import type { Native } from "@pvscsi/native";
 import { type RegionDescription, RegionMemory } from "@pvscsi/vhost-user";
 import { Places, ProtocolError } from "@pvscsi/wire";
@@ -29,7 +30,8 @@ describe("the memory of a vhost-user guest", () => {
   afterEach(() => {
     memory?.release();
     memory = null;
-    native.close(file);
+    if (file >= 0) native.close(file);
+    file = -1;
     expect(mappings("regions")).to.equal(0);
     expect(openFiles()).to.equal(openBefore);
   });
@@ -148,6 +150,30 @@ describe("the memory of a vhost-user guest", () => {
     file = native.events.create();
     const regions = [{ description: region({}), descriptor: file }];
     expect(() => RegionMemory.map(native, regions)).to.throw(ProtocolError, "cannot be mapped");
+  });
+
+  it("may lie in huge pages, where a mapping ends with its last page only", function () {
+    const folder = /^\S+ (\S+) hugetlbfs /m.exec(readFileSync("/proc/mounts", "utf8"))?.[1];
+    const free = Number(/HugePages_Free: +(\d+)/.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? 0);
+    // As on most machines.
+    if (folder === undefined || free < 4) return this.skip();
+    const path = `${folder}/pvscsi-test-${process.pid}`;
+    file = openSync(path, "w+");
+    rmSync(path);
+    const length = 2 * fstatSync(file).blksize;
+    ftruncateSync(file, length);
+    // As below and above the memory of a PC's display.
+    const low = region({ size: 0xa_0000 });
+    const high = region({ guestAddress: 0xc_0000, size: length - 0xc_0000, fileOffset: 0xc_0000 });
+    memory = RegionMemory.map(
+      native,
+      [low, high].map((description) => ({ description, descriptor: file })),
+    );
+    const places = new Places();
+    expect(memory.places(0xc_0000, PAGE, places)).to.equal(true);
+    places.fill(7);
+    memory.release();
+    expect(places.view(0)[0]).to.equal(0);
   });
 
   it("is zeros for whoever has a view of it when it has ended", () => {

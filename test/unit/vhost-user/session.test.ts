@@ -132,6 +132,21 @@ describe("a vhost-user session", () => {
     expect(await until(() => front.queues[2].take(new Used()))).to.equal(true);
   });
 
+  it("starts a ring when its memory comes, and tells by its error event where that is not all there", async () => {
+    const front = world.connect();
+    await front.negotiate();
+    for (const index of [0, 1, 2]) front.startRing(index);
+    await front.value("getQueueNum");
+    expect(world.news.filter((line) => line.startsWith("start"))).to.deep.equal([]);
+    expect(await front.setMemory()).to.equal(0n);
+    expect((await run(front, INQUIRY, 36)).status).to.equal(0);
+    expect(await front.setMemory([{ ...front.wholeMemory, user: USER_ADDRESS + MEMORY }])).to.equal(0n);
+    expect(await until(() => native.events.drain(front.errors[2]))).to.equal(true);
+    expect(world.news.at(-1)).to.equal("failed 2 the descriptors area is not in memory");
+    expect(await front.setMemory()).to.equal(0n);
+    expect((await run(front, INQUIRY, 36)).status).to.equal(0);
+  });
+
   it("goes on in a new memory table while rings run", async () => {
     const front = await world.running();
     await run(front, INQUIRY, 36);
