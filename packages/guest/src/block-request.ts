@@ -6,7 +6,7 @@ import type { BlockStatus } from "./block-status.js";
 export type BlockOperation = "read" | "write" | "flush" | "discard" | "write-zeroes";
 
 /**
- * A request as a pooled record: fill it in, `Disk.submit` it, and get it back through `completed` exactly once, perhaps
+ * A request as a pooled record: fill it in, `BlockDevice.submit` it, and get it back through `completed` exactly once, perhaps
  * before `submit` returns.
  */
 export class BlockRequest {

@@ -1,19 +1,13 @@
 // Knows what the disk driver keeps about a disk, and which commands follow from it. Asks nobody.
 
+import type { BlockParameters } from "./block-device.js";
+
 /** How blocks are given back, and how zeros are written without sending them. */
 export type DiscardMode = "none" | "unmap" | "write-same-16" | "write-same-10";
 export type ZeroingMode = "write" | "write-same" | "write-same-16-unmap" | "write-same-10-unmap";
 
-/** All in logical blocks unless it says bytes. */
-export interface DiskParameters {
-  /** Bytes. */
-  readonly blockSize: number;
-  /** Bytes. */
-  readonly physicalBlockSize: number;
-  readonly blocks: number;
-  readonly readOnly: boolean;
-  /** WCE: a write that has ended may not be on the medium. */
-  readonly writeCache: boolean;
+/** All in logical blocks unless it says bytes; the write cache is WCE, zeros in what is given back LBPRZ. */
+export interface DiskParameters extends BlockParameters {
   readonly readCache: boolean;
   /** Whether READ and WRITE have the FUA bit. */
   readonly forceUnitAccess: boolean;
@@ -24,9 +18,6 @@ export interface DiskParameters {
   readonly rotational: boolean;
   readonly discard: DiscardMode;
   readonly maximumDiscard: number;
-  readonly discardGranularity: number;
-  /** Blocks that are given back read as zeros (LBPRZ). */
-  readonly discardReadsZeros: boolean;
   readonly zeroing: ZeroingMode;
   readonly maximumWriteSame: number;
 }

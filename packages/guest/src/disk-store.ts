@@ -10,10 +10,9 @@ import {
   type StoreRequest,
 } from "@pvscsi/scsi";
 import { Places, Pool } from "@pvscsi/wire";
+import type { BlockDevice, BlockParameters } from "./block-device.js";
 import { type BlockOperation, BlockRequest } from "./block-request.js";
 import { BLOCK_STATUS } from "./block-status.js";
-import type { Disk } from "./disk.js";
-import type { DiskParameters } from "./disk-parameters.js";
 
 const BLOCK_OPERATIONS: { readonly [Operation in Exclude<StoreOperation, "extents">]: BlockOperation } = {
   read: "read",
@@ -34,7 +33,7 @@ interface Part {
  * part of a block reads that block first; it runs alone among the writes, or it would undo one.
  */
 export class DiskStore implements ByteStore {
-  readonly #disk: Disk;
+  readonly #disk: BlockDevice;
   readonly #requests: Pool<BlockRequest>;
   /** Writes under way, and those that wait for the one that runs alone. */
   #writes = 0;
@@ -47,9 +46,9 @@ export class DiskStore implements ByteStore {
   #resized: (() => void) | null = null;
   /** Made once for the parameters they were made from: they are asked for with every request. */
   #features: StoreFeatures;
-  #described: DiskParameters;
+  #described: BlockParameters;
 
-  constructor(disk: Disk) {
+  constructor(disk: BlockDevice) {
     this.#disk = disk;
     this.#requests = new Pool(() => new BlockRequest());
     this.#described = disk.parameters;
@@ -287,7 +286,7 @@ export class DiskStore implements ByteStore {
   }
 }
 
-function featuresOf(parameters: DiskParameters): StoreFeatures {
+function featuresOf(parameters: BlockParameters): StoreFeatures {
   const { readOnly, writeCache, discard, discardReadsZeros, physicalBlockSize } = parameters;
   return {
     readOnly,

@@ -3,6 +3,7 @@
 
 import { COMMANDS } from "@pvscsi/scsi";
 import { never } from "@pvscsi/wire";
+import { type BlockDevice, failRequest, noteFailure, refusalOf } from "./block-device.js";
 import { type BlockRequest, OPERATION_TEXT } from "./block-request.js";
 import { BLOCK_STATUS, type BlockStatus } from "./block-status.js";
 import { copyPlaces } from "./copy-places.js";
@@ -21,27 +22,25 @@ import { askLbaStatus, type LbaRun } from "./lba-status.js";
 import type { FailureReport } from "./report.js";
 import { PAGE, type Request, type RequestOwner } from "./request.js";
 import type { RequestQueue, Waiter } from "./request-queue.js";
+import { WaitingRequests } from "./waiting-requests.js";
 
 /** Retries of a disk's commands (Linux's SD_MAX_RETRIES). */
 const RETRIES = 5;
 
-export class Disk implements RequestOwner, Waiter {
-  /** `sda`. */
+export class Disk implements BlockDevice, RequestOwner, Waiter {
   readonly name: string;
   readonly device: ScsiDevice;
   /** Milliseconds a command may take. */
   timeout: number;
   waiting = false;
   nextWaiter: Waiter | null = null;
-  /** Called after the number of blocks has changed. */
   readonly resizeListeners = new Set<() => void>();
   readonly #queue: RequestQueue;
   readonly #report: FailureReport;
   readonly #commands = new DiskCommands();
   #parameters: DiskParameters = UNKNOWN_DISK;
   #limits: TransferLimits;
-  #first: BlockRequest | null = null;
-  #last: BlockRequest | null = null;
+  readonly #requests = new WaitingRequests();
   #pumping = false;
   /** Commands under way. */
   #underWay = 0;
@@ -68,12 +67,10 @@ export class Disk implements RequestOwner, Waiter {
     if (before !== this.size) for (const listener of [...this.resizeListeners]) listener();
   }
 
-  /** Bytes. */
   get size(): number {
     return this.#parameters.blocks * this.#parameters.blockSize;
   }
 
-  /** The adapter's pages, for places that commands may point into. */
   allocate(pages: number): Uint8Array[] {
     return this.#queue.adapter.allocate(pages);
   }
@@ -82,12 +79,10 @@ export class Disk implements RequestOwner, Waiter {
     this.#queue.adapter.free(pages);
   }
 
-  /** Which blocks are backed, from `block` on, as far as one answer reaches; null when the disk cannot tell. */
   lbaStatus(block: number): Promise<LbaRun[] | null> {
     return askLbaStatus(this.#queue, this.device, block);
   }
 
-  /** Takes a request; its `completed` runs exactly once. */
   submit(request: BlockRequest): void {
     request.failure = null;
     request.issued = 0;
@@ -96,61 +91,22 @@ export class Disk implements RequestOwner, Waiter {
     request.forceUnitAccess = request.fua && forceUnitAccess && request.operation === "write";
     request.stage = request.operation === "flush" ? "flush" : "data";
     request.flushAfter = request.fua && writeCache && !request.forceUnitAccess;
-    const refusal = this.#refusal(request);
-    if (refusal !== null) return this.#fail(request, refusal);
+    const refusal = this.#stopped ? BLOCK_STATUS.io : refusalOf(request, this);
+    if (refusal !== null) return failRequest(request, refusal);
     // Nothing to write back, or nothing to do: no command, as Linux's block layer has it.
     if (request.operation === "flush" ? !writeCache : request.length === 0) return request.completed(request);
-    this.#append(request);
+    this.#requests.append(request);
     this.resume();
   }
 
-  /** What the block layer refuses by itself, without a line in the log. */
-  #refusal({ operation, offset, length }: BlockRequest): BlockStatus | null {
-    if (this.#stopped) return BLOCK_STATUS.io;
-    const { blockSize, readOnly, discard } = this.#parameters;
-    if (operation === "flush") return null;
-    if (offset % blockSize !== 0 || length % blockSize !== 0 || offset < 0 || offset + length > this.size) {
-      return BLOCK_STATUS.outOfRange;
-    }
-    if (operation !== "read" && readOnly) return BLOCK_STATUS.readOnly;
-    return operation === "discard" && discard === "none" ? BLOCK_STATUS.notSupported : null;
-  }
-
-  #fail(request: BlockRequest, failure: BlockStatus): void {
-    request.failure = failure;
-    request.failedAt = request.offset;
-    request.completed(request);
-  }
-
-  /** The request that waits with this context, if it does. */
   findWaiting(context: unknown): BlockRequest | null {
-    let at = this.#first;
-    while (at !== null && at.context !== context) at = at.next;
-    return at;
+    return this.#requests.find(context);
   }
 
-  /** Ends a request none of whose commands has begun; false when one has, or when it is not here. */
   cancel(request: BlockRequest): boolean {
-    if (!request.queued || request.issued > 0 || request.commands > 0) return false;
-    let previous: BlockRequest | null = null;
-    for (let at = this.#first; at !== null; previous = at, at = at.next) {
-      if (at !== request) continue;
-      if (previous === null) this.#first = at.next;
-      else previous.next = at.next;
-      if (this.#last === at) this.#last = previous;
-      request.queued = false;
-      this.#fail(request, BLOCK_STATUS.cancelled);
-      return true;
-    }
-    return false;
-  }
-
-  #append(request: BlockRequest): void {
-    request.next = null;
-    request.queued = true;
-    if (this.#last === null) this.#first = request;
-    else this.#last.next = request;
-    this.#last = request;
+    if (!this.#requests.withdraw(request)) return false;
+    failRequest(request, BLOCK_STATUS.cancelled);
+    return true;
   }
 
   /** Makes commands of what waits, for as long as the host has tags. Completions on this stack only mark. */
@@ -158,25 +114,25 @@ export class Disk implements RequestOwner, Waiter {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      while (this.#first !== null && !this.waiting) {
-        if (this.#drop(this.#first)) continue;
+      for (let first = this.#requests.first; first !== null && !this.waiting; first = this.#requests.first) {
+        if (this.#drop(first)) continue;
         const command = this.#queue.take(this);
         if (command === null) break;
-        this.#issue(this.#first, command);
+        this.#issue(first, command);
       }
     } finally {
       this.#pumping = false;
     }
-    if (this.#underWay === 0 && this.#first === null) this.#tellIdle();
+    if (this.#underWay === 0 && this.#requests.first === null) this.#tellIdle();
   }
 
   /** Takes a request out of the queue that failed while parts of it still waited, or that cannot be done any more. */
   #drop(request: BlockRequest): boolean {
     if (request.operation === "discard" && this.#parameters.discard === "none") {
-      this.#note(request, BLOCK_STATUS.notSupported, request.offset);
+      noteFailure(request, BLOCK_STATUS.notSupported, request.offset);
     }
     if (request.failure === null) return false;
-    this.#removeFirst(request);
+    this.#requests.removeFirst(request);
     if (request.commands === 0) this.#ended(request);
     return true;
   }
@@ -197,14 +153,8 @@ export class Disk implements RequestOwner, Waiter {
     request.issued += bytes;
     request.commands += 1;
     this.#underWay += 1;
-    if (flush || request.issued === request.length) this.#removeFirst(request);
+    if (flush || request.issued === request.length) this.#requests.removeFirst(request);
     this.#queue.start(command);
-  }
-
-  #removeFirst(first: BlockRequest): void {
-    first.queued = false;
-    this.#first = first.next;
-    if (this.#first === null) this.#last = null;
   }
 
   prepare(request: Request): void {
@@ -296,7 +246,7 @@ export class Disk implements RequestOwner, Waiter {
     // Fewer bytes moved than were asked for, and the target did not say why.
     const at = work.offset + from + bytes - Math.min(residual, bytes);
     this.#report.block(BLOCK_STATUS.io, this.name, Math.floor(at / SECTOR), OPERATION_TEXT[work.operation], 1);
-    this.#note(work, BLOCK_STATUS.io, at);
+    noteFailure(work, BLOCK_STATUS.io, at);
   }
 
   #failed(command: Request, work: BlockRequest, failure: BlockStatus): void {
@@ -309,13 +259,7 @@ export class Disk implements RequestOwner, Waiter {
     const text = OPERATION_TEXT[flush ? "flush" : work.operation];
     const segments = refused ? Math.ceil(command.bytes / PAGE) : command.command.data.count;
     this.#report.block(failure, this.name, flush ? 0 : Math.floor(at / SECTOR), text, segments);
-    this.#note(work, failure, at);
-  }
-
-  #note(work: BlockRequest, failure: BlockStatus, at: number): void {
-    if (work.failure !== null && work.failedAt <= at) return;
-    work.failure = failure;
-    work.failedAt = at;
+    noteFailure(work, failure, at);
   }
 
   /** A disk that turns out not to know UNMAP or WRITE SAME is not asked again; zeros are then written as data. */
@@ -323,14 +267,14 @@ export class Disk implements RequestOwner, Waiter {
     if (!isUnknownCommand(command)) return false;
     if (work.operation === "discard") {
       this.#parameters = { ...this.#parameters, discard: "none" };
-      this.#note(work, BLOCK_STATUS.notSupported, work.offset);
+      noteFailure(work, BLOCK_STATUS.notSupported, work.offset);
       return true;
     }
     const opcode = command.cdb[0];
     if (opcode !== COMMANDS.writeSame10.opcode && opcode !== COMMANDS.writeSame16.opcode) return false;
     this.#parameters = { ...this.#parameters, zeroing: "write", maximumWriteSame: 0 };
     work.issued = 0;
-    if (!work.queued) this.#append(work);
+    if (!work.queued) this.#requests.append(work);
     return true;
   }
 
@@ -338,7 +282,7 @@ export class Disk implements RequestOwner, Waiter {
     if (work.flushAfter && work.failure === null) {
       work.flushAfter = false;
       work.stage = "flush";
-      this.#append(work);
+      this.#requests.append(work);
     } else {
       work.completed(work);
     }
@@ -352,7 +296,7 @@ export class Disk implements RequestOwner, Waiter {
 
   /** Resolves when no command is under way and none waits. */
   idle(): Promise<void> {
-    if (this.#underWay === 0 && this.#first === null) return Promise.resolve();
+    if (this.#underWay === 0 && this.#requests.first === null) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 

@@ -10,6 +10,7 @@ import {
   SenseKey,
 } from "@pvscsi/scsi";
 import { type Clock, never, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
+import type { BlockDevice } from "./block-device.js";
 import type { ScsiDevice } from "./device.js";
 import { Disk } from "./disk.js";
 import { FLUSH_PATIENCE } from "./disk-commands.js";
@@ -132,7 +133,7 @@ export class Guest {
   }
 
   /** A disk's bytes, as a store for whoever wants them, e.g. an NBD server. */
-  store(disk: Disk): ByteStore {
+  store(disk: BlockDevice): ByteStore {
     return new DiskStore(disk);
   }
 

@@ -1,3 +1,4 @@
+export type { BlockDevice, BlockParameters } from "./block-device.js";
 export * from "./block-request.js";
 export * from "./block-status.js";
 export * from "./device.js";

@@ -3,7 +3,7 @@
 import { posix } from "node:path";
 import { type ByteStore, type StoreOperation, StoreRequest } from "@pvscsi/scsi";
 import { Places } from "@pvscsi/wire";
-import type { Disk } from "../disk.js";
+import type { BlockDevice } from "../block-device.js";
 import type { Guest } from "../guest.js";
 
 /** A file that is open; errors are strerror's words, e.g. `Input/output error`. */
@@ -61,10 +61,10 @@ const zeros: OpenFile = {
 
 /** A disk as a file. Errors have the errno the kernel gives for what became of the request. */
 class DiskFile implements OpenFile {
-  readonly #disk: Disk;
+  readonly #disk: BlockDevice;
   readonly #store: ByteStore;
 
-  constructor(disk: Disk, store: ByteStore) {
+  constructor(disk: BlockDevice, store: ByteStore) {
     this.#disk = disk;
     this.#store = store;
   }
