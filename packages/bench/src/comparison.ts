@@ -2,7 +2,7 @@
 // them. The ratio of a round is taken against the bound of the same round.
 
 import type { Random } from "@pvscsi/wire";
-import type { Contender } from "./contender.js";
+import type { Contender, Counts } from "./contender.js";
 import { type Figures, type Instruments, type RoundPlan, runRound } from "./round.js";
 import { positionsOf, type Workload } from "./workload.js";
 
@@ -18,8 +18,11 @@ export interface ComparisonOptions {
   readonly random: Random;
 }
 
+/** What a round has found out of a contender; counts are of one operation. */
+interface Measured extends Figures, Counts {}
+
 /** One contender under one workload: medians over the rounds; operations of all of them. */
-export interface Row extends Figures {
+export interface Row extends Measured {
   readonly workload: string;
   readonly contender: string;
   /** Operations under way at once: the workload's, or fewer where the contender takes no more. */
@@ -52,7 +55,7 @@ async function compareUnder(workload: Workload, options: ComparisonOptions): Pro
     const slots = contender.slots({ ...workload, depth: Math.min(workload.depth, contender.depth) });
     return { name: contender.name, slots, positions, size: workload.size, milliseconds };
   });
-  const figures: Figures[][] = contenders.map(() => []);
+  const figures: Measured[][] = contenders.map(() => []);
   for (let round = 0; round <= rounds; round++) {
     for (const [index, plan] of plans.entries()) {
       const result = await measured(contenders[index], plan, instruments);
@@ -74,14 +77,33 @@ async function compareUnder(workload: Workload, options: ComparisonOptions): Pro
   });
 }
 
-/** A round, with the processor time of the contender's other processes in its figures. */
-async function measured({ elsewhere, ended }: Contender, plan: RoundPlan, instruments: Instruments): Promise<Figures> {
-  const before = await elsewhere?.();
+/** A round, with the processor time of the contender's other processes in its figures, and what was counted. */
+async function measured(contender: Contender, plan: RoundPlan, instruments: Instruments): Promise<Measured> {
+  const { elsewhere, ended, counts } = contender;
+  const usedBefore = (await elsewhere?.()) ?? 0;
+  const before = (await counts?.()) ?? NO_COUNTS;
   const round = runRound(plan, instruments);
   const figures = await (ended === undefined ? round : Promise.race([round, failed(plan, ended)]));
-  if (elsewhere === undefined || before === undefined) return figures;
-  const used = (await elsewhere()) - before;
-  return { ...figures, processorMicroseconds: figures.processorMicroseconds + used / figures.operations };
+  const used = ((await elsewhere?.()) ?? 0) - usedBefore;
+  return {
+    ...figures,
+    processorMicroseconds: figures.processorMicroseconds + used / figures.operations,
+    ...perOperation(before, (await counts?.()) ?? NO_COUNTS, figures.operations),
+  };
+}
+
+const NO_COUNTS: Counts = { notifications: null, grantOperations: null, copiedBytes: null };
+
+function perOperation(before: Counts, after: Counts, operations: number): Counts {
+  const difference = (name: keyof Counts): number | null => {
+    const [from, to] = [before[name], after[name]];
+    return from === null || to === null ? null : (to - from) / operations;
+  };
+  return {
+    notifications: difference("notifications"),
+    grantOperations: difference("grantOperations"),
+    copiedBytes: difference("copiedBytes"),
+  };
 }
 
 async function failed({ name }: RoundPlan, ended: Promise<string>): Promise<never> {
@@ -93,8 +115,12 @@ function ratioOf(own: readonly Figures[], bound: readonly Figures[]): Ratio {
   return { least: Math.min(...ratios), median: median(ratios), most: Math.max(...ratios) };
 }
 
-function summary(own: readonly Figures[]): Figures {
+function summary(own: readonly Measured[]): Measured {
   const middle = (name: keyof Figures): number => median(own.map((figures) => figures[name]));
+  const counted = (name: keyof Counts): number | null => {
+    const values = own.map((figures) => figures[name]).filter((value) => value !== null);
+    return values.length === 0 ? null : median(values);
+  };
   return {
     operations: own.reduce((sum, { operations }) => sum + operations, 0),
     perSecond: middle("perSecond"),
@@ -102,6 +128,9 @@ function summary(own: readonly Figures[]): Figures {
     medianMicroseconds: middle("medianMicroseconds"),
     p99Microseconds: middle("p99Microseconds"),
     processorMicroseconds: middle("processorMicroseconds"),
+    notifications: counted("notifications"),
+    grantOperations: counted("grantOperations"),
+    copiedBytes: counted("copiedBytes"),
   };
 }
 

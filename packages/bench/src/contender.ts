@@ -16,6 +16,16 @@ export interface Slot {
   startedAt: number;
 }
 
+/** What was done so far for all operations, at both ends; null for what a contender does not have. */
+export interface Counts {
+  /** Times that one end told the other to look: events, kicks and calls, messages that wake a thread. */
+  readonly notifications: number | null;
+  /** Grants given and ended, mapped and unmapped, and grant copies. */
+  readonly grantOperations: number | null;
+  /** Bytes of data that were copied from one memory to another. */
+  readonly copiedBytes: number | null;
+}
+
 /** Something that can be measured. */
 export interface Contender {
   readonly name: string;
@@ -27,6 +37,8 @@ export interface Contender {
   slots(workload: Workload): Slot[];
   /** Microseconds of processor time that its other processes have used; absent where it has none. */
   readonly elsewhere?: () => Promise<number>;
+  /** Absent where nobody counts. */
+  readonly counts?: () => Promise<Counts>;
   /** Resolves with the reason when it ends by itself: what is under way then does not end any more. */
   readonly ended?: Promise<string>;
   /** Another contender that bounds it more closely than the first one does. */

@@ -11,6 +11,9 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: "p50 us", align: "right", text: (row) => row.medianMicroseconds.toFixed(1) },
   { title: "p99 us", align: "right", text: (row) => row.p99Microseconds.toFixed(1) },
   { title: "CPU us/IO", align: "right", text: (row) => row.processorMicroseconds.toFixed(2) },
+  { title: "notify/IO", align: "right", text: (row) => countText(row.notifications, 2) },
+  { title: "grants/IO", align: "right", text: (row) => countText(row.grantOperations, 1) },
+  { title: "copied/IO", align: "right", text: (row) => countText(row.copiedBytes, 0) },
   { title: "ratio to bare copy (min..max)", align: "right", text: ({ ratio }) => ratioText(ratio) },
 ];
 /** Only where a row has something in it. */
@@ -19,6 +22,11 @@ const OWN_BOUND: Column<Row> = {
   align: "right",
   text: ({ ownBound }) => (ownBound === undefined ? "" : `${ratioText(ownBound.ratio)} of ${ownBound.contender}`),
 };
+
+/** `-` for what a transport does not have. */
+function countText(count: number | null, digits: number): string {
+  return count === null ? "-" : count.toFixed(digits);
+}
 
 function ratioText(ratio: Ratio): string {
   return `${ratio.median.toFixed(3)} (${ratio.least.toFixed(3)}..${ratio.most.toFixed(3)})`;

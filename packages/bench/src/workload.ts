@@ -17,11 +17,13 @@ const KIB = 1024;
 /** The rows of the comparison, in the order of its tables. */
 export const WORKLOADS: readonly Workload[] = [
   { name: "4k randread d1", operation: "read", size: 4 * KIB, pattern: "random", depth: 1 },
-  { name: "4k randread d15", operation: "read", size: 4 * KIB, pattern: "random", depth: 15 },
-  { name: "4k randwrite d15", operation: "write", size: 4 * KIB, pattern: "random", depth: 15 },
+  { name: "4k randread d16", operation: "read", size: 4 * KIB, pattern: "random", depth: 16 },
+  { name: "4k randwrite d1", operation: "write", size: 4 * KIB, pattern: "random", depth: 1 },
+  { name: "4k randwrite d16", operation: "write", size: 4 * KIB, pattern: "random", depth: 16 },
   { name: "256k seqread d1", operation: "read", size: 256 * KIB, pattern: "sequential", depth: 1 },
-  { name: "256k seqread d8", operation: "read", size: 256 * KIB, pattern: "sequential", depth: 8 },
-  { name: "256k seqwrite d8", operation: "write", size: 256 * KIB, pattern: "sequential", depth: 8 },
+  { name: "256k seqread d16", operation: "read", size: 256 * KIB, pattern: "sequential", depth: 16 },
+  { name: "256k seqwrite d1", operation: "write", size: 256 * KIB, pattern: "sequential", depth: 1 },
+  { name: "256k seqwrite d16", operation: "write", size: 256 * KIB, pattern: "sequential", depth: 16 },
 ];
 
 /** The workloads whose names contain one of `words`; all without words. */

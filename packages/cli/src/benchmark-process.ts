@@ -3,6 +3,7 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Counts } from "@pvscsi/bench";
 
 const SCRIPT = fileURLToPath(new URL("benchmark-main.js", import.meta.url));
 
@@ -23,6 +24,7 @@ export interface Answers {
   readonly settled: null;
   /** Microseconds of processor time that it has used. */
   readonly processor: number;
+  readonly counts: Counts;
 }
 
 export type Question = keyof Answers;

@@ -1,18 +1,19 @@
 // Knows the end of the plain ring that has the store: it answers each request with one entry.
 
 import { MessageChannel } from "node:worker_threads";
-import { type ByteStore, StoreRequest } from "@pvscsi/scsi";
+import { type ByteStore, type MemoryStore, StoreRequest } from "@pvscsi/scsi";
 import { assert } from "@pvscsi/wire";
 import { filledStore } from "./benchmark-disk.js";
 import { REQUESTS, RING_SIZE, type RingAddress, RingEnd } from "./benchmark-sab-ring.js";
 import { nodeScheduler } from "./platform.js";
 
-/** Gives the other end of a new ring. */
-export async function serveRing(): Promise<RingAddress> {
+/** Gives the other end of a new ring, and the store behind it. */
+export async function serveRing(): Promise<{ readonly address: RingAddress; readonly store: MemoryStore }> {
   const { port1, port2 } = new MessageChannel();
   const memory = new SharedArrayBuffer(RING_SIZE);
-  new RingServer(await filledStore(), { memory, port: port1 });
-  return { memory, port: port2 };
+  const store = await filledStore();
+  new RingServer(store, { memory, port: port1 });
+  return { address: { memory, port: port2 }, store };
 }
 
 class RingServer {

@@ -23,6 +23,7 @@ export async function overPlainRing(): Promise<Contender> {
       size: DISK_SIZE,
       depth: COMMAND_SLOTS,
       ended: server.ended,
+      counts: () => server.counts(),
       slots({ operation, size, depth }) {
         slots = Array.from({ length: depth }, (_, index) =>
           newSlot((offset) => ring.put(index, operation, offset, size)),

@@ -1,25 +1,37 @@
 // Knows the second thread of a benchmark: serves what it is told to, and says where.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { Counts } from "@pvscsi/bench";
 import { fail } from "@pvscsi/wire";
+import { storeCounts } from "./benchmark-counts.js";
 import { serveRing } from "./benchmark-sab-server.js";
 import type { ThreadServerName } from "./benchmark-thread.js";
+import { serveVirtio } from "./benchmark-virtio.js";
 import { BenchmarkBackend, threadDoor } from "./benchmark-xenbus.js";
 
 const starter = parentPort ?? fail("the second thread of a benchmark, started as a program");
 
-const SERVERS: Readonly<Record<ThreadServerName, () => Promise<void>>> = {
+/** Begins to serve; gives what is asked for counts. */
+const SERVERS: Readonly<Record<ThreadServerName, () => Promise<() => Counts>>> = {
   async xenbus() {
     const backend = await BenchmarkBackend.open(threadDoor);
     const address = await backend.address;
     say({ address }, address.link.port);
     await backend.settled;
     say({ settled: true });
+    return () => backend.counts();
   },
   async blocks() {
-    const address = await serveRing();
+    const { address, store } = await serveRing();
     say({ address }, address.port);
     say({ settled: true });
+    return () => storeCounts(store);
+  },
+  async virtio() {
+    const { address, store } = await serveVirtio();
+    say({ address }, address.port);
+    say({ settled: true });
+    return () => storeCounts(store);
   },
 };
 
@@ -27,4 +39,11 @@ function say(news: unknown, ...ports: readonly MessagePort[]): void {
   starter.postMessage(news, ports);
 }
 
-await SERVERS[workerData as ThreadServerName]().catch((error: Error) => say({ failure: error.message }));
+try {
+  const counts = await SERVERS[workerData as ThreadServerName]();
+  starter.on("message", () => say({ counts: counts() }));
+  // It ends when nobody can ask any more, or is ended.
+  starter.unref();
+} catch (error) {
+  say({ failure: (error as Error).message });
+}

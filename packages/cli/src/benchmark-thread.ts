@@ -2,16 +2,18 @@
 // connected, and is ended by whoever has started it.
 
 import { Worker } from "node:worker_threads";
+import type { Counts } from "@pvscsi/bench";
 
 const SCRIPT = new URL("benchmark-thread-main.js", import.meta.url);
 
 /** What the second thread is for. */
-export type ThreadServerName = "xenbus" | "blocks";
+export type ThreadServerName = "xenbus" | "blocks" | "virtio";
 
-/** What it says, in this order; or what went wrong. */
+/** What it says, in this order, with counts as often as it is asked for them; or what went wrong. */
 export type ThreadNews<Address> =
   | { readonly address: Address }
   | { readonly settled: true }
+  | { readonly counts: Counts }
   | { readonly failure: string };
 
 export class BenchmarkThread<Address> {
@@ -20,6 +22,7 @@ export class BenchmarkThread<Address> {
   /** Resolves with the reason of its end. */
   readonly ended: Promise<string>;
   readonly #worker: Worker;
+  readonly #failed: Promise<never>;
 
   constructor(name: ThreadServerName) {
     const worker = new Worker(SCRIPT, { workerData: name });
@@ -29,22 +32,33 @@ export class BenchmarkThread<Address> {
       worker.once("exit", () => resolve("its other thread has ended"));
     });
     const failed = this.ended.then((reason) => Promise.reject(new Error(reason)));
-    this.address = Promise.race([this.#news("address"), failed]);
+    this.address = Promise.race([this.#news("address"), failed]) as Promise<Address>;
     this.settled = Promise.race([this.#news("settled"), failed]).then(() => {});
+    this.#failed = failed;
     // Whoever waits for one of them is told; nobody has to wait for both.
     for (const promise of [this.address, this.settled]) promise.catch(() => {});
+  }
+
+  /** What was counted there. One at a time. */
+  async counts(): Promise<Counts> {
+    const counts = this.#news("counts");
+    this.#worker.postMessage("counts");
+    return (await Promise.race([counts, this.#failed])) as Counts;
   }
 
   async end(): Promise<void> {
     await this.#worker.terminate();
   }
 
-  #news<Name extends "address" | "settled">(name: Name): Promise<Address> {
+  #news(name: "address" | "settled" | "counts"): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#worker.on("message", (news: ThreadNews<Address>) => {
+      const heard = (news: ThreadNews<Address>): void => {
         if ("failure" in news) reject(new Error(news.failure));
-        else if (name in news) resolve((news as { readonly address: Address }).address);
-      });
+        else if (name in news) resolve((news as { readonly [Name in string]: unknown })[name]);
+        else return;
+        this.#worker.off("message", heard);
+      };
+      this.#worker.on("message", heard);
     });
   }
 }

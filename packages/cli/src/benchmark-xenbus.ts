@@ -2,10 +2,11 @@
 // the memory that they share.
 
 import { randomBytes } from "node:crypto";
-import { adapterDisk, type Contender } from "@pvscsi/bench";
+import { adapterDisk, type Contender, type Counts } from "@pvscsi/bench";
 import { type MachineConfig, parseMachineConfig } from "@pvscsi/config";
+import type { MemoryStore } from "@pvscsi/scsi";
 import { fail, nullProbes, ProbeHub } from "@pvscsi/wire";
-import { type DomainId, Xenstored } from "@pvscsi/xen";
+import { type DomainId, type HostedDomain, Xenstored } from "@pvscsi/xen";
 import {
   connectThread,
   connectXenbus,
@@ -16,6 +17,7 @@ import {
   serveXenbus,
   type ThreadLink,
 } from "@pvscsi/xenbus";
+import { addCounts, domainCounts, storeCounts } from "./benchmark-counts.js";
 import { DISK_SIZE, diskOver, filledStore, MACHINE } from "./benchmark-disk.js";
 import { type Address, BenchmarkProcess } from "./benchmark-process.js";
 import { BenchmarkThread } from "./benchmark-thread.js";
@@ -61,16 +63,18 @@ export class BenchmarkBackend<Where> extends System {
   /** Resolves when its disk is connected. */
   readonly settled: Promise<null>;
   readonly #hub: Hub;
+  readonly #store: MemoryStore;
   readonly #secret = randomBytes(SECRET_SIZE);
 
   readonly #door: Door<Where>;
   #letIn!: (address: Where) => void;
 
-  private constructor(options: SystemOptions, door: Door<Where>) {
+  private constructor(options: SystemOptions, store: MemoryStore, door: Door<Where>) {
     const xenstored = new Xenstored(options);
     const hub = new Hub({ ...options, xenstored, sharedMemory: door.sharedMemory });
     super(options, xenstored, hub.hypervisor);
     this.#hub = hub;
+    this.#store = store;
     this.#door = door;
     this.settled = this.#create();
     this.address = new Promise((resolve, reject) => {
@@ -81,7 +85,8 @@ export class BenchmarkBackend<Where> extends System {
 
   /** Starts a dom0 with the disk, and a guest that does not run yet. */
   static async open<Where>(door: Door<Where>): Promise<BenchmarkBackend<Where>> {
-    const logicalUnit = diskOver(await filledStore());
+    const store = await filledStore();
+    const logicalUnit = diskOver(store);
     const options: SystemOptions = {
       clock: nodeClock,
       scheduler: nodeScheduler(),
@@ -89,7 +94,14 @@ export class BenchmarkBackend<Where> extends System {
       directory: { open: async () => ({ logicalUnit, release: async () => {} }) },
       devices: { resolve: ({ text }) => ({ physicalDevice: text }) },
     };
-    return new BenchmarkBackend(options, door);
+    return new BenchmarkBackend(options, store, door);
+  }
+
+  /** What was counted here: by dom0, of the guest's pages, and by the store. */
+  counts(): Counts {
+    const dom0 = this.hypervisor.find(0) as HostedDomain;
+    const guest = this.hypervisor.find(GUEST);
+    return addCounts(domainCounts([dom0], guest === undefined ? [] : [guest]), storeCounts(this.#store));
   }
 
   async build(config: MachineConfig): Promise<DomainId> {
@@ -135,7 +147,8 @@ export async function overWebSocket(): Promise<Contender> {
     const { url, secret } = await backend.ask("address");
     const joined = await connectXenbus({ ...parts, url, domain: GUEST, secret: Buffer.from(secret, "hex") });
     const disk = await guestDisk("websocket", joined, () => backend.ask("settled"), backend);
-    return { ...disk, bound: "ws", elsewhere: () => backend.ask("processor") };
+    const counts = async () => addCounts(domainCounts([joined.domain]), await backend.ask("counts"));
+    return { ...disk, bound: "ws", elsewhere: () => backend.ask("processor"), counts };
   } catch (error) {
     await backend.end();
     throw error;
@@ -148,7 +161,8 @@ export async function inSharedMemory(): Promise<Contender> {
   try {
     const joined = await connectThread({ ...parts, domain: GUEST, ...(await backend.address) });
     const disk = await guestDisk("worker", joined, () => backend.settled, backend);
-    return { ...disk, bound: "sab" };
+    const counts = async () => addCounts(domainCounts([joined.domain]), await backend.counts());
+    return { ...disk, bound: "sab", counts };
   } catch (error) {
     await backend.end();
     throw error;

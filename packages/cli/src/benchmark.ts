@@ -8,14 +8,20 @@ import {
   compare,
   formatComparison,
   type Instruments,
+  type PlugRow,
   type Row,
   selectWorkloads,
 } from "@pvscsi/bench";
 import { parseMachineConfig } from "@pvscsi/config";
-import { Command, directAdapter, type HostAdapter, type MemoryStore, Target } from "@pvscsi/scsi";
+import { directAdapter, type MemoryStore, Target } from "@pvscsi/scsi";
 import { fail, ProbeHub, seededRandom } from "@pvscsi/wire";
+import type { HostedDomain } from "@pvscsi/xen";
+import { absorbAttention } from "./benchmark-adapter.js";
+import { addCounts, domainCounts, storeCounts } from "./benchmark-counts.js";
 import { DISK_SIZE, diskOver, filledStore, MACHINE } from "./benchmark-disk.js";
+import { measureAllPlugs } from "./benchmark-plugs.js";
 import { overPlainRing } from "./benchmark-sab.js";
+import { virtioInProcess, virtioInThread } from "./benchmark-virtio.js";
 import { overPlainFrames } from "./benchmark-ws.js";
 import { inSharedMemory, overWebSocket } from "./benchmark-xenbus.js";
 import { OneProcess } from "./one-process.js";
@@ -29,6 +35,8 @@ export interface BenchmarkOptions {
   readonly rounds: number;
   /** Milliseconds each transport runs in a round. */
   readonly milliseconds: number;
+  /** How often a device is plugged in on each way to tell a guest of it; 0 leaves that out. */
+  readonly plugs?: number;
 }
 
 /** Figures, and what they were measured on. */
@@ -42,6 +50,8 @@ export interface BenchmarkReport {
   readonly size: number;
   readonly seed: number;
   readonly rows: readonly Row[];
+  /** How long guests take to know of a device. */
+  readonly plugs: readonly PlugRow[];
 }
 
 const SEED = 1;
@@ -50,11 +60,13 @@ const SEED = 1;
 const TRANSPORTS: Readonly<Record<string, (store: MemoryStore) => Promise<Contender>>> = {
   direct: withoutWire,
   pvscsi: pvscsiInProcess,
+  "virtio-scsi": virtioInProcess,
   // In turns one after the other: a machine that changes its speed changes both.
   ws: overPlainFrames,
   websocket: overWebSocket,
   sab: overPlainRing,
   worker: inSharedMemory,
+  "virtio-worker": virtioInThread,
 };
 
 export const TRANSPORT_NAMES: readonly string[] = Object.keys(TRANSPORTS);
@@ -66,7 +78,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<string> {
 
 /** Measures every transport beside a bare copy of the same blocks from the same store. */
 export async function measure(options: BenchmarkOptions): Promise<BenchmarkReport> {
-  const { rounds, milliseconds } = options;
+  const { rounds, milliseconds, plugs = 0 } = options;
   const rows = await measureRows(options);
   const processors = cpus();
   const processor = processors[0]?.model ?? "unknown";
@@ -79,13 +91,14 @@ export async function measure(options: BenchmarkOptions): Promise<BenchmarkRepor
     size: DISK_SIZE,
     seed: SEED,
     rows,
+    plugs: plugs > 0 ? await measureAllPlugs(plugs) : [],
   };
 }
 
 async function measureRows(options: BenchmarkOptions): Promise<Row[]> {
   const { rounds, milliseconds, workloads, transports = TRANSPORT_NAMES } = options;
   const store = await filledStore();
-  const contenders = [bareStore(store)];
+  const contenders: Contender[] = [{ ...bareStore(store), counts: async () => storeCounts(store) }];
   try {
     for (const name of transports) contenders.push(await (TRANSPORTS[name] ?? fail(`no transport ${name}`))(store));
     return await compare({
@@ -119,7 +132,8 @@ async function withoutWire(store: MemoryStore): Promise<Contender> {
   target.add(0, diskOver(store));
   const adapter = directAdapter(target);
   await absorbAttention(adapter);
-  return adapterDisk("direct", adapter, DISK_SIZE, () => adapter.close());
+  const disk = adapterDisk("direct", adapter, DISK_SIZE, () => adapter.close());
+  return { ...disk, counts: async () => storeCounts(store) };
 }
 
 async function pvscsiInProcess(store: MemoryStore): Promise<Contender> {
@@ -133,16 +147,9 @@ async function pvscsiInProcess(store: MemoryStore): Promise<Contender> {
   });
   await system.start();
   const config = parseMachineConfig(MACHINE, { file: "benchmark" });
-  const { guest } = system.guest(await system.toolstack.create(config));
-  return adapterDisk("pvscsi", guest.hosts[0].adapter, DISK_SIZE, () => system.close());
-}
-
-/** A disk that nobody has scanned still owes its power-on unit attention: TEST UNIT READY takes it. */
-function absorbAttention(adapter: HostAdapter): Promise<void> {
-  const command = new Command();
-  command.cdbLength = 6;
-  return new Promise((resolve) => {
-    command.completed = () => resolve();
-    adapter.queue(command);
-  });
+  const id = await system.toolstack.create(config);
+  const { guest } = system.guest(id);
+  const domains = [0, id].map((domain) => system.hypervisor.find(domain) as HostedDomain);
+  const disk = adapterDisk("pvscsi", guest.hosts[0].adapter, DISK_SIZE, () => system.close());
+  return { ...disk, counts: async () => addCounts(domainCounts(domains), storeCounts(store)) };
 }

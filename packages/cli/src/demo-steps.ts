@@ -156,7 +156,7 @@ async function log(stage: Stage): Promise<string[]> {
 }
 
 async function compare(stage: Stage): Promise<string> {
-  stage.print(await runBenchmark({ workloads: ["4k randread", "256k seqread d8"], rounds: 3, milliseconds: 80 }));
+  stage.print(await runBenchmark({ workloads: ["4k randread", "256k seqread d16"], rounds: 3, milliseconds: 80 }));
   const inside = "direct: a SCSI target without a wire; pvscsi: the same target behind scsifront, ring and scsiback";
   return `${inside}; websocket: the same between two processes; ws: frames as long as its, and nothing else`;
 }

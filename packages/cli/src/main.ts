@@ -2,7 +2,7 @@
 // Knows the command line of pvscsi: which commands there are and what their words mean.
 
 import { basename } from "node:path";
-import { formatComparison, selectWorkloads, WORKLOADS } from "@pvscsi/bench";
+import { formatComparison, formatPlugs, selectWorkloads, WORKLOADS } from "@pvscsi/bench";
 import type { VscsiDialect } from "@pvscsi/config";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { measure, TRANSPORT_NAMES } from "./benchmark.js";
@@ -48,6 +48,7 @@ interface BenchWords {
   readonly workloads: readonly string[];
   readonly rounds: number;
   readonly milliseconds: number;
+  readonly plugs: number;
   readonly json?: true;
   readonly out?: string;
 }
@@ -110,6 +111,7 @@ program
   .option("--workloads <words...>", "those whose names contain a word (default: all)", workloadWord, [])
   .option("--rounds <n>", "rounds that count", wholeNumber, 5)
   .option("--milliseconds <n>", "of each transport in a round", wholeNumber, 300)
+  .option("--plugs <n>", "plugs of a device on each way to tell a guest of it; 0 leaves them out", numberOfPlugs, 20)
   .option("--json", "print the figures as JSON")
   .option("--out <file>", "write the figures to a file as well, as JSON")
   .addHelpText("after", `\nWorkloads: ${WORKLOADS.map(({ name }) => name).join(", ")}`)
@@ -119,7 +121,8 @@ program
     const report = await measure(settings);
     const text = `${JSON.stringify(report, null, 2)}\n`;
     await file?.finish(text);
-    printer.print(json ? text : formatComparison(report.rows));
+    const plugs = report.plugs.length > 0 ? `\n\n${formatPlugs(report.plugs)}` : "";
+    printer.print(json ? text : `${formatComparison(report.rows)}${plugs}`);
   });
 
 program
@@ -235,6 +238,10 @@ function domainNumber(text: string): number {
 function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Expected a whole number above 0.");
   return Number(text);
+}
+
+function numberOfPlugs(text: string): number {
+  return text === "0" ? 0 : wholeNumber(text);
 }
 
 function workloadWord(word: string, before: readonly string[]): readonly string[] {

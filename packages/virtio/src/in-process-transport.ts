@@ -39,6 +39,7 @@ export class InProcessTransport extends DeviceHost implements VirtioTransport {
   readonly memory: Arena;
   readonly #driver: Driver;
   readonly #kicks: readonly Doorbell[];
+  #notified = 0;
 
   constructor({ device, memory, scheduler }: InProcessOptions) {
     const driver = new Driver(scheduler, device.queues);
@@ -52,7 +53,13 @@ export class InProcessTransport extends DeviceHost implements VirtioTransport {
     this.#driver.listener = listener;
   }
 
+  /** Notifications of both ends so far. */
+  get notifications(): number {
+    return this.#notified + this.#driver.interrupted;
+  }
+
   notify(queue: number): void {
+    this.#notified += 1;
     this.#kicks[queue]?.push();
   }
 }
@@ -60,6 +67,7 @@ export class InProcessTransport extends DeviceHost implements VirtioTransport {
 /** The driver as its device knows it: interrupts come soon. */
 class Driver implements TransportListener {
   listener: TransportListener = { interrupt() {}, configChanged() {}, needsReset() {} };
+  interrupted = 0;
   readonly #interrupts: readonly Doorbell[];
   readonly #configChanged: Doorbell;
 
@@ -69,6 +77,7 @@ class Driver implements TransportListener {
   }
 
   interrupt(queue: number): void {
+    this.interrupted += 1;
     this.#interrupts[queue].push();
   }
 

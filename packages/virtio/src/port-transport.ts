@@ -42,6 +42,8 @@ export class PortTransport implements VirtioTransport {
   readonly #end: MessageEnd;
   readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #listener: TransportListener = { interrupt() {}, configChanged() {}, needsReset() {} };
+  /** Notifications of both ends so far. */
+  notifications = 0;
   #id = 0;
   #closed: string | null = null;
 
@@ -95,7 +97,9 @@ export class PortTransport implements VirtioTransport {
   }
 
   notify(queue: number): void {
-    if (this.#closed === null) this.#end.post(queue);
+    if (this.#closed !== null) return;
+    this.notifications += 1;
+    this.#end.post(queue);
   }
 
   /** Ends the way to the device, which is closed with it. */
@@ -114,7 +118,10 @@ export class PortTransport implements VirtioTransport {
   }
 
   #heard(message: DeviceMessage): void {
-    if (typeof message === "number") return this.#listener.interrupt(message);
+    if (typeof message === "number") {
+      this.notifications += 1;
+      return this.#listener.interrupt(message);
+    }
     if (message === CONFIG_CHANGED) return this.#listener.configChanged();
     if ("needsReset" in message) return this.#listener.needsReset(`${message.needsReset}`);
     this.#calls.get(message.id)?.resolve(message.value);

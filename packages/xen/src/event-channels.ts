@@ -110,6 +110,8 @@ export class PortTable implements EventChannels {
   /** No port below this one is free. */
   #lowest = 1;
   #serial = 0;
+  /** Events that this domain has sent. */
+  sent = 0;
 
   constructor(id: DomainId, { scheduler, probes, find, observer, raised, mirrored }: PortTableOptions) {
     this.id = id;
@@ -182,6 +184,7 @@ export class PortTable implements EventChannels {
   notify(port: Port): "EINVAL" | null {
     const channel = this.#channels[port];
     if (channel === undefined) return "EINVAL";
+    this.sent += 1;
     if (this.probes.listening) this.probes.emit("event:notify", channel);
     if (channel.peer === null) this.#observer.unheard(channel);
     else channel.peer.raise();

@@ -65,6 +65,10 @@ export class HostedDomain<Table extends GrantEntries = GrantEntries> {
   readonly #host: Host;
   readonly #memory: GrantedPages;
   readonly #maptrack: Maptrack;
+  /** Grants and mappings given and ended, and copies, that this domain has asked for. */
+  grantOperations = 0;
+  /** Bytes of its granted pages that were copied, here, to or from another process. */
+  copiedBytes = 0;
   #closed = false;
 
   constructor(host: Host, id: DomainId, parts: HostedDomainParts<Table>) {
@@ -101,6 +105,7 @@ export class HostedDomain<Table extends GrantEntries = GrantEntries> {
     if (granter === undefined) return GrantStatus.badDomain;
     const mapping = this.#maptrack.take();
     if (mapping === null) return GrantStatus.noSpace;
+    this.grantOperations += 1;
     const status = granter.pin(this.id, reference, access, "map");
     if (status !== GrantStatus.okay) {
       this.#maptrack.release(mapping);
@@ -120,6 +125,7 @@ export class HostedDomain<Table extends GrantEntries = GrantEntries> {
   }
 
   unmapEntry(mapping: Mapping): void {
+    this.grantOperations += 1;
     mapping.granter?.unpin(mapping.entry as PinnedEntry, mapping.access);
     this.#maptrack.release(mapping);
   }

@@ -77,6 +77,7 @@ export class InProcessDomain extends HostedDomain<GrantTable> implements Domain,
     const reference = this.table.grant(to, page, access);
     if (this.table.entries !== entries) this.#host.replicas.grew(this);
     if (reference < 0) return reference;
+    this.grantOperations += 1;
     this.#keep(reference, page);
     this.#host.replicas.granted(this, reference);
     return reference;
@@ -93,6 +94,7 @@ export class InProcessDomain extends HostedDomain<GrantTable> implements Domain,
   revoke(reference: GrantReference): boolean {
     const revoked = this.table.revoke(reference);
     if (!revoked) return false;
+    this.grantOperations += 1;
     const page = this.#granted[reference];
     if (page !== undefined) {
       this.#granted[reference] = undefined;
@@ -122,6 +124,7 @@ export class InProcessDomain extends HostedDomain<GrantTable> implements Domain,
 
   /** GNTTABOP_copy, one operation: between a grant and own memory (DOMID_SELF), two grants, or own pages. */
   copy(operation: CopyOperation): void {
+    this.grantOperations += 1;
     this.#host.copier.copy(this, operation);
   }
 

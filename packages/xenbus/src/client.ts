@@ -220,7 +220,9 @@ export class XenbusClient implements Replicas, MessageReceiver, ConnectionUser {
       this.late += 1;
       return;
     }
-    if (entry.page.allocated || entry.page.pins > 0) copyBytes(frame, at, entry.page.bytes, offset, length);
+    if (!(entry.page.allocated || entry.page.pins > 0)) return;
+    copyBytes(frame, at, entry.page.bytes, offset, length);
+    owner.copiedBytes += length;
   }
 
   open({ domain, port, serial, remote }: MessageCursors["open"]): void {

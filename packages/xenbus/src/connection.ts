@@ -113,6 +113,7 @@ export class Connection implements OutboxOwner {
     message.offset = offset;
     message.length = length;
     copyBytes(bytes, offset, this.#outbox.bytes, base + RangeMessage.size, length);
+    owner.copiedBytes += length;
   }
 
   open({ owner, port, serial, remote }: PortEnd): void {

@@ -192,6 +192,7 @@ export class HubConnection implements MessageReceiver, ConnectionUser {
     if (entry === undefined || entry.page === null) return;
     const { bytes } = entry.page;
     copyBytes(frame, at, bytes, offset, length);
+    owner.copiedBytes += length;
     const first = this.#hub.shared.at(bytes) as SharedEntry;
     this.#hub.forward(first, owner === this.domain ? null : entry, bytes, offset, length);
   }

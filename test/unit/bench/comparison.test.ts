@@ -114,6 +114,23 @@ describe("a comparison", () => {
     expect(formatComparison([alone, row]).split("\n").at(-1)).to.match(/ 0\.500 \(0\.500\.\.0\.500\) of wire$/);
   });
 
+  it("has what was counted of an operation, and nothing where a contender does not count", async () => {
+    const world = new BenchWorld();
+    const bound = new ScriptedContender("bound", world, { microseconds: 5, completion: "at-once" });
+    const counting = new ScriptedContender("counting", world, { microseconds: 5, completion: "at-once" });
+    const counts = async () => {
+      const operations = counting.offsets.length;
+      return { notifications: operations * 2, grantOperations: null, copiedBytes: operations * 4096 + 7 };
+    };
+    const slots = counting.slots.bind(counting);
+    const outside = { name: "counting", size: counting.size, depth: 8, slots, close: async () => {}, counts };
+    const { instruments } = world;
+    const options = { workloads: [READ], rounds: 3, milliseconds: 20, instruments, random: seededRandom(1) };
+    const [none, row] = await world.done(compare({ contenders: [bound, outside], ...options }));
+    expect([none.notifications, none.grantOperations, none.copiedBytes]).to.deep.equal([null, null, null]);
+    expect([row.notifications, row.grantOperations, row.copiedBytes]).to.deep.equal([2, null, 4096]);
+  });
+
   it("fails when a contender ends by itself, whatever is under way", async () => {
     const world = new BenchWorld();
     const good = new ScriptedContender("good", world, { microseconds: 10, completion: "at-once" });
@@ -137,13 +154,16 @@ describe("a comparison", () => {
       medianMicroseconds: 0.649,
       p99Microseconds: 12,
       processorMicroseconds: 0.8123,
+      notifications: 0.126,
+      grantOperations: null,
+      copiedBytes: 4096,
       ratio: { least: 0.5, median: 1, most: 1.25 },
     };
     expect(formatComparison([row, { ...row, workload: "256k", contender: "pvscsi", perSecond: 99 }])).to.equal(
       [
-        "workload  transport     IOPS  MB/s  p50 us  p99 us  CPU us/IO  ratio to bare copy (min..max)",
-        "4k        bare copy  1234568  5057     0.6    12.0       0.81           1.000 (0.500..1.250)",
-        "256k      pvscsi          99  5057     0.6    12.0       0.81           1.000 (0.500..1.250)",
+        "workload  transport     IOPS  MB/s  p50 us  p99 us  CPU us/IO  notify/IO  grants/IO  copied/IO  ratio to bare copy (min..max)",
+        "4k        bare copy  1234568  5057     0.6    12.0       0.81       0.13          -       4096           1.000 (0.500..1.250)",
+        "256k      pvscsi          99  5057     0.6    12.0       0.81       0.13          -       4096           1.000 (0.500..1.250)",
       ].join("\n"),
     );
   });
@@ -154,8 +174,9 @@ describe("workloads", () => {
     expect(selectWorkloads([])).to.equal(WORKLOADS);
     expect(selectWorkloads(["4k randread", "seqwrite"]).map(({ name }) => name)).to.deep.equal([
       "4k randread d1",
-      "4k randread d15",
-      "256k seqwrite d8",
+      "4k randread d16",
+      "256k seqwrite d1",
+      "256k seqwrite d16",
     ]);
     expect(selectWorkloads(["nothing"])).to.deep.equal([]);
   });

@@ -303,46 +303,64 @@ describe("pvscsi", () => {
 
   it("bench measures what it is asked for, as a table, as JSON and into a file", async () => {
     const quick = ["--rounds", "2", "--milliseconds", "20"];
-    const table = await pvscsi(["bench", ...quick, "--workloads", "4k randread d1"]);
+    const table = await pvscsi(["bench", ...quick, "--plugs", "0", "--workloads", "4k randread d1"]);
     expect(table.status).to.equal(0);
     expect(table.errors).to.equal("");
     const lines = table.output.trimEnd().split("\n");
     expect(lines[0]).to.match(/^workload +transport +IOPS +MB\/s/);
-    expect(lines.slice(1).map((line) => line.slice(0, 27).trim().replace(/ {2,}/, "|"))).to.deep.equal([
+    expect(lines.slice(1).map((line) => line.slice(0, 31).trim().replace(/ {2,}/, "|"))).to.deep.equal([
       "4k randread d1|bare copy",
       "4k randread d1|direct",
       "4k randread d1|pvscsi",
+      "4k randread d1|virtio-scsi",
       "4k randread d1|ws",
       "4k randread d1|websocket",
       "4k randread d1|sab",
       "4k randread d1|worker",
-      "4k randread d15|bare copy",
-      "4k randread d15|direct",
-      "4k randread d15|pvscsi",
-      "4k randread d15|ws",
-      "4k randread d15|websocket",
-      "4k randread d15|sab",
-      "4k randread d15|worker",
+      "4k randread d1|virtio-worker",
+      "4k randread d16|bare copy",
+      "4k randread d16|direct",
+      "4k randread d16|pvscsi",
+      "4k randread d16|virtio-scsi",
+      "4k randread d16|ws",
+      "4k randread d16|websocket",
+      "4k randread d16|sab",
+      "4k randread d16|worker",
+      "4k randread d16|virtio-worker",
     ]);
     const out = folder.path("out.json");
-    const words = ["bench", ...quick, "--workloads", "seqread d8", "--transports", "pvscsi", "--json", "--out", out];
+    const words = ["bench", ...quick, "--plugs", "2", "--workloads", "seqread d16"];
+    words.push("--transports", "pvscsi", "virtio-scsi", "--json", "--out", out);
     const json = await pvscsi(words);
     expect(json.status).to.equal(0);
     const report = JSON.parse(json.output);
-    expect(report).to.include.keys("node", "processor", "processors", "rounds", "milliseconds", "size", "seed", "rows");
+    expect(report).to.include.keys(
+      "node",
+      "processor",
+      "processors",
+      "rounds",
+      "milliseconds",
+      "size",
+      "seed",
+      "rows",
+      "plugs",
+    );
     expect(
       report.rows.map(({ contender, depth }: { contender: string; depth: number }) => [contender, depth]),
     ).to.deep.equal([
-      ["bare copy", 8],
-      ["pvscsi", 8],
+      ["bare copy", 16],
+      ["pvscsi", 15],
+      ["virtio-scsi", 16],
     ]);
     for (const row of report.rows) {
       expect(row).to.have.all.keys(
         ...["workload", "contender", "depth", "operations", "perSecond", "megabytesPerSecond"],
         ...["medianMicroseconds", "p99Microseconds", "processorMicroseconds", "ratio"],
+        ...["notifications", "grantOperations", "copiedBytes"],
       );
       expect(row.operations).to.be.above(0);
       expect(row.ratio.least).to.be.at.most(row.ratio.median).and.at.most(row.ratio.most);
+      expect(row.copiedBytes).to.be.closeTo(256 * 1024, 1);
     }
     expect(readFileSync(out, "utf8")).to.equal(json.output);
   });

@@ -19,6 +19,8 @@ export interface MemoryStoreOptions {
 export class MemoryStore implements GrowableStore {
   readonly features: StoreFeatures;
   resized: (() => void) | null = null;
+  /** Bytes that were read and written. */
+  copiedBytes = 0;
   #size: number;
   /** A page is an object of its own, so that copying one as a whole makes none. */
   readonly #chunks: ((Uint8Array | undefined)[] | undefined)[] = [];
@@ -52,9 +54,11 @@ export class MemoryStore implements GrowableStore {
     }
     switch (operation) {
       case "read":
+        this.copiedBytes += length;
         this.#read(offset, request.places);
         break;
       case "write":
+        this.copiedBytes += length;
         this.#write(offset, request.places);
         break;
       case "discard":
