@@ -22,6 +22,8 @@ export interface CommandRow<Device> {
   readonly command: CommandDescription;
   /** CDB usage data as REPORT SUPPORTED OPERATION CODES gives it: bits that are zero must be zero in a CDB. */
   readonly usage: Uint8Array;
+  /** Bits of byte 1 that may be anything all the same. */
+  readonly ignored: number;
   readonly needs: "nothing" | "medium" | "writable-medium";
   readonly data: "none" | "in" | "out";
   /** Seconds to wait before error recovery, reported with RCTD. */
@@ -33,6 +35,7 @@ export interface RowOptions {
   readonly needs?: CommandRow<never>["needs"];
   readonly data?: CommandRow<never>["data"];
   readonly timeout?: number;
+  readonly ignored?: number;
 }
 
 /** Makes a row; `usage` is the map from byte 1 on, in hex, without the service action. */
@@ -40,12 +43,12 @@ export function row<Device>(
   command: CommandDescription,
   usage: string,
   run: CommandRow<Device>["run"],
-  { needs = "nothing", data = "none", timeout = 30 }: RowOptions = {},
+  { needs = "nothing", data = "none", timeout = 30, ignored = 0 }: RowOptions = {},
 ): CommandRow<Device> {
   const bytes = Uint8Array.from([command.opcode, ...usage.split(" ").map((byte) => Number.parseInt(byte, 16))]);
   assert(bytes.length === command.length, `${command.name}: usage of ${bytes.length} bytes`);
   if (command.serviceAction !== null) bytes[1] |= command.serviceAction;
-  return { command, usage: bytes, needs, data, timeout, run };
+  return { command, usage: bytes, ignored, needs, data, timeout, run };
 }
 
 /** The opcode table of one device. */
@@ -114,8 +117,9 @@ function firstWrongByte(row: CommandRow<never>, cdb: Uint8Array): number {
 }
 
 /** The bits a byte may have: in byte 1 of a usage map the service action stands as its value. */
-function mask(row: CommandRow<never>, index: number): number {
-  return index === 1 && row.command.serviceAction !== null ? row.usage[1] | 0x1f : row.usage[index];
+function mask({ command, usage, ignored }: CommandRow<never>, index: number): number {
+  if (index !== 1) return usage[index];
+  return usage[1] | ignored | (command.serviceAction === null ? 0 : 0x1f);
 }
 
 function highestBit(byte: number): number {

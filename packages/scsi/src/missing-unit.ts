@@ -5,7 +5,7 @@ import { COMMANDS } from "./cdb.js";
 import { CommandTable, check, type DeviceServer, reply, row } from "./device-server.js";
 import type { LogicalUnit } from "./logical-unit.js";
 import { SENSE } from "./sense.js";
-import { reportLuns, requestSense } from "./spc.js";
+import { INQUIRY_OPTIONS, reportLuns, requestSense } from "./spc.js";
 import type { Task } from "./task.js";
 
 /** SPC-4 6.6.2: peripheral qualifier 011b and device type 1Fh. */
@@ -53,6 +53,6 @@ function inquiry(device: MissingUnit, task: Task): void {
 
 const TABLE = new CommandTable<MissingUnit>([
   row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, { data: "in" }),
-  row(COMMANDS.inquiry, "00 00 ff ff 00", inquiry, { data: "in" }),
+  row(COMMANDS.inquiry, "00 00 ff ff 00", inquiry, INQUIRY_OPTIONS),
   row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, { data: "in" }),
 ]);

@@ -4,7 +4,7 @@ import { get16 } from "./big-endian.js";
 import { COMMANDS } from "./cdb.js";
 import { CommandTable, type DeviceServer, reply, row } from "./device-server.js";
 import type { LogicalUnit } from "./logical-unit.js";
-import { reportLuns, requestSense } from "./spc.js";
+import { INQUIRY_OPTIONS, reportLuns, requestSense } from "./spc.js";
 import { Status, type Task } from "./task.js";
 
 /** The number that a nexus is asked for it by: its two bytes of a LUN, C1h 01h. No flat number is it. */
@@ -57,6 +57,6 @@ const IN = { data: "in" } as const;
 const TABLE = new CommandTable<ReportLunsUnit>([
   row(COMMANDS.testUnitReady, "00 00 00 00 00", (_device, task) => task.end(Status.good)),
   row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, IN),
-  row(COMMANDS.inquiry, "00 00 ff ff 00", inquiry, IN),
+  row(COMMANDS.inquiry, "00 00 ff ff 00", inquiry, INQUIRY_OPTIONS),
   row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, IN),
 ]);

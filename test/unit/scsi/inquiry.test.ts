@@ -36,6 +36,17 @@ describe("INQUIRY of a disk", () => {
     expect(inquire("12 00 00 01 00 00", 4096).bytes).to.have.length(96);
   });
 
+  it("does not look at the LUN that SCSI-2 has in byte 1, and at every other bit", () => {
+    expect(inquire("12 e0 00 00 24 00").data).to.equal(inquire("12 00 00 00 24 00").data);
+    expect(inquire("12 61 80 00 ff 00").data).to.equal(inquire("12 01 80 00 ff 00").data);
+    for (const [byte, bit] of [
+      ["02", "c9"],
+      ["10", "cc"],
+    ]) {
+      inquire(`12 ${byte} 00 00 24 00`).checked(SENSE.invalidFieldInCdb, `${bit} 00 01`);
+    }
+  });
+
   it("lists its vital product data pages in ascending order", () => {
     expect(inquire("12 01 00 00 ff 00").data).to.equal("00 00 00 07 00 80 83 86 b0 b1 b2");
   });

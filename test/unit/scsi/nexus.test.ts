@@ -35,6 +35,11 @@ describe("a LUN without a logical unit", () => {
     initiator.send("12 01 00 00 24 00", { lun: 5, room: 36 }).checked(SENSE.invalidFieldInCdb, "c8 00 01");
   });
 
+  it("answers INQUIRY with a LUN in byte 1 as well, as SCSI-2 has it", () => {
+    const answers = ["00", "a0"].map((byte) => initiator.send(`12 ${byte} 00 00 24 00`, { lun: 5, room: 36 }).data);
+    expect(answers[1]).to.equal(answers[0]);
+  });
+
   it("answers REPORT LUNS for the whole target", () => {
     const target = new Target();
     target.add(3, disk());

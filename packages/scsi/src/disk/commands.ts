@@ -2,7 +2,7 @@
 
 import { COMMANDS } from "../cdb.js";
 import { type CommandRow, row } from "../device-server.js";
-import { reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
+import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
 import { readCapacity10, readCapacity16 } from "./capacity.js";
 import type { Disk } from "./disk.js";
 import { inquiry } from "./inquiry.js";
@@ -41,7 +41,7 @@ function primaryRows(): CommandRow<Disk>[] {
   return [
     row(COMMANDS.testUnitReady, "00 00 00 00 00", testUnitReady, { needs: "medium" }),
     row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, IN),
-    row(COMMANDS.inquiry, "01 ff ff ff 00", inquiry, IN),
+    row(COMMANDS.inquiry, "01 ff ff ff 00", inquiry, INQUIRY_OPTIONS),
     row(COMMANDS.modeSense6, "08 ff ff ff 00", modeSense6, IN),
     row(COMMANDS.modeSense10, "18 ff ff 00 00 00 ff ff 00", modeSense10, IN),
     row(COMMANDS.modeSelect6, "10 00 00 ff 00", modeSelect6, OUT),
