@@ -54,6 +54,12 @@ export class Machine {
     return new Error(`${reason} (${what.trim()}): ${errors.trim()} ${lines}`);
   }
 
+  /** Ends QEMU where it stands. */
+  async kill(): Promise<void> {
+    process.kill(this.#qemu.pid, "SIGKILL");
+    await this.#qemu.finished;
+  }
+
   /** Turns the machine off. */
   async end(): Promise<void> {
     await this.#qemu.end();

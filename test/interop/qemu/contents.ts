@@ -42,9 +42,22 @@ export async function sumOfFile(path: string, mebibytes: number): Promise<string
   return hash.digest("hex");
 }
 
-/** Lets fio write at random and read back what it wrote, at a depth of 32, while `meanwhile` is done, shell text. Gives its figures. */
-export async function verifyAtDepth(guest: Guest, disk: string, seconds: number, meanwhile = ":"): Promise<string> {
-  const words = `--filename=${disk} --rw=randwrite --bsrange=4k-64k --size=32m --verify_backlog=${BACKLOG}`;
+export interface Verification {
+  readonly seconds: number;
+  /** Shell text for the meantime. */
+  readonly meanwhile?: string;
+  /** MiB before the 32 that are written. */
+  readonly offset?: number;
+}
+
+/** Lets fio write at random and read back what it wrote, at a depth of 32. Gives its figures. */
+export async function verifyAtDepth(
+  guest: Guest,
+  disk: string,
+  { seconds, meanwhile = ":", offset = 0 }: Verification,
+): Promise<string> {
+  const place = `--filename=${disk} --offset=${offset}m --size=32m`;
+  const words = `${place} --rw=randwrite --bsrange=4k-64k --verify_backlog=${BACKLOG}`;
   const runtime = `--time_based --runtime=${seconds} --output-format=json --output=/tmp/report`;
   const text = `${FIO} ${words} ${runtime} & fio=$!
 { ${meanwhile}; } || { kill $fio; exit 1; }

@@ -29,6 +29,8 @@ export interface DiskServer {
   attach(disk: Disk): Promise<void>;
   detach(place: Place): Promise<void>;
   resize(place: Place, mebibytes: number): Promise<void>;
+  /** What it has open, a line each without numbers of its own; where the server is a process of ours. */
+  open?(): Promise<readonly string[]>;
   /** Ends after the guest; rejects when it does not end in order. Gives what it has said. */
   close(): Promise<string>;
 }

@@ -61,6 +61,8 @@ export class Guest {
   readonly #machine: Machine;
   readonly #commands: LineSocket;
   #number = 0;
+  /** The end of the command before, whatever came of it. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(machine: Machine, commands: LineSocket) {
     this.#machine = machine;
@@ -93,8 +95,15 @@ export class Guest {
     return output;
   }
 
-  /** Runs shell text to its end, whatever its status is. One at a time. */
+  /** Runs shell text to its end, whatever its status is; when the one before has ended. */
   async attempt(text: string, seconds = PATIENCE): Promise<Ended> {
+    const before = this.#last;
+    const ended = before.catch(() => {}).then(() => this.#attempt(text, seconds));
+    this.#last = ended;
+    return await ended;
+  }
+
+  async #attempt(text: string, seconds: number): Promise<Ended> {
     const number = String(++this.#number);
     await this.#tell(number, text);
     const [of, status, output = ""] = (await this.#line(seconds, text)).split(" ");
@@ -106,6 +115,12 @@ export class Guest {
   async reboot(): Promise<void> {
     await this.#tell("reboot", "reboot -f");
     await this.#started();
+  }
+
+  /** Ends the machine in the middle of whatever it does. */
+  async kill(): Promise<void> {
+    await this.#machine.kill();
+    await this.#commands.close();
   }
 
   /** Turns the machine off. */

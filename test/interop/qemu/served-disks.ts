@@ -1,7 +1,7 @@
 // Knows `pvscsi vhost-user`: a server in a process of its own, QEMU's words for it, which are those that it prints, and how its
 // disks come and go by its verbs.
 
-import { writeFile } from "node:fs/promises";
+import { readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { MAIN } from "../../support/repository.js";
 import type { Child } from "../children.js";
@@ -17,7 +17,7 @@ const FAILING = new Map([
   ],
   [
     "WriteSame10.UnmapUntilEnd",
-    "gives 0xFF with UNMAP and wants zeros; with LBPRZ what is not zeros is written (SBC-3 4.7.3.4)",
+    "gives 0xFF with UNMAP and wants zeros; with LBPRZ what is not zeros is written (SBC-3 5.40)",
   ],
 ]);
 
@@ -67,6 +67,15 @@ class ServedDisks implements DiskServer {
 
   async resize(place: Place, mebibytes: number): Promise<void> {
     await this.#ask("resize", textOf(place), `${mebibytes}MiB`);
+  }
+
+  /** Its descriptors, and what it has mapped of guests' memory. */
+  async open(): Promise<readonly string[]> {
+    const folder = `/proc/${this.#server.pid}`;
+    const names = await readdir(`${folder}/fd`);
+    const links = await Promise.all(names.map((name) => readlink(`${folder}/fd/${name}`).catch(() => "")));
+    const maps = (await readFile(`${folder}/maps`, "utf8")).split("\n").filter((line) => line.includes("memfd:"));
+    return [...links.map((link) => link.replace(/:\[\d+\]/, "")), ...maps.map(() => "guest memory")].sort();
   }
 
   async close(): Promise<string> {

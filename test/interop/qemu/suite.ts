@@ -5,11 +5,13 @@ import { expect } from "chai";
 import type { KernelKind } from "../linux/debian.js";
 import { reasonOf, type Suite, type SuiteContext } from "../suite.js";
 import { startFromDisk, writeBootSector } from "./bios.js";
+import { clock } from "./clock.js";
 import { copy, noticeSpoiled, sumOfFile, sumOnDisk, verifyAtDepth } from "./contents.js";
 import { type Disk, type DiskServer, type DiskServerKind, textOf } from "./disks.js";
 import { makeFile } from "./files.js";
 import { Guest } from "./guest.js";
 import { appeared, type GuestDisk, LSSCSI, numberOf, resized, untilSo, vanished } from "./guest-disk.js";
+import { judgeTogether, leave } from "./guests.js";
 import { type Images, PACKAGES, prepareImages } from "./images.js";
 import { runLibiscsi } from "./libiscsi.js";
 import { GOLDEN_DISK, missingIn } from "./messages.js";
@@ -55,7 +57,9 @@ export const qemuFullSuite: Suite = {
   budgetSeconds: 900,
   run: async (context) => {
     const images = await judge(context, servedDisks, "generic");
-    if (images !== null) await judgeSpeed(context, servedDisks, images);
+    if (images === null) return;
+    await judgeTogether(context, servedDisks, images);
+    await judgeSpeed(context, servedDisks, images);
   },
 };
 
@@ -97,6 +101,7 @@ async function judgeLife(context: SuiteContext, kind: DiskServerKind, images: Im
   const seed = { ...GOLDEN_DISK, file: await makeFile(context, GOLDEN_DISK.mebibytes) };
   const work = { target: 1, lun: 1, mebibytes: DISK_SIZE, file: await makeFile(context, DISK_SIZE) };
   const server = await kind.start(context, [seed], QUEUES);
+  const before = await server.open?.();
   const stands: Stand[] = [];
   await context.check("Linux' virtio_scsi attaches its disk", async () => {
     const guest = await Guest.boot(context, images, { processors: 2, words: server.words });
@@ -108,6 +113,8 @@ async function judgeLife(context: SuiteContext, kind: DiskServerKind, images: Im
     await judgeDisks(stands[0], seed, work);
     await stands[0].guest.end();
     await judgeNextGuest(stands[0], seed);
+    if (before !== undefined)
+      await context.check("the server holds nothing of its guests", () => leave(server, before));
   }
   await context.check("what served it ends in order", () => server.close());
 }
@@ -127,11 +134,11 @@ async function judgeDisks(stand: Stand, seed: Disk, work: Disk & { file: string 
   await context.check(`${COPIED} MiB written are read again and are in the file`, () => copyThrough(guest, disk, work));
   await context.check("a bit turned over in the file is noticed", () => noticeSpoiled(guest, disk, work.file));
   await context.check(`fio at depth 32 for ${WORK} s, every block's MD5 verified`, () =>
-    verifyAtDepth(guest, disk, WORK),
+    verifyAtDepth(guest, disk, { seconds: WORK }),
   );
   await context.check("the same while the disk is reset three times", () => {
     const reset = `sleep 1; sg_reset --device ${generic}`;
-    return verifyAtDepth(guest, disk, WORK, [reset, reset, reset].join(" && "));
+    return verifyAtDepth(guest, disk, { seconds: WORK, meanwhile: [reset, reset, reset].join(" && ") });
   });
   await context.check("both request queues are used from two processors", async () => {
     const counts = await useQueues(guest, disk, QUEUES);
@@ -267,10 +274,4 @@ async function startBios(context: SuiteContext, kind: DiskServerKind): Promise<s
   const word = await startFromDisk(context, server.words);
   await server.close();
   return word;
-}
-
-/** Milliseconds since now. */
-function clock(): () => number {
-  const begin = performance.now();
-  return () => Math.round(performance.now() - begin);
 }
