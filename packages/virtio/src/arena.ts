@@ -11,18 +11,16 @@ const BASE = 0x10_0000;
 
 export class Arena implements GuestMemory {
   readonly base: number;
+  readonly buffer: ArrayBufferLike;
   readonly #bytes: Uint8Array;
   readonly #free: Uint8Array[] = [];
   #next = 0;
 
   /** Over `buffer`, which begins at address `base`, a multiple of the page size. */
   constructor(buffer: ArrayBufferLike, base = BASE) {
+    this.buffer = buffer;
     this.#bytes = new Uint8Array(buffer);
     this.base = base;
-  }
-
-  get buffer(): ArrayBufferLike {
-    return this.#bytes.buffer;
   }
 
   places(address: number, length: number, places: Places): boolean {
@@ -34,7 +32,7 @@ export class Arena implements GuestMemory {
 
   /** The address of byte `offset` of bytes that lie in this memory. */
   addressOf(bytes: Uint8Array, offset = 0): number {
-    if (bytes.buffer !== this.#bytes.buffer) fail("bytes of another memory than the driver's");
+    if (bytes.buffer !== this.buffer) fail("bytes of another memory than the driver's");
     return this.base + bytes.byteOffset + offset;
   }
 

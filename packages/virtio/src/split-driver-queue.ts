@@ -37,8 +37,9 @@ export class SplitDriverQueue {
   readonly #eventIndex: boolean;
   readonly #inOrder: boolean;
   readonly #direct: DescriptorCursor;
-  /** One for each head, where indirect ones are used. */
+  /** One for each head, where indirect ones are used, and the address of each. */
   readonly #tables: readonly DescriptorCursor[];
+  readonly #tableAddresses: readonly number[];
   readonly #longest: number;
   /** Free descriptors, each the index of the next; and by head, how many its chain has. */
   readonly #nextFree: Uint16Array;
@@ -84,6 +85,7 @@ export class SplitDriverQueue {
       { length: table === 0 ? 0 : size },
       (_, head) => new Descriptor(tables.subarray(head * table, (head + 1) * table)),
     );
+    this.#tableAddresses = this.#tables.map(({ bytes }) => memory.addressOf(bytes));
     this.#nextFree = Uint16Array.from({ length: size }, (_, index) => index + 1);
     this.#lengths = new Uint16Array(size);
     this.#writable = new Float64Array(size);
@@ -162,7 +164,7 @@ export class SplitDriverQueue {
     const count = readable.count + writable.count;
     for (let i = 0; i < count; i++) this.#describe(table.at(i * Descriptor.size), readable, writable, i, i + 1);
     const descriptor = this.#direct.at(head * Descriptor.size);
-    setAddress(descriptor, this.#memory.addressOf(table.bytes));
+    setAddress(descriptor, this.#tableAddresses[head]);
     descriptor.len = count * Descriptor.size;
     descriptor.flags = DescriptorFlag.indirect;
     this.#firstFree = this.#nextFree[head];
