@@ -35,10 +35,14 @@ export class SplitDeviceQueue {
   /** By head, a ChainState. */
   readonly #states: Uint8Array;
   readonly #direct: DescriptorCursor;
-  /** An indirect table is copied once, and followed in the copy. */
-  readonly #table: Uint8Array;
-  readonly #indirect: DescriptorCursor;
+  /** An indirect table is followed where it lies; one that lies in several pieces is joined first. */
+  #indirect: DescriptorCursor;
+  readonly #joined: DescriptorCursor;
   readonly #tablePlaces = new Places();
+  #tableAddress = 0;
+  #tableLength = 0;
+  /** Descriptors that the chain which is followed may still have. */
+  #left = 0;
   #next: number;
   #used: number;
   #published: number;
@@ -53,8 +57,8 @@ export class SplitDeviceQueue {
     this.#states = new Uint8Array(size);
     this.#order = features.inOrder ? new UsedOrder(this.#states) : null;
     this.#direct = new Descriptor(areas.descriptors);
-    this.#table = new Uint8Array(size * Descriptor.size);
-    this.#indirect = new Descriptor(this.#table);
+    this.#joined = new Descriptor(new Uint8Array(size * Descriptor.size));
+    this.#indirect = this.#joined;
     this.#next = base & 0xffff;
     this.#used = this.#published = this.#ring.usedIndex;
     // Whoever served the ring before may have ended while it asked for no notifications.
@@ -144,33 +148,48 @@ export class SplitDeviceQueue {
 
   /** Direct descriptors, of which the last may point at a table of more (2.7.5.3). */
   #follow(chain: Chain): void {
-    const table = this.#followTable(this.#direct, chain.head, this.#ring.size, this.#ring.size, chain);
-    if (table === null) return;
-    const { address, length, left } = table;
+    this.#left = this.#ring.size;
+    if (!this.#followTable(this.#direct, 0, chain.head, this.#ring.size, chain)) return;
+    const length = this.#tableLength;
     const entries = length / Descriptor.size;
     if (!Number.isInteger(entries) || entries === 0) throw new ProtocolError(`an indirect table of ${length} bytes`);
     if (entries > this.#ring.size) throw new ProtocolError(`an indirect table of ${entries} descriptors`);
-    this.#tablePlaces.clear();
-    if (!this.#memory.places(address, length, this.#tablePlaces)) throw outside("an indirect table", address, length);
-    this.#tablePlaces.read(length === this.#table.length ? this.#table : this.#table.subarray(0, length));
-    if (this.#followTable(this.#indirect, 0, entries, left, chain) !== null) {
+    const places = this.#tablePlaces;
+    places.clear();
+    if (!this.#memory.places(this.#tableAddress, length, places)) {
+      throw outside("an indirect table", this.#tableAddress, length);
+    }
+    const whole = places.count === 1;
+    const table = whole ? this.#tableIn(places.page(0)) : this.#joined;
+    if (!whole) places.read(table.bytes);
+    if (this.#followTable(table, whole ? places.offset(0) : 0, 0, entries, chain)) {
       throw new ProtocolError("an indirect descriptor in an indirect table");
     }
   }
 
-  /** Follows one table for at most `left` descriptors; returns the indirect descriptor that ends it, or null. */
-  #followTable(table: DescriptorCursor, first: number, entries: number, left: number, chain: Chain): Indirect | null {
-    let index = first;
-    for (let budget = left; budget > 0; budget--) {
+  /** Most tables lie in the same page as the one before, which is large. */
+  #tableIn(page: Uint8Array): DescriptorCursor {
+    if (this.#indirect.bytes !== page) this.#indirect = new Descriptor(page);
+    return this.#indirect;
+  }
+
+  /**
+   * Follows the table of so many entries that begins at byte `base`; says whether an indirect descriptor ended it, whose
+   * table's address and length are kept. Each descriptor is read once, as the driver may change it at any time.
+   */
+  #followTable(table: DescriptorCursor, base: number, first: number, entries: number, chain: Chain): boolean {
+    for (let index = first; this.#left > 0; this.#left--) {
       if (index >= entries) throw new ProtocolError(`descriptor ${index} of ${entries}`);
-      const { addrHigh, addrLow, len, flags, next } = table.at(index * Descriptor.size);
+      const { addrHigh, addrLow, len, flags, next } = table.at(base + index * Descriptor.size);
       const address = addrHigh >= UNSAFE ? NOWHERE : addrHigh * 2 ** 32 + addrLow;
       if ((flags & DescriptorFlag.indirect) !== 0) {
         if ((flags & DescriptorFlag.next) !== 0) throw new ProtocolError("an indirect descriptor with a next one");
-        return { address, length: len, left: budget };
+        this.#tableAddress = address;
+        this.#tableLength = len;
+        return true;
       }
       this.#append(chain, address, len, (flags & DescriptorFlag.write) !== 0);
-      if ((flags & DescriptorFlag.next) === 0) return null;
+      if ((flags & DescriptorFlag.next) === 0) return false;
       index = next;
     }
     throw new ProtocolError(`a chain of more than ${this.#ring.size} descriptors`);
@@ -185,12 +204,6 @@ export class SplitDeviceQueue {
     }
     if (chain.readable.length + chain.writable.length > MOST_BYTES) throw new ProtocolError("a chain above 4 GiB");
   }
-}
-
-interface Indirect {
-  readonly address: number;
-  readonly length: number;
-  readonly left: number;
 }
 
 function outside(what: string, address: number, length: number): ProtocolError {

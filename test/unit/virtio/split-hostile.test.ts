@@ -228,6 +228,26 @@ describe("a split virtqueue's device end and hostile drivers", () => {
     driver.refused(chain, "a descriptor outside");
   });
 
+  it("H7: follows a table that lies in several pieces, as one", () => {
+    const seen = (memory: GuestMemory): GuestMemory => ({
+      places(address, length, places) {
+        let found = true;
+        for (let at = 0; at < length; at += 5) {
+          found = memory.places(address + at, Math.min(5, length - at), places) && found;
+        }
+        return found;
+      },
+    });
+    const driver = new RawDriver({ size: Q, seen });
+    const table = driver.table(driver.buffer(3), driver.buffer(6, WRITE), driver.buffer(4, WRITE));
+    driver.chain(0, table);
+    driver.chain(1, { ...table, length: 16 });
+    const chain = new Chain();
+    expect(driver.device.take(chain)).to.equal(true);
+    expect([chain.readable.length, chain.writable.length]).to.deep.equal([3, 10]);
+    driver.refused(chain, "descriptor 1 of 1");
+  });
+
   it("H8: takes descriptors of no bytes anywhere, wherever they point, and goes on behind them", () => {
     const driver = new RawDriver({ size: Q });
     const nowhere = { address: 0xffff_ffff_ffff_ffffn, length: 0 };
