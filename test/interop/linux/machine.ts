@@ -54,6 +54,16 @@ export class Machine {
     return new Error(`${reason} (${what.trim()}): ${errors.trim()} ${lines}`);
   }
 
+  /** Stops QEMU while something is done. */
+  async standStill(work: () => Promise<void>): Promise<void> {
+    process.kill(this.#qemu.pid, "SIGSTOP");
+    try {
+      await work();
+    } finally {
+      process.kill(this.#qemu.pid, "SIGCONT");
+    }
+  }
+
   /** Ends QEMU where it stands. */
   async kill(): Promise<void> {
     process.kill(this.#qemu.pid, "SIGKILL");

@@ -117,6 +117,11 @@ export class Guest {
     await this.#started();
   }
 
+  /** Stops the machine while something is done. */
+  async standStill(work: () => Promise<void>): Promise<void> {
+    await this.#machine.standStill(work);
+  }
+
   /** Ends the machine in the middle of whatever it does. */
   async kill(): Promise<void> {
     await this.#machine.kill();

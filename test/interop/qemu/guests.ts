@@ -4,6 +4,7 @@
 import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import type { SuiteContext } from "../suite.js";
+import { clock } from "./clock.js";
 import { copy, sumOfFile, verifyAtDepth } from "./contents.js";
 import type { Disk, DiskServer, DiskServerKind } from "./disks.js";
 import { makeFile } from "./files.js";
@@ -19,6 +20,7 @@ const SECONDS = 8;
 /** Milliseconds of work before a guest is killed. */
 const LOADED = 3000;
 const COPIED = 16;
+const STARTS = 10;
 /** Milliseconds for a server to have noticed that a guest has gone. */
 const PATIENCE = 5000;
 
@@ -64,6 +66,25 @@ export async function judgeTogether(context: SuiteContext, kind: DiskServerKind,
   await second.end();
   await context.check("the server holds nothing of any of them", () => leave(server, before));
   await context.check("it ends in order", () => server.close());
+}
+
+/** Guests one after the other: what goes wrong at the start of a ring goes wrong once in many. */
+export async function judgeStarts(context: SuiteContext, kind: DiskServerKind, images: Images): Promise<void> {
+  const disk: Disk = { target: 0, lun: 0, mebibytes: DISK_SIZE };
+  const server = await kind.start(context, [disk], 1);
+  const before = (await server.open?.()) ?? [];
+  await context.check(`${STARTS} guests one after the other have their disk`, async () => {
+    const times: number[] = [];
+    for (let start = 0; start < STARTS; start++) {
+      const since = clock();
+      const guest = await Guest.boot(context, images, { memory: MEMORY, words: server.words });
+      await copy(guest, (await appeared(guest, disk)).disk, COPIED);
+      await guest.end();
+      times.push(since());
+    }
+    return `${Math.min(...times)} to ${Math.max(...times)} ms each; ${await leave(server, before)}`;
+  });
+  await context.check("what served them ends in order", () => server.close());
 }
 
 /** Waits until a server has open what it had before. */

@@ -11,9 +11,10 @@ import { type Disk, type DiskServer, type DiskServerKind, textOf } from "./disks
 import { makeFile } from "./files.js";
 import { Guest } from "./guest.js";
 import { appeared, type GuestDisk, LSSCSI, numberOf, resized, untilSo, vanished } from "./guest-disk.js";
-import { judgeTogether, leave } from "./guests.js";
+import { judgeStarts, judgeTogether, leave } from "./guests.js";
 import { type Images, PACKAGES, prepareImages } from "./images.js";
 import { runLibiscsi } from "./libiscsi.js";
+import { judgeLostEvents } from "./lost-events.js";
 import { GOLDEN_DISK, missingIn } from "./messages.js";
 import { ownDisks } from "./own-disks.js";
 import { useQueues } from "./queues.js";
@@ -59,6 +60,8 @@ export const qemuFullSuite: Suite = {
     const images = await judge(context, servedDisks, "generic");
     if (images === null) return;
     await judgeTogether(context, servedDisks, images);
+    await judgeLostEvents(context, servedDisks, images);
+    await judgeStarts(context, servedDisks, images);
     await judgeSpeed(context, servedDisks, images);
   },
 };
