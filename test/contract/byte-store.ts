@@ -262,6 +262,14 @@ class StoreUser {
 
   async close(): Promise<void> {
     await this.settle();
-    await this.#opened.store.close();
+    let closed = false;
+    const closing = this.#opened.store.close().finally(() => {
+      closed = true;
+    });
+    while (!closed) {
+      this.#opened.pump?.();
+      await setImmediate();
+    }
+    await closing;
   }
 }

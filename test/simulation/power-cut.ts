@@ -44,7 +44,8 @@ export async function cutPower(seed: number, lying?: VolatileOptions["lying"]): 
     await system.start();
     const text = "name = 'domU'\nmemory = 16\nvscsi = [ '0:0:0:0,0:0:0:0' ]\n";
     const { guest } = system.guest(await system.toolstack.create(parseMachineConfig(text, { file: "domU.cfg" })));
-    const disk = guest.disk("sda");
+    const device = guest.device("sda");
+    const disk = device && guest.diskOf(device);
     if (disk === undefined) throw new Error("the guest has no sda");
     if (seed % 2 === 0) disk.parameters = { ...disk.parameters, forceUnitAccess: false };
     const view = guest.store(disk);

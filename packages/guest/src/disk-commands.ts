@@ -43,16 +43,19 @@ export function pieceLength(request: BlockRequest, disk: DiskParameters, limits:
       return Math.min(left, disk.maximumWriteSame * disk.blockSize || limits.bytes);
     case "read":
     case "write":
-      return Math.min(left, transferPiece(request, disk, limits));
+      return Math.min(left, transferPiece(request, disk.blockSize, limits));
     default:
       return never(operation);
   }
 }
 
-/** Data in foreign memory goes through whole pages; pieces of adapter pages may be short, and their number counts. */
-function transferPiece(
+/**
+ * Bytes one transfer can do. Data in foreign memory goes through whole pages; pieces of adapter pages may be short, and
+ * their number counts.
+ */
+export function transferPiece(
   { places, issued, adapterPages }: BlockRequest,
-  disk: DiskParameters,
+  blockSize: number,
   limits: TransferLimits,
 ): number {
   if (!adapterPages) return limits.bytes;
@@ -64,7 +67,7 @@ function transferPiece(
     length += places.size(index++);
   }
   length = Math.min(length, limits.bytes);
-  const whole = length - (length % disk.blockSize);
+  const whole = length - (length % blockSize);
   assert(whole > 0, `${limits.segments} pieces are less than a block`);
   return whole;
 }

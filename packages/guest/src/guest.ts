@@ -2,6 +2,7 @@
 
 import {
   type AdapterEvent,
+  type BlockAdapter,
   type ByteStore,
   COMMANDS,
   type DecodedSense,
@@ -11,6 +12,7 @@ import {
 } from "@pvscsi/scsi";
 import { type Clock, never, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
 import type { BlockDevice } from "./block-device.js";
+import { adapterCommands, type CommandPath, deviceCommands } from "./command-path.js";
 import type { ScsiDevice } from "./device.js";
 import { Disk } from "./disk.js";
 import { FLUSH_PATIENCE } from "./disk-commands.js";
@@ -20,6 +22,8 @@ import { type ScanRange, ScsiHost } from "./host.js";
 import { ask } from "./inquiry.js";
 import { KernelLog } from "./kernel-log.js";
 import { LowestFree } from "./naming.js";
+import type { PlainDisk } from "./plain-disk.js";
+import { PlainDisks } from "./plain-disks.js";
 import { FailureReport } from "./report.js";
 import { isGone } from "./scan.js";
 
@@ -51,6 +55,7 @@ export class Guest {
   readonly #genericNumbers = new LowestFree();
   readonly #diskNumberOf = new Map<Disk, number>();
   readonly #hosts: ScsiHost[] = [];
+  readonly #plain: PlainDisks;
 
   constructor({ clock, scheduler, probes = nullProbes, name, timeout = 30_000 }: GuestOptions) {
     this.name = name;
@@ -59,6 +64,7 @@ export class Guest {
     this.#timeout = timeout;
     this.log = new KernelLog(clock, probes);
     this.#report = new FailureReport(this.log, clock);
+    this.#plain = new PlainDisks(this.log, this.#report);
   }
 
   /** In the order of their numbers. */
@@ -98,6 +104,16 @@ export class Guest {
     this.#hostNumbers.giveBack(host.hostNumber);
   }
 
+  /** Takes a disk that is no SCSI device. */
+  attachBlock(adapter: BlockAdapter): PlainDisk {
+    return this.#plain.attach(adapter);
+  }
+
+  /** Parts from such a disk, its cache written back, and closes its adapter. */
+  detachBlock(disk: PlainDisk): Promise<void> {
+    return this.#plain.detach(disk);
+  }
+
   /** Looks for devices; resolves when the new ones are attached. */
   scan(host: ScsiHost, range: ScanRange = {}): Promise<void> {
     return host.scan(range);
@@ -118,10 +134,21 @@ export class Guest {
     return this.devices.find((device) => `sg${device.generic}` === short || this.diskOf(device)?.name === short);
   }
 
-  /** The disk called `/dev/sda` or `sda`. */
-  disk(name: string): Disk | undefined {
+  /** The disk called `/dev/sda` or `sda`, or `vda`. */
+  disk(name: string): BlockDevice | undefined {
     const short = name.replace(/^\/dev\//, "");
-    return this.devices.map((device) => this.diskOf(device)).find((disk) => disk?.name === short);
+    const disks = this.devices.map((device) => this.diskOf(device));
+    return disks.find((disk) => disk?.name === short) ?? this.#plain.find(short);
+  }
+
+  /** Where SG_IO goes for the device of that name; null when it takes no SCSI commands, undefined when there is none. */
+  commandPath(name: string): CommandPath | null | undefined {
+    const device = this.device(name);
+    const host = device && this.hostOf(device);
+    if (device !== undefined && host !== undefined) return deviceCommands(host.queue, device);
+    const plain = this.#plain.find(name.replace(/^\/dev\//, ""));
+    if (plain === undefined) return undefined;
+    return plain.adapter.passesCommands ? adapterCommands(plain.adapter) : null;
   }
 
   diskOf(device: ScsiDevice): Disk | undefined {

@@ -1,6 +1,7 @@
 export type { BlockDevice, BlockParameters } from "./block-device.js";
 export * from "./block-request.js";
 export * from "./block-status.js";
+export type { CommandPath } from "./command-path.js";
 export * from "./device.js";
 export * from "./disk.js";
 export * from "./disk-parameters.js";
@@ -9,7 +10,8 @@ export * from "./guest.js";
 export * from "./host.js";
 export * from "./kernel-log.js";
 export * from "./naming.js";
-export * from "./pass-through.js";
+export { type Outcome, type PassThroughOptions, passThrough } from "./pass-through.js";
+export { PlainDisk } from "./plain-disk.js";
 export * from "./size-text.js";
 export * from "./tools/commands.js";
 export * from "./tools/dd-text.js";

@@ -1,6 +1,6 @@
 // Knows how one command is passed through to a device and its answer awaited: for probing, and for sg_raw.
 
-import { type DataDirection, type DecodedSense, HostByte, Status } from "@pvscsi/scsi";
+import { type Command, type DataDirection, type DecodedSense, HostByte, Status } from "@pvscsi/scsi";
 import type { BlockStatus } from "./block-status.js";
 import type { ScsiDevice } from "./device.js";
 import { senseOf } from "./disposition.js";
@@ -92,24 +92,28 @@ class PassedCommand implements RequestOwner, Waiter {
   }
 
   finished(request: Request, _failure: BlockStatus | null): void {
-    const { command } = request;
-    const received = Math.max(0, (this.#options.receive ?? 0) - command.residual);
-    const data = new Uint8Array(command.hostByte === HostByte.ok ? received : 0);
-    command.data.read(data);
-    const outcome: Outcome = {
-      hostByte: command.hostByte,
-      status: command.status,
-      sense: senseOf(command),
-      senseData: command.sense.slice(0, command.senseLength),
-      data,
-      good: command.hostByte === HostByte.ok && command.status === Status.good,
-    };
+    const outcome = outcomeOf(request.command, this.#options.receive ?? 0);
     this.#queue.giveBack(request);
     this.#resolve(outcome);
   }
 }
 
-function directionOf(receive: number, send: number): DataDirection {
+/** What became of a command that had room for `receive` bytes. */
+export function outcomeOf(command: Command, receive: number): Outcome {
+  const received = Math.max(0, receive - command.residual);
+  const data = new Uint8Array(command.hostByte === HostByte.ok ? received : 0);
+  command.data.read(data);
+  return {
+    hostByte: command.hostByte,
+    status: command.status,
+    sense: senseOf(command),
+    senseData: command.sense.slice(0, command.senseLength),
+    data,
+    good: command.hostByte === HostByte.ok && command.status === Status.good,
+  };
+}
+
+export function directionOf(receive: number, send: number): DataDirection {
   if (receive > 0) return "from-device";
   return send > 0 ? "to-device" : "none";
 }

@@ -93,7 +93,8 @@ export class Stand {
   }
 
   disk(name = "sda"): Disk {
-    const disk = this.guest.disk(name);
+    const device = this.guest.device(name);
+    const disk = device && this.guest.diskOf(device);
     if (disk === undefined) throw new Error(`no ${name}`);
     return disk;
   }

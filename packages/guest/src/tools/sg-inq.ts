@@ -1,14 +1,14 @@
 // Knows sg_inq: standard INQUIRY data and the common pages, as sg_inq 1.46 prints them. Pages are in vpd-text.ts.
 
 import { HostByte } from "@pvscsi/scsi";
-import type { ScsiDevice } from "../device.js";
-import type { ScsiHost } from "../host.js";
+import type { CommandPath } from "../command-path.js";
 import { inquiryCdb, readInquiry } from "../inquiry.js";
 import { PageHeader, padded } from "../layouts.js";
 import { longTypeName } from "../linux-words.js";
-import { type Outcome, passThrough } from "../pass-through.js";
+import type { Outcome } from "../pass-through.js";
 import { readNumber } from "./numbers.js";
 import { type OptionRow, optionUsage, parseOptions } from "./options.js";
+import { NO_SG_IO, openCommands } from "./sg-device.js";
 import { EXIT, exitStatus, exitText, transportLines } from "./sg-status.js";
 import { print, type Tool, type ToolResult } from "./tool.js";
 import { findPage, pageLines, serialNumber } from "./vpd-text.js";
@@ -34,12 +34,12 @@ export const sgInq: Tool = {
     if (page === undefined) return usageError("Bad page code value after '--page' option");
     if (rest.length !== 1)
       return usageError(rest.length === 0 ? "No DEVICE argument given" : "Unexpected extra argument");
-    const device = guest.device(rest[0]);
-    const host = device && guest.hostOf(device);
-    if (device === undefined || host === undefined) {
-      return print([`sg_inq: error opening file: ${rest[0]}: No such file or directory`], EXIT.noSuchDevice);
-    }
-    return page === null ? standard(host, device, values.has("only")) : showPage(host, device, page);
+    const path = openCommands(guest, rest[0], {
+      absent: `sg_inq: error opening file: ${rest[0]}`,
+      noCommands: noCommands(rest[0], page),
+    });
+    if ("output" in path) return path;
+    return page === null ? standard(path, values.has("only")) : showPage(path, page);
   },
 };
 
@@ -54,8 +54,14 @@ function readPage(word: string | undefined): number | null | undefined {
   return code === null || code > 0xff ? undefined : code;
 }
 
-function inquire({ queue }: ScsiHost, device: ScsiDevice, page: number | null, length: number): Promise<Outcome> {
-  return passThrough(queue, device, inquiryCdb(page, length), { receive: length, timeout: TIMEOUT });
+/** A disk without SG_IO is not asked for ATA's IDENTIFY here either. */
+function noCommands(name: string, page: number | null): string[] {
+  if (page !== null) return [`sg_inq failed: ${NO_SG_IO}`];
+  return [`Both SCSI INQUIRY and fetching ATA information failed on ${name}`];
+}
+
+function inquire(path: CommandPath, page: number | null, length: number): Promise<Outcome> {
+  return path.send(inquiryCdb(page, length), { receive: length, timeout: TIMEOUT });
 }
 
 function failure(outcome: Outcome, invalidField: string): ToolResult {
@@ -71,12 +77,12 @@ function failure(outcome: Outcome, invalidField: string): ToolResult {
 /** A page that is not in the list of pages is not asked for. */
 const NOT_LISTED = ["    inquiry: Numerical argument out of domain", "sg_inq failed: Numerical argument out of domain"];
 
-async function showPage(host: ScsiHost, device: ScsiDevice, page: number): Promise<ToolResult> {
-  const list = await inquire(host, device, 0x00, PAGE_LENGTH);
+async function showPage(path: CommandPath, page: number): Promise<ToolResult> {
+  const list = await inquire(path, 0x00, PAGE_LENGTH);
   if (list.good && !list.data.subarray(PageHeader.size).includes(page)) {
     return print(NOT_LISTED, EXIT.outOfDomain);
   }
-  const outcome = page === 0x00 ? list : await inquire(host, device, page, PAGE_LENGTH);
+  const outcome = page === 0x00 ? list : await inquire(path, page, PAGE_LENGTH);
   if (!outcome.good) return failure(outcome, "    inquiry: field in cdb illegal (page not supported)");
   const { data } = outcome;
   if (data.length < PageHeader.size || data[1] !== page) {
@@ -86,22 +92,22 @@ async function showPage(host: ScsiHost, device: ScsiDevice, page: number): Promi
   return print(pageLines(page, data.subarray(0, PageHeader.size + length)));
 }
 
-async function standard(host: ScsiHost, device: ScsiDevice, only: boolean): Promise<ToolResult> {
-  let outcome = await inquire(host, device, null, STANDARD);
+async function standard(path: CommandPath, only: boolean): Promise<ToolResult> {
+  let outcome = await inquire(path, null, STANDARD);
   if (!outcome.good) return failure(outcome, "");
   const length = (outcome.data[4] ?? 0) + 5;
-  if (length > STANDARD) outcome = await inquire(host, device, null, Math.min(length, PAGE_LENGTH));
+  if (length > STANDARD) outcome = await inquire(path, null, Math.min(length, PAGE_LENGTH));
   if (!outcome.good) return failure(outcome, "");
   const lines = standardLines(padded(outcome.data, STANDARD), length);
-  const serial = only ? null : await readSerial(host, device);
+  const serial = only ? null : await readSerial(path);
   if (serial !== null) lines.push(` Unit serial number: ${serial}`);
   return print(lines);
 }
 
-async function readSerial(host: ScsiHost, device: ScsiDevice): Promise<string | null> {
-  const list = await inquire(host, device, 0x00, PAGE_LENGTH);
+async function readSerial(path: CommandPath): Promise<string | null> {
+  const list = await inquire(path, 0x00, PAGE_LENGTH);
   if (!list.good || !list.data.subarray(PageHeader.size).includes(0x80)) return null;
-  const { good, data } = await inquire(host, device, 0x80, PAGE_LENGTH);
+  const { good, data } = await inquire(path, 0x80, PAGE_LENGTH);
   const serial = good && data.length > PageHeader.size ? serialNumber(data) : "";
   return serial === "" ? null : serial;
 }

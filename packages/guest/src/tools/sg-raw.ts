@@ -1,10 +1,11 @@
 // Knows sg_raw: any CDB to any device, and the answer as sg_raw 1.46 prints it.
 
 import { HostByte, MAX_CDB, SenseKey, Status } from "@pvscsi/scsi";
-import { type Outcome, passThrough } from "../pass-through.js";
+import type { Outcome } from "../pass-through.js";
 import { sgHexDump } from "./hex.js";
 import { readNumber } from "./numbers.js";
 import { type OptionRow, optionUsage, parseOptions } from "./options.js";
+import { NO_SG_IO, openCommands } from "./sg-device.js";
 import { EXIT, exitStatus, senseLines, sgStatusName, transportLines } from "./sg-status.js";
 import { print, type Tool, type ToolContext, type ToolResult } from "./tool.js";
 
@@ -25,19 +26,18 @@ export const sgRaw: Tool = {
   async run(context, words) {
     const plan = readPlan(words);
     if (typeof plan === "string") return print([plan, `Usage: sg_raw ${USAGE}`], EXIT.syntax);
-    const device = context.guest.device(plan.device);
-    const host = device && context.guest.hostOf(device);
-    if (device === undefined || host === undefined) {
-      return print([`${plan.device}: No such file or directory`], EXIT.noSuchDevice);
-    }
-    const { limits } = host.adapter;
-    if (Math.max(plan.receive, plan.send) > limits.maxTransfer || plan.cdb.length > limits.maxCdb) {
+    const path = openCommands(context.guest, plan.device, {
+      absent: plan.device,
+      noCommands: [`do_scsi_pt: ${NO_SG_IO}`],
+    });
+    if ("output" in path) return path;
+    if (Math.max(plan.receive, plan.send) > path.maxTransfer || plan.cdb.length > path.maxCdb) {
       return print(["do_scsi_pt: Invalid argument"], EXIT.other);
     }
     const send = plan.send > 0 ? await readInput(context, plan) : new Uint8Array(0);
     if (typeof send === "string") return print([send], EXIT.other);
     const { receive, timeout } = plan;
-    return report(await passThrough(host.queue, device, plan.cdb, { receive, send, timeout }), plan);
+    return report(await path.send(plan.cdb, { receive, send, timeout }), plan);
   },
 };
 

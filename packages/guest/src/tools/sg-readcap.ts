@@ -2,8 +2,9 @@
 
 import { COMMANDS } from "@pvscsi/scsi";
 import { Capacity10, Capacity16, padded, RangeCdb10, ReadCapacity16Cdb } from "../layouts.js";
-import { type Outcome, passThrough } from "../pass-through.js";
+import type { Outcome } from "../pass-through.js";
 import { type OptionRow, optionUsage, parseOptions } from "./options.js";
+import { NO_SG_IO, openCommands } from "./sg-device.js";
 import { EXIT, exitStatus, exitText } from "./sg-status.js";
 import { print, type Tool, type ToolResult } from "./tool.js";
 
@@ -19,13 +20,12 @@ export const sgReadcap: Tool = {
       const text = typeof parsed === "string" ? parsed : "No DEVICE argument given";
       return print([text, `Usage: sg_readcap ${USAGE}`], EXIT.syntax);
     }
-    const device = guest.device(parsed.rest[0]);
-    const host = device && guest.hostOf(device);
-    if (device === undefined || host === undefined) {
-      return print([`open error: ${parsed.rest[0]}: No such file or directory`], EXIT.noSuchDevice);
-    }
-    const send = (cdb: Uint8Array, receive: number): Promise<Outcome> =>
-      passThrough(host.queue, device, cdb, { receive, timeout: 60_000 });
+    const path = openCommands(guest, parsed.rest[0], {
+      absent: `open error: ${parsed.rest[0]}`,
+      noCommands: [`READ CAPACITY (10) failed: ${NO_SG_IO}`, `sg_readcap failed: ${NO_SG_IO}`],
+    });
+    if ("output" in path) return path;
+    const send = (cdb: Uint8Array, receive: number): Promise<Outcome> => path.send(cdb, { receive, timeout: 60_000 });
     const short = parsed.values.has("long") ? null : await send(shortCdb(), Capacity10.size);
     if (short !== null) {
       if (!short.good) return failure(10, short);
