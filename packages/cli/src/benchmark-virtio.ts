@@ -31,7 +31,7 @@ export interface VirtioAddress {
 /** Driver and device in this thread. */
 export async function virtioInProcess(store: MemoryStore): Promise<Contender> {
   const scheduler = nodeScheduler();
-  const memory = new Arena(new SharedArrayBuffer(MEMORY));
+  const memory = new Arena(new ArrayBuffer(MEMORY));
   const transport = new InProcessTransport({ device: deviceOver(store), memory, scheduler });
   const adapter = await VirtioScsiAdapter.probe({ transport, scheduler });
   const disk = await diskOf("virtio-scsi", adapter, () => adapter.close());
