@@ -9,6 +9,7 @@ import { judgeContents, judgeNotice } from "./verification.js";
 /** Seconds that fio runs on each disk. */
 const THIN_SECONDS = 60;
 const FILE_SECONDS = 20;
+const VIRTIO_SECONDS = 20;
 
 export const fioSuite: Suite = {
   name: "fio",
@@ -22,6 +23,7 @@ export const fioSuite: Suite = {
 async function judge(context: SuiteContext): Promise<void> {
   await judgeThin(context);
   await judgeFile(context);
+  await judgeVirtio(context);
 }
 
 /** A thin disk over memory: all that can be judged. */
@@ -40,4 +42,12 @@ async function judgeFile(context: SuiteContext): Promise<void> {
   await judgeImages(context, disk);
   await judgeContents(context, disk, FILE_SECONDS);
   await context.check("nothing is left behind of the disk in a file", () => disk.finish());
+}
+
+/** The same target and the same guest with virtio-scsi between them. */
+async function judgeVirtio(context: SuiteContext): Promise<void> {
+  const disk = await serveDisk(context, "virtio");
+  await judgeImages(context, disk);
+  await judgeContents(context, disk, VIRTIO_SECONDS);
+  await context.check("nothing is left behind of the disk on virtio-scsi", () => disk.finish());
 }

@@ -11,6 +11,7 @@ import {
   VirtioScsiDevice,
 } from "@pvscsi/virtio";
 import { expect } from "chai";
+import { byteStoreContract, STORE_SIZE } from "../../contract/byte-store.js";
 import { HoldingUnit } from "../../support/scsi-devices.js";
 import { diskOptions, MIB, pattern, Stand, submit, turn } from "./stand.js";
 
@@ -39,6 +40,14 @@ async function bus({ features, requestQueues = 1 }: { features?: bigint; request
   await stand.pass(20);
   return { stand, targets, device, adapter };
 }
+
+byteStoreContract("a guest's disk on virtio-scsi", async () => {
+  const { stand, targets } = await bus({ requestQueues: 2 });
+  const store = new MemoryStore(STORE_SIZE, { writeBack: true });
+  targets.at(0).add(1, disk("0002", store));
+  await stand.pass(20);
+  return { store: stand.guest.store(stand.disk("sdb")), pump: () => void stand.time.step() };
+});
 
 describe("a guest on virtio-scsi", () => {
   it("finds its disk at the beginning, and prints what Linux prints", async () => {
