@@ -3,7 +3,6 @@
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Native } from "@pvscsi/native";
 import { MESSAGES, type MessageName, ProtocolFeature } from "@pvscsi/vhost-user";
 import { Feature } from "@pvscsi/virtio";
 import { seededRandom } from "@pvscsi/wire";
@@ -14,14 +13,13 @@ import {
   GUEST_ADDRESS,
   MEMORY,
   memoryTable,
-  openFiles,
   type RegionWords,
   state,
   USER_ADDRESS,
   u64,
   until,
 } from "./front-end.js";
-import { INQUIRY, nativeOrNull, run, VhostWorld } from "./world.js";
+import { eachWithServer, INQUIRY, run, VhostWorld } from "./world.js";
 
 /** Makes another round with `PVSCSI_SEED=n npm test`. */
 const SEED = Number(process.env.PVSCSI_SEED ?? 1);
@@ -32,23 +30,7 @@ const NOTHING = new Uint8Array(0);
 
 describe("a vhost-user server and its peers", () => {
   const folder = temporaryFolder();
-  let native: Native;
-  let world: VhostWorld;
-  let before = 0;
-
-  before_(async (skip) => {
-    const loaded = await nativeOrNull();
-    if (loaded === null) return skip();
-    native = loaded;
-  });
-  beforeEach(() => {
-    before = openFiles();
-    world = new VhostWorld(native, folder.path("socket"));
-  });
-  afterEach(async () => {
-    await world.end();
-    expect(await until(() => openFiles() <= before), `${openFiles()} files are open, ${before} were`).to.equal(true);
-  });
+  const shared = eachWithServer();
 
   const region = (change: object): RegionWords => ({
     guest: GUEST_ADDRESS,
@@ -126,18 +108,18 @@ describe("a vhost-user server and its peers", () => {
   ];
   for (const [what, reason, send] of hostile) {
     it(`parts from a front end that sends ${what}, and from no other`, async () => {
-      const good = await world.running();
-      const bad = world.connect();
+      const good = await shared.world.running();
+      const bad = shared.world.connect();
       send(bad);
       expect(await bad.isEnded()).to.equal(true);
-      expect(await until(() => world.server.connections === 1)).to.equal(true);
-      expect(world.news.filter((line) => line.startsWith("broken")).join()).to.match(reason);
+      expect(await until(() => shared.world.server.connections === 1)).to.equal(true);
+      expect(shared.world.news.filter((line) => line.startsWith("broken")).join()).to.match(reason);
       expect((await run(good, INQUIRY, 36)).status).to.equal(0);
     });
   }
 
   it("tells a front end that asks for it that a message is not supported", async () => {
-    const front = world.connect();
+    const front = shared.world.connect();
     await front.negotiate();
     front.sendRaw(31, 9, 0, NOTHING);
     expect([...(await front.reply()).payload]).to.deep.equal([1, 0, 0, 0, 0, 0, 0, 0]);
@@ -145,35 +127,35 @@ describe("a vhost-user server and its peers", () => {
   });
 
   it("has room for so many front ends, and no more", async () => {
-    await world.end();
-    world = new VhostWorld(native, folder.path("socket"), { connections: 2 });
-    const fronts = [world.connect(), world.connect()];
+    await shared.world.end();
+    shared.world = new VhostWorld(shared.native, shared.path, { connections: 2 });
+    const fronts = [shared.world.connect(), shared.world.connect()];
     for (const front of fronts) await front.value("getQueueNum");
-    expect(await world.connect().isEnded()).to.equal(true);
+    expect(await shared.world.connect().isEnded()).to.equal(true);
     fronts[0].connection.close();
-    expect(await until(() => world.server.connections === 1)).to.equal(true);
-    expect(await world.connect().value("getQueueNum")).to.equal(3n);
+    expect(await until(() => shared.world.server.connections === 1)).to.equal(true);
+    expect(await shared.world.connect().value("getQueueNum")).to.equal(3n);
   });
 
   it("takes over a socket that nobody listens at, and none that somebody does, nor a file", async () => {
-    const path = folder.path("socket");
-    expect(() => new VhostWorld(native, path)).to.throw("EADDRINUSE");
+    const path = shared.path;
+    expect(() => new VhostWorld(shared.native, path)).to.throw("EADDRINUSE");
     const deserted = folder.path("deserted");
     leaveSocket(deserted);
-    await new VhostWorld(native, deserted).end();
+    await new VhostWorld(shared.native, deserted).end();
     const file = folder.path("file");
     writeFileSync(file, "mine");
-    expect(() => new VhostWorld(native, file)).to.throw("EADDRINUSE");
+    expect(() => new VhostWorld(shared.native, file)).to.throw("EADDRINUSE");
     expect(readFileSync(file, "utf8")).to.equal("mine");
   });
 
   it(`survives ${HISTORIES} front ends that say anything (seed ${SEED})`, async function () {
     this.timeout(60_000);
-    const good = await world.running();
+    const good = await shared.world.running();
     const random = seededRandom(SEED, "vhost-user");
     const names = Object.keys(MESSAGES) as MessageName[];
     for (let history = 0; history < HISTORIES; history++) {
-      const bad = world.connect();
+      const bad = shared.world.connect();
       if (random.chance(0.5)) {
         await bad.negotiate(undefined, ProtocolFeature.replyAcknowledge);
         await bad.setMemory();
@@ -185,7 +167,7 @@ describe("a vhost-user server and its peers", () => {
       }
       bad.connection.close();
     }
-    expect(await until(() => world.server.connections === 1)).to.equal(true);
+    expect(await until(() => shared.world.server.connections === 1)).to.equal(true);
     expect((await run(good, INQUIRY, 36)).status).to.equal(0);
 
     function sendAnything(front: FrontEnd, name: MessageName): void {
@@ -207,7 +189,7 @@ describe("a vhost-user server and its peers", () => {
     function scribble(front: FrontEnd): void {
       const { bytes } = front.memory;
       for (let i = 0; i < 64; i++) bytes[random.below(32 * 1024)] = random.below(256);
-      native.events.signal(front.kicks[2]);
+      shared.native.events.signal(front.kicks[2]);
     }
   });
 });
@@ -222,10 +204,3 @@ function leaveSocket(path: string): void {
 }
 
 const SIZES = { none: 0, value: 8, state: 8, address: 40, memory: 40, config: 16 } as const;
-
-/** `before` that may leave all tests of its suite out. */
-function before_(body: (skip: () => void) => Promise<void>): void {
-  before(async function () {
-    await body(() => this.skip());
-  });
-}

@@ -1,36 +1,17 @@
 // Judges a vhost-user session message by message: what QEMU's protocol text says of each, and what QEMU does with them.
 
 import { ftruncateSync } from "node:fs";
-import type { Native } from "@pvscsi/native";
 import { F_PROTOCOL_FEATURES, ProtocolFeature } from "@pvscsi/vhost-user";
 import { CommandResponse, Feature, Used } from "@pvscsi/virtio";
 import { expect } from "chai";
-import { temporaryFolder } from "../../support/temporary-folder.js";
-import { type FrontEnd, GUEST_ADDRESS, MEMORY, openFiles, state, USER_ADDRESS, u64, until } from "./front-end.js";
-import { INQUIRY, nativeOrNull, run, submit, VhostWorld } from "./world.js";
+import { type FrontEnd, GUEST_ADDRESS, MEMORY, state, USER_ADDRESS, u64, until } from "./front-end.js";
+import { eachWithServer, INQUIRY, run, submit, VhostWorld } from "./world.js";
 
 describe("a vhost-user session", () => {
-  const folder = temporaryFolder();
-  let native: Native;
-  let world: VhostWorld;
-  let before = 0;
-
-  before_(async (skip) => {
-    const loaded = await nativeOrNull();
-    if (loaded === null) return skip();
-    native = loaded;
-  });
-  beforeEach(() => {
-    before = openFiles();
-    world = new VhostWorld(native, folder.path("socket"));
-  });
-  afterEach(async () => {
-    await world.end();
-    expect(await until(() => openFiles() <= before), `${openFiles()} files are open, ${before} were`).to.equal(true);
-  });
+  const shared = eachWithServer();
 
   it("offers the device's features and its own, and as many rings as the device has", async () => {
-    const front = world.connect();
+    const front = shared.world.connect();
     const features = await front.value("getFeatures");
     expect(features & F_PROTOCOL_FEATURES).to.equal(F_PROTOCOL_FEATURES);
     expect(features & Feature.version1).to.equal(Feature.version1);
@@ -44,15 +25,15 @@ describe("a vhost-user session", () => {
     ["as Linux drives it", Feature.version1 | Feature.eventIndex | Feature.indirectDescriptors],
   ] as const) {
     it(`serves a ring ${name}, and calls`, async () => {
-      const front = await world.running(features);
+      const front = await shared.world.running(features);
       const { response, status, data } = await run(front, INQUIRY, 36);
       expect([response, status, Buffer.from(data.subarray(8, 14)).toString()]).to.deep.equal([0, 0, "PVSCSI"]);
-      expect(await until(() => native.events.drain(front.calls[2]))).to.equal(true);
+      expect(await until(() => shared.native.events.drain(front.calls[2]))).to.equal(true);
     });
   }
 
   it("does nothing with a ring before it is enabled, where the protocol has features", async () => {
-    const front = world.connect();
+    const front = shared.world.connect();
     await front.negotiate();
     await front.setMemory();
     front.queues[2] = front.newQueue();
@@ -61,13 +42,13 @@ describe("a vhost-user session", () => {
     front.sendEvents(2);
     submit(front, INQUIRY, 36);
     await front.value("getQueueNum");
-    expect(world.news.filter((line) => line.startsWith("start"))).to.deep.equal([]);
+    expect(shared.world.news.filter((line) => line.startsWith("start"))).to.deep.equal([]);
     front.send("setVringEnable", state(2, 1));
     expect(await until(() => front.queues[2].take(new Used()))).to.equal(true);
   });
 
   it("serves a ring at once where the protocol has no features", async () => {
-    const front = world.connect();
+    const front = shared.world.connect();
     front.send("setFeatures", u64(Feature.version1));
     front.send("setMemoryTable", ...tableOf(front));
     front.queues[2] = front.newQueue();
@@ -78,13 +59,13 @@ describe("a vhost-user session", () => {
   });
 
   it("stops a ring when what is under way has ended, says where, and goes on from there", async () => {
-    const front = await world.running();
+    const front = await shared.world.running();
     await run(front, [0], 0, 1);
     submit(front, [0], 0, 1);
-    expect(await until(() => world.holding.held.length === 1)).to.equal(true);
+    expect(await until(() => shared.world.holding.held.length === 1)).to.equal(true);
     front.send("getVringBase", state(2, 0));
     expect(await until(() => front.hasReply, 50)).to.equal(false);
-    world.holding.end();
+    shared.world.holding.end();
     const reply = await front.reply();
     expect([...new Uint32Array(reply.payload.buffer)]).to.deep.equal([2, 2]);
     expect(front.queues[2].take(new Used())).to.equal(true);
@@ -94,7 +75,7 @@ describe("a vhost-user session", () => {
   });
 
   it("serves the next driver of the same guest from the beginning", async () => {
-    const front = await world.running();
+    const front = await shared.world.running();
     await run(front, INQUIRY, 36);
     for (const index of [0, 1, 2]) {
       front.send("setVringEnable", state(index, 0));
@@ -114,53 +95,53 @@ describe("a vhost-user session", () => {
   });
 
   it("calls at once on a new call descriptor of a ring that runs: an earlier call may have gone to the old one", async () => {
-    const front = await world.running();
-    native.events.drain(front.calls[2]);
+    const front = await shared.world.running();
+    shared.native.events.drain(front.calls[2]);
     front.send("setVringCall", u64(2n), [front.calls[2]]);
-    expect(await until(() => native.events.drain(front.calls[2]))).to.equal(true);
+    expect(await until(() => shared.native.events.drain(front.calls[2]))).to.equal(true);
   });
 
   it("looks at a ring when it starts, whatever kick was lost", async () => {
-    const front = world.connect();
+    const front = shared.world.connect();
     await front.negotiate();
     await front.setMemory();
     front.queues[2] = front.newQueue();
-    for (const list of [front.kicks, front.calls]) list[2] = native.events.create();
+    for (const list of [front.kicks, front.calls]) list[2] = shared.native.events.create();
     submit(front, INQUIRY, 36);
-    native.events.drain(front.kicks[2]);
+    shared.native.events.drain(front.kicks[2]);
     front.startRing(2);
     expect(await until(() => front.queues[2].take(new Used()))).to.equal(true);
   });
 
   it("starts a ring when its memory comes, and tells by its error event where that is not all there", async () => {
-    const front = world.connect();
+    const front = shared.world.connect();
     await front.negotiate();
     for (const index of [0, 1, 2]) front.startRing(index);
     await front.value("getQueueNum");
-    expect(world.news.filter((line) => line.startsWith("start"))).to.deep.equal([]);
+    expect(shared.world.news.filter((line) => line.startsWith("start"))).to.deep.equal([]);
     expect(await front.setMemory()).to.equal(0n);
     expect((await run(front, INQUIRY, 36)).status).to.equal(0);
     expect(await front.setMemory([{ ...front.wholeMemory, user: USER_ADDRESS + MEMORY }])).to.equal(0n);
-    expect(await until(() => native.events.drain(front.errors[2]))).to.equal(true);
-    expect(world.news.at(-1)).to.equal("failed 2 the descriptors area is not in memory");
+    expect(await until(() => shared.native.events.drain(front.errors[2]))).to.equal(true);
+    expect(shared.world.news.at(-1)).to.equal("failed 2 the descriptors area is not in memory");
     expect(await front.setMemory()).to.equal(0n);
     expect((await run(front, INQUIRY, 36)).status).to.equal(0);
   });
 
   it("goes on in a new memory table while rings run", async () => {
-    const front = await world.running();
+    const front = await shared.world.running();
     await run(front, INQUIRY, 36);
     expect(await front.setMemory()).to.equal(0n);
     expect((await run(front, INQUIRY, 36)).status).to.equal(0);
   });
 
   it("reaches memory in several regions and above 4 GiB, in pieces across windows", async () => {
-    const front = world.connect();
+    const front = shared.world.connect();
     await front.negotiate();
-    const large = native.newMemory("large", 0);
+    const large = shared.native.newMemory("large", 0);
     const GIB = 2 ** 30;
     ftruncateSync(large, 6 * GIB);
-    const high = native.mapFile(large, 5 * GIB - 4096, 8192);
+    const high = shared.native.mapFile(large, 5 * GIB - 4096, 8192);
     high.bytes.fill(0xee);
     const above = { guest: 4 * GIB, size: 6 * GIB, user: USER_ADDRESS + 2 ** 40, offset: 0, descriptor: large };
     expect(await front.setMemory([front.wholeMemory, above])).to.equal(0n);
@@ -178,11 +159,11 @@ describe("a vhost-user session", () => {
     expect(await until(() => high.bytes[4096] !== 0xee)).to.equal(true);
     expect(Buffer.from(high.bytes.subarray(4096 - 18 + 8, 4096 - 18 + 14)).toString()).to.equal("PVSCSI");
     high.release();
-    native.close(large);
+    shared.native.close(large);
   });
 
   it("tells by the error event of a ring that cannot be one, and of one that is broken", async () => {
-    const front = await world.running();
+    const front = await shared.world.running();
     front.queues[1] = front.newQueue();
     front.send("setVringEnable", state(1, 0));
     front.send("getVringBase", state(1, 0));
@@ -190,19 +171,19 @@ describe("a vhost-user session", () => {
     front.send("setVringAddress", front.addresses(1, 8));
     front.sendEvents(1);
     front.send("setVringEnable", state(1, 1));
-    expect(await until(() => native.events.drain(front.errors[1]))).to.equal(true);
+    expect(await until(() => shared.native.events.drain(front.errors[1]))).to.equal(true);
     submitHead(front, 9999);
-    expect(await until(() => native.events.drain(front.errors[2]))).to.equal(true);
-    expect(world.news.filter((line) => line.startsWith("failed"))).to.deep.equal([
+    expect(await until(() => shared.native.events.drain(front.errors[2]))).to.equal(true);
+    expect(shared.world.news.filter((line) => line.startsWith("failed"))).to.deep.equal([
       "failed 1 the descriptors area is not aligned to 16 bytes",
       "failed 2 head 9999 in a ring of 16",
     ]);
   });
 
   it("answers for the configuration where that is offered", async () => {
-    await world.end();
-    world = new VhostWorld(native, folder.path("socket"), { offersConfig: true });
-    const front = world.connect();
+    await shared.world.end();
+    shared.world = new VhostWorld(shared.native, shared.path, { offersConfig: true });
+    const front = shared.world.connect();
     expect((await front.value("getProtocolFeatures")) & ProtocolFeature.config).to.equal(ProtocolFeature.config);
     const range = (offset: number, size: number, data = size): Uint8Array => {
       const bytes = new Uint8Array(12 + data);
@@ -222,13 +203,13 @@ describe("a vhost-user session", () => {
   });
 
   it("ends what is under way when its front end goes, and gives everything back", async () => {
-    const front = await world.running();
+    const front = await shared.world.running();
     await run(front, [0], 0, 1);
     submit(front, [0], 0, 1);
-    expect(await until(() => world.holding.held.length === 1)).to.equal(true);
+    expect(await until(() => shared.world.holding.held.length === 1)).to.equal(true);
     front.connection.close();
-    expect(await until(() => world.server.connections === 0)).to.equal(true);
-    expect(world.holding.held).to.deep.equal([]);
+    expect(await until(() => shared.world.server.connections === 0)).to.equal(true);
+    expect(shared.world.holding.held).to.deep.equal([]);
   });
 });
 
@@ -246,11 +227,4 @@ function tableOf(front: FrontEnd): [Uint8Array, number[]] {
   new Uint32Array(bytes.buffer, 0, 1)[0] = 1;
   new BigUint64Array(bytes.buffer, 8).set([GUEST_ADDRESS, MEMORY, USER_ADDRESS, 0].map(BigInt));
   return [bytes, [front.file]];
-}
-
-/** `before` that may leave all tests of its suite out. */
-function before_(body: (skip: () => void) => Promise<void>): void {
-  before(async function () {
-    await body(() => this.skip());
-  });
 }

@@ -5,9 +5,11 @@ import { MemoryStore } from "@pvscsi/scsi";
 import { serveVhostUser, type VhostUserOptions, type VhostUserServer } from "@pvscsi/vhost-user";
 import { CommandResponse, TargetTable, Used, VirtioScsiDevice, writeRequestLun } from "@pvscsi/virtio";
 import { Places, ProbeHub } from "@pvscsi/wire";
+import { expect } from "chai";
 import { realScheduler } from "../../support/node-platform.js";
 import { HoldingUnit, memoryDisk } from "../../support/scsi-devices.js";
-import { FrontEnd, until } from "./front-end.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+import { FrontEnd, openFiles, until } from "./front-end.js";
 
 /** Null where koffi is missing: the tests are left out there. */
 export async function nativeOrNull(): Promise<Native | null> {
@@ -104,3 +106,32 @@ export async function run(front: FrontEnd, cdb: readonly number[], length = 0, l
 }
 
 export const INQUIRY = [0x12, 0, 0, 0, 36, 0];
+
+/** What the tests of a suite share. */
+export interface Shared {
+  native: Native;
+  /** Made anew for each test, at `path`. */
+  world: VhostWorld;
+  path: string;
+}
+
+/** To be called in a suite: each test has a server, after which no file is open that was not before. */
+export function eachWithServer(): Shared {
+  const folder = temporaryFolder();
+  const shared = {} as Shared;
+  let opened = 0;
+  before(async function () {
+    const native = await nativeOrNull();
+    if (native === null) return this.skip();
+    Object.assign(shared, { native, path: folder.path("socket") });
+  });
+  beforeEach(() => {
+    opened = openFiles();
+    shared.world = new VhostWorld(shared.native, shared.path);
+  });
+  afterEach(async () => {
+    await shared.world.end();
+    expect(await until(() => openFiles() <= opened), `${openFiles()} files are open, ${opened} were`).to.equal(true);
+  });
+  return shared;
+}

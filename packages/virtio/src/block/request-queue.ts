@@ -1,10 +1,11 @@
 // Knows a request queue of virtio-blk: takes requests, has the store do them, answers (virtio 1.3, 5.2.6).
 
 import { type ByteStore, type Nexus, Status, type StoreOperation, type StoreRequest, type Task } from "@pvscsi/scsi";
-import { Pool, type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
+import { type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
 import { BLOCK_SECTOR, BlockRange, BlockRequestHeader, BlockResult, BlockType, RANGE_UNMAP } from "../abi/block.js";
 import { Feature } from "../abi/features.js";
 import type { DeviceRing } from "../device.js";
+import { ExchangePool } from "../exchange-pool.js";
 import { type QueueHandler, QueueServer } from "../queue-server.js";
 import type { SplitDeviceQueue } from "../split-device-queue.js";
 import type { BlockLimits } from "./config-space.js";
@@ -32,7 +33,7 @@ const STATUS = 1;
 export class BlockRequestQueue implements QueueHandler {
   readonly #parts: BlockQueueParts;
   readonly #server: QueueServer;
-  readonly #exchanges: Pool<BlockExchange>;
+  readonly #exchanges: ExchangePool<BlockExchange>;
   readonly #underWay: BlockExchange[] = [];
   readonly #status = new Uint8Array(STATUS);
   /** Bytes that a request may have. */
@@ -43,13 +44,27 @@ export class BlockRequestQueue implements QueueHandler {
   readonly #taskEnded = (task: Task): void => this.#commandEnded(task.context as BlockExchange);
   #tag = 0;
 
+  /** Without a header nobody knows what is asked, without a status byte nobody could be told: as QEMU has it. */
+  readonly #parse = (exchange: BlockExchange): void => {
+    const { readable, writable } = exchange.chain;
+    const out = readable.length - BlockRequestHeader.size;
+    const room = writable.length - STATUS;
+    if (out < 0 || room < 0)
+      throw new ProtocolError(`a virtio-blk request of ${readable.length} and ${writable.length} bytes`);
+    if (Math.max(out, room) > this.#most)
+      throw new ProtocolError(`a virtio-blk request with ${Math.max(out, room)} bytes of data`);
+    exchange.readHeader();
+    if (out > 0) exchange.data.select(readable, BlockRequestHeader.size, out);
+    else exchange.data.select(writable, 0, room);
+  };
+
   /** Throws ProtocolError where the ring's areas cannot be those of a ring. */
   constructor(parts: BlockQueueParts) {
     this.#parts = parts;
     const { ring, features, limits, scheduler, store } = parts;
     this.#most = limits.segments * limits.segmentSize;
     this.#writeThrough = (features & Feature.blockFlush) === 0n && store.features.writeBack;
-    this.#exchanges = new Pool(() => this.#newExchange());
+    this.#exchanges = new ExchangePool(() => this.#newExchange());
     this.#server = new QueueServer({ ring, features, scheduler, handler: this });
   }
 
@@ -67,32 +82,11 @@ export class BlockRequestQueue implements QueueHandler {
   }
 
   takeOne(queue: SplitDeviceQueue): boolean {
-    const exchange = this.#exchanges.take();
-    let taken = false;
-    try {
-      taken = queue.take(exchange.chain) && this.#parse(exchange);
-    } finally {
-      if (!taken) this.#exchanges.giveBack(exchange);
-    }
-    if (!taken) return false;
+    const exchange = this.#exchanges.takeFrom(queue, this.#parse);
+    if (exchange === null) return false;
     exchange.index = this.#underWay.length;
     this.#underWay.push(exchange);
     this.#start(exchange);
-    return true;
-  }
-
-  /** Without a header nobody knows what is asked, without a status byte nobody could be told: as QEMU has it. */
-  #parse(exchange: BlockExchange): true {
-    const { readable, writable } = exchange.chain;
-    const out = readable.length - BlockRequestHeader.size;
-    const room = writable.length - STATUS;
-    if (out < 0 || room < 0)
-      throw new ProtocolError(`a virtio-blk request of ${readable.length} and ${writable.length} bytes`);
-    if (Math.max(out, room) > this.#most)
-      throw new ProtocolError(`a virtio-blk request with ${Math.max(out, room)} bytes of data`);
-    exchange.readHeader();
-    if (out > 0) exchange.data.select(readable, BlockRequestHeader.size, out);
-    else exchange.data.select(writable, 0, room);
     return true;
   }
 

@@ -2,7 +2,7 @@
 // which there are none here.
 
 import type { ManagementResponse, Nexus } from "@pvscsi/scsi";
-import { Pool, type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
+import { type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
 import {
   ControlType,
   ManagementRequestBytes,
@@ -13,6 +13,7 @@ import {
 } from "../abi/scsi.js";
 import { Chain } from "../chain.js";
 import type { DeviceRing } from "../device.js";
+import { ExchangePool } from "../exchange-pool.js";
 import { type QueueHandler, QueueServer } from "../queue-server.js";
 import type { SplitDeviceQueue } from "../split-device-queue.js";
 import type { Exchange } from "./exchange.js";
@@ -53,7 +54,7 @@ const RESPONSES: { readonly [Said in ManagementResponse]: number } = {
 export class ControlQueue implements QueueHandler {
   readonly #parts: ControlQueueParts;
   readonly #server: QueueServer;
-  readonly #exchanges = new Pool(() => new ControlExchange());
+  readonly #exchanges = new ExchangePool(() => new ControlExchange());
 
   /** Throws ProtocolError where the ring's areas cannot be those of a ring. */
   constructor(parts: ControlQueueParts) {
@@ -71,26 +72,9 @@ export class ControlQueue implements QueueHandler {
   }
 
   takeOne(queue: SplitDeviceQueue): boolean {
-    const exchange = this.#exchanges.take();
-    let taken = false;
-    try {
-      taken = queue.take(exchange.chain) && this.#parse(exchange);
-    } finally {
-      if (!taken) this.#exchanges.giveBack(exchange);
-    }
-    if (taken) this.#start(exchange);
-    return taken;
-  }
-
-  /** All types begin with their number. */
-  #parse({ chain: { readable, writable }, bytes, management }: ControlExchange): true {
-    bytes.fill(0);
-    readable.read(bytes);
-    const form = FORMS[management.type];
-    if (readable.length < TYPE_SIZE || (form !== undefined && !form.fits(readable.length, writable.length))) {
-      throw new ProtocolError(`a control request of type ${management.type} with ${readable.length} bytes`);
-    }
-    return true;
+    const exchange = this.#exchanges.takeFrom(queue, parse);
+    if (exchange !== null) this.#start(exchange);
+    return exchange !== null;
   }
 
   #start(exchange: ControlExchange): void {
@@ -198,3 +182,13 @@ const FORMS: { readonly [type: number]: ControlForm | undefined } = {
   [ControlType.notificationQuery]: form(NotificationRequest, NotificationResponse.size),
   [ControlType.notificationSubscribe]: form(NotificationRequest, NotificationResponse.size),
 };
+
+/** All types begin with their number. */
+function parse({ chain: { readable, writable }, bytes, management }: ControlExchange): void {
+  bytes.fill(0);
+  readable.read(bytes);
+  const form = FORMS[management.type];
+  if (readable.length < TYPE_SIZE || (form !== undefined && !form.fits(readable.length, writable.length))) {
+    throw new ProtocolError(`a control request of type ${management.type} with ${readable.length} bytes`);
+  }
+}

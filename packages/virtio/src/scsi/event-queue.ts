@@ -1,8 +1,7 @@
 // Knows the event queue of virtio-scsi (virtio 1.3, 5.6.6.3). Nothing is kept for a driver that has no buffer there: it
 // is told that it has missed something, with the next event or as soon as it brings a buffer.
 
-import type { Probes } from "@pvscsi/wire";
-import { ProtocolError } from "@pvscsi/wire";
+import { type Probes, ProtocolError } from "@pvscsi/wire";
 import { ringFeatures } from "../abi/features.js";
 import { EVENTS_MISSED, EventType, ScsiEvent } from "../abi/scsi.js";
 import { Chain } from "../chain.js";

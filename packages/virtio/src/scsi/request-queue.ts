@@ -1,9 +1,10 @@
 // Knows a request queue of virtio-scsi: takes commands, makes tasks of them, answers (virtio 1.3, 5.6.6.1).
 
 import { type Nexus, Status, type Task } from "@pvscsi/scsi";
-import { copyBytes, Pool, type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
+import { copyBytes, type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
 import { CommandRequest, CommandResponse, Response } from "../abi/scsi.js";
 import type { DeviceRing } from "../device.js";
+import { ExchangePool } from "../exchange-pool.js";
 import { type QueueHandler, QueueServer } from "../queue-server.js";
 import type { SplitDeviceQueue } from "../split-device-queue.js";
 import { type CommandSizes, Exchange } from "./exchange.js";
@@ -25,14 +26,14 @@ export interface RequestQueueParts {
 export class RequestQueue implements QueueHandler {
   readonly #parts: RequestQueueParts;
   readonly #server: QueueServer;
-  readonly #exchanges: Pool<Exchange>;
+  readonly #exchanges: ExchangePool<Exchange>;
   readonly #underWay: Exchange[] = [];
   readonly #taskEnded = (task: Task): void => this.#ended(task.context as Exchange);
 
   /** Throws ProtocolError where the ring's areas cannot be those of a ring. */
   constructor(parts: RequestQueueParts) {
     this.#parts = parts;
-    this.#exchanges = new Pool(() => this.#newExchange());
+    this.#exchanges = new ExchangePool(() => this.#newExchange());
     const { ring, features, scheduler } = parts;
     this.#server = new QueueServer({ ring, features, scheduler, handler: this });
   }
@@ -55,33 +56,11 @@ export class RequestQueue implements QueueHandler {
   }
 
   takeOne(queue: SplitDeviceQueue): boolean {
-    const exchange = this.#exchanges.take();
-    let taken = false;
-    try {
-      taken = queue.take(exchange.chain) && this.#parse(exchange);
-    } finally {
-      if (!taken) this.#exchanges.giveBack(exchange);
-    }
-    if (!taken) return false;
+    const exchange = this.#exchanges.takeFrom(queue, parse);
+    if (exchange === null) return false;
     exchange.index = this.#underWay.length;
     this.#underWay.push(exchange);
     this.#start(exchange);
-    return true;
-  }
-
-  /** Where descriptors begin and end says nothing about where the parts do (5.6.6.1). */
-  #parse({ chain, bytes, answer, request, address, data }: Exchange): true {
-    const { readable, writable } = chain;
-    if (readable.length < bytes.length || writable.length < answer.length) {
-      throw new ProtocolError(
-        `a virtio-scsi command with headers of ${readable.length} and ${writable.length} bytes, not ${bytes.length} and ${answer.length}`,
-      );
-    }
-    readable.read(bytes);
-    address.read(bytes, request.base + LUN);
-    const out = readable.length - bytes.length;
-    if (out > 0) data.select(readable, bytes.length, out);
-    else data.select(writable, answer.length, writable.length - answer.length);
     return true;
   }
 
@@ -149,3 +128,18 @@ export class RequestQueue implements QueueHandler {
 }
 
 const LUN = CommandRequest.offsets.lun;
+
+/** Where descriptors begin and end says nothing about where the parts do (5.6.6.1). */
+function parse({ chain, bytes, answer, request, address, data }: Exchange): void {
+  const { readable, writable } = chain;
+  if (readable.length < bytes.length || writable.length < answer.length) {
+    throw new ProtocolError(
+      `a virtio-scsi command with headers of ${readable.length} and ${writable.length} bytes, not ${bytes.length} and ${answer.length}`,
+    );
+  }
+  readable.read(bytes);
+  address.read(bytes, request.base + LUN);
+  const out = readable.length - bytes.length;
+  if (out > 0) data.select(readable, bytes.length, out);
+  else data.select(writable, answer.length, writable.length - answer.length);
+}
