@@ -183,6 +183,27 @@ describe("a virtio-scsi driver by the rules: commands", () => {
   }
 });
 
+describe("a virtio-scsi driver by the rules: interrupts", () => {
+  it("S10: makes nothing of one for nothing, before, between and after its commands", async () => {
+    const device = new ScriptedTransport();
+    const adapter = await device.probe();
+    const ended: Command[] = [];
+    const interrupts = (): void => {
+      for (const queue of [0, EVENTS, REQUESTS, 3, 0xffff, -1]) device.interrupt(queue);
+    };
+    interrupts();
+    adapter.queue(command(adapter, ended));
+    interrupts();
+    expect(ended).to.deep.equal([]);
+    device.use(REQUESTS, device.offered(REQUESTS)[0], answer({}));
+    interrupts();
+    interrupts();
+    await adapter.close();
+    interrupts();
+    expect(ended).to.have.length(1);
+  });
+});
+
 describe("a virtio-scsi driver by the rules: events", () => {
   /** A driver that is up, what it tells of, and a way to send it an event. */
   async function world(eventInfoSize = 16) {

@@ -249,6 +249,15 @@ describe("a virtio-scsi device and queues", () => {
     expect(await world.device.stop(77)).to.equal(0);
   });
 
+  it("S10: makes nothing of kicks for nothing", () => {
+    const world = ready(new ScsiWorld().start());
+    world.command({ lun: HELD, tag: 5 });
+    for (let i = 0; i < 10; i++) for (let index = 0; index < 4; index++) world.device.kick(index);
+    expect([world.events(), world.controlAnswers(), world.failures]).to.deep.equal([[], [], []]);
+    expect(world.answers()).to.have.length(1);
+    expect(world.answers()).to.have.length(0);
+  });
+
   it("H19: serves the one queue that a boot program has set up, while logical units come and go", () => {
     const world = new ScsiWorld();
     world.startQueue(REQUESTS);

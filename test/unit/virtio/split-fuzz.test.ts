@@ -270,9 +270,9 @@ for (const [name, make] of [
   ["driver end and a device", (random: Random) => new HostileDevice(random)],
 ] as const) {
   describe(`a split virtqueue's ${name} that writes random words`, () => {
-    it("(h) finds it out, and keeps its own count", () => {
+    it("(h) finds it out, and keeps its own count", async () => {
       let [taken, refused] = [0, 0];
-      histories(name, HISTORIES, (random) => {
+      await histories(name, HISTORIES, (random) => {
         const peer = make(random);
         for (let i = 0; i < STEPS; i++) peer.step();
         peer.end();
@@ -283,8 +283,8 @@ for (const [name, make] of [
       expect(Math.min(taken, refused)).to.be.greaterThan(HISTORIES * 20);
     }).timeout(60_000);
 
-    it("(h) does not grow", () => {
-      histories(name, 3, (random) => {
+    it("(h) does not grow", async () => {
+      await histories(name, 3, (random) => {
         const peer = make(random);
         const run = (): number => {
           for (let i = 0; i < 5 * STEPS; i++) peer.step();

@@ -224,17 +224,17 @@ class World {
 }
 
 describe("a split virtqueue under random histories", () => {
-  it("(h) loses nothing, doubles nothing, and nobody sleeps through anything", () => {
-    histories("split-model", HISTORIES, (random) => {
+  it("(h) loses nothing, doubles nothing, and nobody sleeps through anything", async () => {
+    await histories("split-model", HISTORIES, (random) => {
       const world = new World(random);
       for (let i = 0; i < STEPS && !(world.asleep && world.returned.length === CHAINS); i++) world.step();
       world.expectDone();
     });
   }).timeout(120_000);
 
-  it("(h) notifies less often than it publishes where both ends are busy", () => {
+  it("(h) notifies less often than it publishes where both ends are busy", async () => {
     let [notifications, publishes] = [0, 0];
-    histories("split-model", 20, (random) => {
+    await histories("split-model", 20, (random) => {
       const world = new World(random);
       for (let i = 0; i < STEPS && !world.asleep; i++) world.step();
       notifications += world.notifications;
