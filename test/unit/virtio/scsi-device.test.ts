@@ -1,6 +1,7 @@
 // Judges the request queues of the virtio-scsi device by the numbered rules of the specification's device part (D).
 
-import { CommandResponse, Response } from "@pvscsi/virtio";
+import { Status } from "@pvscsi/scsi";
+import { CommandResponse, Feature, Response, ScsiConfig } from "@pvscsi/virtio";
 import { expect } from "chai";
 import { DISK, HELD, read10, ready, ScsiWorld, write10 } from "./scsi-world.js";
 
@@ -54,7 +55,34 @@ describe("a virtio-scsi device: commands", () => {
     expect(world.run({ lun: 77 }).sense[12]).to.equal(0x25);
   });
 
-  it("D13: answers FAILURE when both directions have data", () => {
+  for (const status of [Status.busy, Status.reservationConflict, Status.taskSetFull]) {
+    it(`D8 D9 D10 D11: leaves status ${status} to SCSI: no link has failed, no path would do better`, () => {
+      world.run({ lun: HELD });
+      world.command({ lun: HELD, tag: 4 });
+      world.holding.end(() => status);
+      expect(world.answers()).to.have.length(1).and.property("0").include({ response: Response.ok, status });
+    });
+  }
+
+  it("D1: has both sizes as they were after a reset, whatever a driver has written", async () => {
+    const { config } = world.device;
+    const { senseSize, cdbSize } = ScsiConfig.offsets;
+    for (const [offset, value] of [
+      [senseSize, 252],
+      [cdbSize, 16],
+    ]) {
+      expect(config.write(offset, Uint8Array.of(value, 0, 0, 0))).to.equal(null);
+    }
+    expect(config.sizes).to.deep.equal({ sense: 252, cdb: 16 });
+    world.device.reset();
+    expect(config.sizes).to.deep.equal({ sense: 96, cdb: 32 });
+  });
+
+  it("D21: has no protection information in its requests, as it does not offer T10_PI", () => {
+    expect(world.device.features & (Feature.scsiT10Pi | Feature.scsiInOut)).to.equal(0n);
+  });
+
+  it("D12 D13: answers FAILURE when both directions have data", () => {
     const answer = world.run({ cdb: read10(0, 1), out: new Uint8Array(512), in: 512 });
     expect(answer).to.deep.include({ response: Response.failure });
     expect(world.failures).to.deep.equal([]);
