@@ -55,7 +55,7 @@ export const qemuFullSuite: Suite = {
   judges: `the same with Debian's other kernel, and how fast they are beside QEMU's own`,
   packages: PACKAGES,
   default: false,
-  budgetSeconds: 900,
+  budgetSeconds: 1200,
   run: async (context) => {
     const images = await judge(context, servedDisks, "generic");
     if (images === null) return;
