@@ -3,6 +3,7 @@
 import { fioSuite } from "./fio/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
+import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import type { Suite } from "./suite.js";
 import { xenSuite } from "./xen/suite.js";
@@ -13,6 +14,7 @@ export const suites: readonly Suite[] = [
   machinesSuite,
   xenSuite,
   qemuSuite,
+  qemuBlockSuite,
   processesFullSuite,
   qemuFullSuite,
   qemuOwnSuite,

@@ -19,7 +19,7 @@ export function openCommands(
 ): CommandPath | ToolResult {
   const path = guest.commandPath(name);
   if (path === undefined) return print([`${absent}: No such file or directory`], EXIT.noSuchDevice);
-  return path ?? print(noCommands, EXIT.other);
+  return path ?? print(noCommands, EXIT.noCommands);
 }
 
 /** ENOTTY, which is what SG_IO ends with at a disk that takes no SCSI commands. */

@@ -36,7 +36,8 @@ export const sgInq: Tool = {
       return usageError(rest.length === 0 ? "No DEVICE argument given" : "Unexpected extra argument");
     const path = openCommands(guest, rest[0], {
       absent: `sg_inq: error opening file: ${rest[0]}`,
-      noCommands: noCommands(rest[0], page),
+      noCommands:
+        page === null ? FAILED : [`inquiry: pass-through os error: ${NO_SG_IO}`, `    inquiry: ${NO_SG_IO}`, ...FAILED],
     });
     if ("output" in path) return path;
     return page === null ? standard(path, values.has("only")) : showPage(path, page);
@@ -54,11 +55,7 @@ function readPage(word: string | undefined): number | null | undefined {
   return code === null || code > 0xff ? undefined : code;
 }
 
-/** A disk without SG_IO is not asked for ATA's IDENTIFY here either. */
-function noCommands(name: string, page: number | null): string[] {
-  if (page !== null) return [`sg_inq failed: ${NO_SG_IO}`];
-  return [`Both SCSI INQUIRY and fetching ATA information failed on ${name}`];
-}
+const FAILED = [`sg_inq failed: ${NO_SG_IO}`];
 
 function inquire(path: CommandPath, page: number | null, length: number): Promise<Outcome> {
   return path.send(inquiryCdb(page, length), { receive: length, timeout: TIMEOUT });

@@ -22,7 +22,11 @@ export const sgReadcap: Tool = {
     }
     const path = openCommands(guest, parsed.rest[0], {
       absent: `open error: ${parsed.rest[0]}`,
-      noCommands: [`READ CAPACITY (10) failed: ${NO_SG_IO}`, `sg_readcap failed: ${NO_SG_IO}`],
+      noCommands: [
+        `read capacity(10): pass-through os error: ${NO_SG_IO}`,
+        `READ CAPACITY (10) failed: ${NO_SG_IO}`,
+        `sg_readcap failed: ${NO_SG_IO}`,
+      ],
     });
     if ("output" in path) return path;
     const send = (cdb: Uint8Array, receive: number): Promise<Outcome> => path.send(cdb, { receive, timeout: 60_000 });

@@ -21,6 +21,8 @@ export const EXIT = {
   outOfRange: 22,
   reservationConflict: 24,
   noSuchDevice: 52,
+  /** 50 and ENOTTY. */
+  noCommands: 75,
   /** 50 and EDOM. */
   outOfDomain: 83,
   otherSense: 98,
