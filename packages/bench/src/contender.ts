@@ -1,6 +1,14 @@
 // Knows what is measured: something that moves blocks of a disk into pages and back, however it does that.
 
-import { type ByteStore, Command, type HostAdapter, HostByte, Status, StoreRequest } from "@pvscsi/scsi";
+import {
+  type BlockAdapter,
+  type ByteStore,
+  Command,
+  type HostAdapter,
+  HostByte,
+  Status,
+  StoreRequest,
+} from "@pvscsi/scsi";
 import { assert, Places } from "@pvscsi/wire";
 import type { Workload } from "./workload.js";
 
@@ -58,45 +66,57 @@ export function bareStore(store: ByteStore): Contender {
     name: "bare copy",
     size: store.size,
     depth: Number.POSITIVE_INFINITY,
-    slots: (workload) => Array.from({ length: workload.depth }, () => storeSlot(store, workload)),
+    slots: (workload) =>
+      Array.from({ length: workload.depth }, () => {
+        const pages = Array.from({ length: pagesOf(workload) }, () => new Uint8Array(PAGE));
+        return requestSlot(store, workload, pages);
+      }),
     close: async () => {},
   };
 }
 
-function storeSlot(store: ByteStore, { operation, size }: Workload): Slot {
-  const request = new StoreRequest();
-  request.operation = operation;
-  request.length = size;
-  request.places = new Places();
-  for (let at = 0; at < size; at += PAGE) addPage(request.places, new Uint8Array(PAGE), size - at);
-  const slot = newSlot((offset) => {
-    request.offset = offset;
-    store.submit(request);
-  });
-  request.completed = ({ error }) => {
-    slot.failure = error === null ? null : error.message;
-    slot.ended(slot);
-  };
-  return slot;
-}
-
 /** A disk of 512-byte blocks at LUN 0 of an adapter's target 0, driven with READ(10) and WRITE(10). */
 export function adapterDisk(name: string, adapter: HostAdapter, size: number, close: () => Promise<void>): Contender {
+  return adapterContender(name, adapter, size, (workload, pages) => commandSlot(adapter, workload, pages), close);
+}
+
+/** A disk that is no SCSI device. */
+export function blockDisk(
+  name: string,
+  adapter: PagedAdapter & Pick<BlockAdapter, "size" | "submit">,
+  close: () => Promise<void>,
+): Contender {
+  const newOne = (workload: Workload, pages: readonly Uint8Array[]): Slot => requestSlot(adapter, workload, pages);
+  return adapterContender(name, adapter, adapter.size, newOne, close);
+}
+
+/** What adapters of both kinds have: limits, and pages that data lies in. */
+type PagedAdapter = Pick<HostAdapter & BlockAdapter, "allocate" | "free"> & {
+  readonly limits: { readonly queueDepth: number; readonly maxTransfer: number };
+};
+
+function adapterContender(
+  name: string,
+  adapter: PagedAdapter,
+  size: number,
+  newOne: (workload: Workload, pages: readonly Uint8Array[]) => Slot,
+  close: () => Promise<void>,
+): Contender {
+  const { maxTransfer, queueDepth } = adapter.limits;
   const allocated: Uint8Array[] = [];
   return {
     name,
     size,
-    depth: adapter.limits.queueDepth,
+    depth: queueDepth,
     slots(workload) {
-      const { maxTransfer } = adapter.limits;
       assert(
         workload.size <= maxTransfer,
         `${name} moves at most ${maxTransfer} bytes a command, not ${workload.size}`,
       );
       return Array.from({ length: workload.depth }, () => {
-        const pages = adapter.allocate(Math.ceil(workload.size / PAGE));
+        const pages = adapter.allocate(pagesOf(workload));
         allocated.push(...pages);
-        return commandSlot(adapter, workload, pages);
+        return newOne(workload, pages);
       });
     },
     async close() {
@@ -106,9 +126,31 @@ export function adapterDisk(name: string, adapter: HostAdapter, size: number, cl
   };
 }
 
+/** A slot of a store, or of a disk that is asked like one. */
+function requestSlot(
+  disk: Pick<ByteStore, "submit">,
+  { operation, size }: Workload,
+  pages: readonly Uint8Array[],
+): Slot {
+  const request = new StoreRequest();
+  request.operation = operation;
+  request.length = size;
+  request.places = new Places();
+  addPages(request.places, pages, size);
+  const slot = newSlot((offset) => {
+    request.offset = offset;
+    disk.submit(request);
+  });
+  request.completed = ({ error }) => {
+    slot.failure = error === null ? null : error.message;
+    slot.ended(slot);
+  };
+  return slot;
+}
+
 function commandSlot(adapter: HostAdapter, { operation, size }: Workload, pages: readonly Uint8Array[]): Slot {
   const command = new Command();
-  for (const [index, page] of pages.entries()) addPage(command.data, page, size - index * PAGE);
+  addPages(command.data, pages, size);
   command.cdb[0] = operation === "read" ? READ_10 : WRITE_10;
   command.cdbLength = 10;
   command.direction = operation === "read" ? "from-device" : "to-device";
@@ -131,6 +173,11 @@ export function newSlot(start: (offset: number) => void): Slot {
   return { ended: () => {}, start, failure: null, startedAt: -1 };
 }
 
-function addPage(places: Places, page: Uint8Array, left: number): void {
-  places.add(page, 0, Math.min(PAGE, left));
+function pagesOf({ size }: Workload): number {
+  return Math.ceil(size / PAGE);
+}
+
+/** The first `size` bytes of pages. */
+function addPages(places: Places, pages: readonly Uint8Array[], size: number): void {
+  for (const [index, page] of pages.entries()) places.add(page, 0, Math.min(PAGE, size - index * PAGE));
 }

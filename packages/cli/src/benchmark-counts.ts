@@ -4,9 +4,12 @@ import type { Counts } from "@pvscsi/bench";
 import type { MemoryStore } from "@pvscsi/scsi";
 import type { HostedDomain } from "@pvscsi/xen";
 
+/** Nothing has been counted. */
+export const NO_COUNTS: Counts = { notifications: null, grantOperations: null, copiedBytes: null };
+
 /** What only a store is asked. */
 export function storeCounts({ copiedBytes }: Pick<MemoryStore, "copiedBytes">): Counts {
-  return { notifications: null, grantOperations: null, copiedBytes };
+  return { ...NO_COUNTS, copiedBytes };
 }
 
 /** What domains have done that run here. Events of a domain that runs elsewhere are counted there. */

@@ -1,22 +1,20 @@
 // Knows the second process of a benchmark: serves what its argument names, answers who has started it, and ends with that.
 
-import { fail } from "@pvscsi/wire";
-import type { Address, Answers, Question, Reply, ServerName } from "./benchmark-process.js";
+import type { Answers, ProcessServer, Question, Reply, ServerName } from "./benchmark-process.js";
 import { serveBlocks } from "./benchmark-ws-server.js";
 import { BenchmarkBackend, socketDoor } from "./benchmark-xenbus.js";
 
-/** What can be served. */
-type Server = Pick<BenchmarkBackend<Address>, "address" | "settled"> &
-  Partial<Pick<BenchmarkBackend<Address>, "counts">>;
-type Servers = Readonly<Record<ServerName, () => Promise<Server>>>;
-const SERVERS: Servers = { xenbus: () => BenchmarkBackend.open(socketDoor), blocks: serveBlocks };
+const SERVERS: Readonly<Record<ServerName, () => Promise<ProcessServer>>> = {
+  xenbus: () => BenchmarkBackend.open(socketDoor),
+  blocks: serveBlocks,
+};
 
 const server = SERVERS[process.argv[2] as ServerName]();
 
 const answers: { readonly [Name in Question]: () => Promise<Answers[Name]> } = {
   address: async () => (await server).address,
   settled: async () => (await server).settled,
-  counts: async () => (await server).counts?.() ?? fail("nothing is counted here"),
+  counts: async () => (await server).counts(),
   async processor() {
     const { user, system } = process.cpuUsage();
     return user + system;

@@ -17,6 +17,14 @@ export interface Address {
   readonly secret: string;
 }
 
+/** What is served there. */
+export interface ProcessServer {
+  readonly address: Promise<Address>;
+  /** Resolves when all is connected. */
+  readonly settled: Promise<null>;
+  counts(): Counts;
+}
+
 /** What it is asked, and what it answers. */
 export interface Answers {
   readonly address: Address;

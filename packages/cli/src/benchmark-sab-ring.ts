@@ -42,6 +42,8 @@ export class RingEnd implements Runnable {
   readonly #reads: Direction;
   readonly #writes: Direction;
   readonly #take: (entry: number) => void;
+  /** Times that the other end was woken. */
+  notifications = 0;
   #consumed = 0;
   #produced = 0;
   #shown = 0;
@@ -120,7 +122,9 @@ export class RingEnd implements Runnable {
     if (this.#shown === this.#produced) return;
     this.#shown = this.#produced;
     Atomics.store(this.#words, PRODUCER[this.#writes], this.#produced);
-    if (Atomics.exchange(this.#words, ASLEEP[this.#writes], 0) === 1) this.#port.postMessage(null);
+    if (Atomics.exchange(this.#words, ASLEEP[this.#writes], 0) === 0) return;
+    this.notifications += 1;
+    this.#port.postMessage(null);
   }
 
   #sleep(): boolean {

@@ -1,29 +1,36 @@
 // Knows the end of the plain ring that has the store: it answers each request with one entry.
 
 import { MessageChannel } from "node:worker_threads";
-import { type ByteStore, type MemoryStore, StoreRequest } from "@pvscsi/scsi";
+import type { Counts } from "@pvscsi/bench";
+import { type MemoryStore, StoreRequest } from "@pvscsi/scsi";
 import { assert } from "@pvscsi/wire";
+import { storeCounts } from "./benchmark-counts.js";
 import { filledStore } from "./benchmark-disk.js";
 import { REQUESTS, RING_SIZE, type RingAddress, RingEnd } from "./benchmark-sab-ring.js";
+import type { ThreadServer } from "./benchmark-thread.js";
 import { nodeScheduler } from "./platform.js";
 
-/** Gives the other end of a new ring, and the store behind it. */
-export async function serveRing(): Promise<{ readonly address: RingAddress; readonly store: MemoryStore }> {
+/** Serves a store; the address is the other end of a new ring. */
+export async function serveRing(): Promise<ThreadServer<RingAddress>> {
   const { port1, port2 } = new MessageChannel();
   const memory = new SharedArrayBuffer(RING_SIZE);
   const store = await filledStore();
-  new RingServer(store, { memory, port: port1 });
-  return { address: { memory, port: port2 }, store };
+  const server = new RingServer(store, { memory, port: port1 });
+  return { address: { memory, port: port2 }, counts: () => server.counts() };
 }
 
 class RingServer {
   readonly #ring: RingEnd;
-  readonly #store: ByteStore;
+  readonly #store: MemoryStore;
   readonly #requests: (StoreRequest | undefined)[] = [];
 
-  constructor(store: ByteStore, address: RingAddress) {
+  constructor(store: MemoryStore, address: RingAddress) {
     this.#store = store;
     this.#ring = new RingEnd(address, REQUESTS, nodeScheduler(), (entry) => this.#run(entry));
+  }
+
+  counts(): Counts {
+    return { ...storeCounts(this.#store), notifications: this.#ring.notifications };
   }
 
   #run(entry: number): void {

@@ -3,6 +3,7 @@
 
 import { type Contender, newSlot, type Slot } from "@pvscsi/bench";
 import { COMMAND_SLOTS } from "@pvscsi/scsifront";
+import { addCounts, NO_COUNTS } from "./benchmark-counts.js";
 import { DISK_SIZE } from "./benchmark-disk.js";
 import { RESPONSES, type RingAddress, RingEnd } from "./benchmark-sab-ring.js";
 import { BenchmarkThread } from "./benchmark-thread.js";
@@ -23,7 +24,10 @@ export async function overPlainRing(): Promise<Contender> {
       size: DISK_SIZE,
       depth: COMMAND_SLOTS,
       ended: server.ended,
-      counts: () => server.counts(),
+      async counts() {
+        const { notifications } = ring;
+        return addCounts(await server.counts(), { ...NO_COUNTS, notifications });
+      },
       slots({ operation, size, depth }) {
         slots = Array.from({ length: depth }, (_, index) =>
           newSlot((offset) => ring.put(index, operation, offset, size)),

@@ -3,9 +3,8 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { Counts } from "@pvscsi/bench";
 import { fail } from "@pvscsi/wire";
-import { storeCounts } from "./benchmark-counts.js";
 import { serveRing } from "./benchmark-sab-server.js";
-import type { ThreadServerName } from "./benchmark-thread.js";
+import type { ThreadServer, ThreadServerName } from "./benchmark-thread.js";
 import { serveVirtio } from "./benchmark-virtio.js";
 import { BenchmarkBackend, threadDoor } from "./benchmark-xenbus.js";
 
@@ -21,19 +20,18 @@ const SERVERS: Readonly<Record<ThreadServerName, () => Promise<() => Counts>>> =
     say({ settled: true });
     return () => backend.counts();
   },
-  async blocks() {
-    const { address, store } = await serveRing();
-    say({ address }, address.port);
-    say({ settled: true });
-    return () => storeCounts(store);
-  },
-  async virtio() {
-    const { address, store } = await serveVirtio();
-    say({ address }, address.port);
-    say({ settled: true });
-    return () => storeCounts(store);
-  },
+  blocks: () => begin(serveRing()),
+  "virtio-scsi": () => begin(serveVirtio("virtio-scsi")),
+  "virtio-blk": () => begin(serveVirtio("virtio-blk")),
 };
+
+/** Nothing has to be connected before operations may come. */
+async function begin(server: Promise<ThreadServer<{ readonly port: MessagePort }>>): Promise<() => Counts> {
+  const { address, counts } = await server;
+  say({ address }, address.port);
+  say({ settled: true });
+  return counts;
+}
 
 function say(news: unknown, ...ports: readonly MessagePort[]): void {
   starter.postMessage(news, ports);

@@ -3,11 +3,18 @@
 
 import { Worker } from "node:worker_threads";
 import type { Counts } from "@pvscsi/bench";
+import type { VirtioKind } from "./benchmark-virtio.js";
 
 const SCRIPT = new URL("benchmark-thread-main.js", import.meta.url);
 
 /** What the second thread is for. */
-export type ThreadServerName = "xenbus" | "blocks" | "virtio";
+export type ThreadServerName = "xenbus" | "blocks" | VirtioKind;
+
+/** What is served there: where, and what has been counted so far. */
+export interface ThreadServer<Address> {
+  readonly address: Address;
+  counts(): Counts;
+}
 
 /** What it says, in this order, with counts as often as it is asked for them; or what went wrong. */
 export type ThreadNews<Address> =

@@ -1,21 +1,25 @@
-// Knows a virtio-scsi device and its driver, where they are measured: in one thread, or the device in a second one.
+// Knows the virtio devices and their drivers, where they are measured: in one thread, or the device in a second one.
 
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { adapterDisk, type Contender } from "@pvscsi/bench";
-import type { HostAdapter, MemoryStore } from "@pvscsi/scsi";
+import { adapterDisk, blockDisk, type Contender } from "@pvscsi/bench";
+import type { MemoryStore } from "@pvscsi/scsi";
 import {
   Arena,
   InProcessTransport,
   PortServer,
   PortTransport,
   TargetTable,
+  VirtioBlkAdapter,
+  VirtioBlkDevice,
+  type VirtioDevice,
   VirtioScsiAdapter,
   VirtioScsiDevice,
+  type VirtioTransport,
 } from "@pvscsi/virtio";
 import { absorbAttention } from "./benchmark-adapter.js";
-import { addCounts, storeCounts } from "./benchmark-counts.js";
+import { addCounts, NO_COUNTS, storeCounts } from "./benchmark-counts.js";
 import { DISK_SIZE, diskOver, filledStore } from "./benchmark-disk.js";
-import { BenchmarkThread } from "./benchmark-thread.js";
+import { BenchmarkThread, type ThreadServer } from "./benchmark-thread.js";
 import { messageEnd } from "./message-end.js";
 import { nodeScheduler } from "./platform.js";
 
@@ -28,34 +32,60 @@ export interface VirtioAddress {
   readonly buffer: SharedArrayBuffer;
 }
 
+export type VirtioKind = "virtio-scsi" | "virtio-blk";
+
+/** A device over a store, and the disk that its driver finds; `ended` comes after the driver. */
+interface VirtioEnds {
+  device(store: MemoryStore): VirtioDevice;
+  disk(name: string, transport: VirtioTransport, ended: () => Promise<void>): Promise<Contender>;
+}
+
+const KINDS: Readonly<Record<VirtioKind, VirtioEnds>> = {
+  "virtio-scsi": {
+    device(store) {
+      const targets = new TargetTable();
+      targets.at(0).add(0, diskOver(store));
+      return new VirtioScsiDevice({ targets, scheduler: nodeScheduler() });
+    },
+    async disk(name, transport, ended) {
+      const adapter = await VirtioScsiAdapter.probe({ transport, scheduler: nodeScheduler() });
+      await absorbAttention(adapter);
+      return adapterDisk(name, adapter, DISK_SIZE, () => adapter.close().then(ended));
+    },
+  },
+  "virtio-blk": {
+    device: (store) => new VirtioBlkDevice({ store, scheduler: nodeScheduler() }),
+    async disk(name, transport, ended) {
+      const adapter = await VirtioBlkAdapter.probe({ transport, scheduler: nodeScheduler() });
+      return blockDisk(name, adapter, () => adapter.close().then(ended));
+    },
+  },
+};
+
 /** Driver and device in this thread. */
-export async function virtioInProcess(store: MemoryStore): Promise<Contender> {
-  const scheduler = nodeScheduler();
+export async function virtioInProcess(kind: VirtioKind, store: MemoryStore): Promise<Contender> {
   const memory = new Arena(new ArrayBuffer(MEMORY));
-  const transport = new InProcessTransport({ device: deviceOver(store), memory, scheduler });
-  const adapter = await VirtioScsiAdapter.probe({ transport, scheduler });
-  const disk = await diskOf("virtio-scsi", adapter, () => adapter.close());
+  const device = KINDS[kind].device(store);
+  const transport = new InProcessTransport({ device, memory, scheduler: nodeScheduler() });
+  const disk = await KINDS[kind].disk(kind, transport, () => transport.close());
   const counts = async () => ({ ...storeCounts(store), notifications: transport.notifications });
   return { ...disk, counts };
 }
 
 /** The driver here, the device and its store in another thread, which shares the driver's memory. */
-export async function virtioInThread(): Promise<Contender> {
-  const server = new BenchmarkThread<VirtioAddress>("virtio");
+export async function virtioInThread(kind: VirtioKind): Promise<Contender> {
+  const server = new BenchmarkThread<VirtioAddress>(kind);
   try {
     const { port, buffer } = await server.address;
     const transport = new PortTransport({ end: messageEnd(port), buffer });
-    const adapter = await VirtioScsiAdapter.probe({ transport, scheduler: nodeScheduler() });
-    const disk = await diskOf("virtio-worker", adapter, async () => {
-      await adapter.close();
+    const disk = await KINDS[kind].disk(`${kind}-worker`, transport, async () => {
       transport.close();
       await server.end();
     });
-    const counts = async () =>
-      addCounts(
-        { ...(await server.counts()), notifications: null },
-        { ...NOTHING, notifications: transport.notifications },
-      );
+    const counts = async () => {
+      const { notifications } = transport;
+      return addCounts(await server.counts(), { ...NO_COUNTS, notifications });
+    };
     return { ...disk, bound: "sab", ended: server.ended, counts };
   } catch (error) {
     await server.end();
@@ -63,24 +93,11 @@ export async function virtioInThread(): Promise<Contender> {
   }
 }
 
-const NOTHING = { notifications: null, grantOperations: null, copiedBytes: null };
-
-/** Serves a disk to the driver of another thread; gives its address and what is counted here. */
-export async function serveVirtio(): Promise<{ readonly address: VirtioAddress; readonly store: MemoryStore }> {
+/** Serves a disk to the driver of another thread. */
+export async function serveVirtio(kind: VirtioKind): Promise<ThreadServer<VirtioAddress>> {
   const store = await filledStore();
   const { port1, port2 } = new MessageChannel();
   const buffer = new SharedArrayBuffer(MEMORY);
-  new PortServer(messageEnd(port1), buffer, deviceOver(store));
-  return { address: { port: port2, buffer }, store };
-}
-
-function deviceOver(store: MemoryStore): VirtioScsiDevice {
-  const targets = new TargetTable();
-  targets.at(0).add(0, diskOver(store));
-  return new VirtioScsiDevice({ targets, scheduler: nodeScheduler() });
-}
-
-async function diskOf(name: string, adapter: HostAdapter, close: () => Promise<void>): Promise<Contender> {
-  await absorbAttention(adapter);
-  return adapterDisk(name, adapter, DISK_SIZE, close);
+  new PortServer(messageEnd(port1), buffer, KINDS[kind].device(store));
+  return { address: { port: port2, buffer }, counts: () => storeCounts(store) };
 }

@@ -54,6 +54,14 @@ export class FrameHead {
   }
 }
 
+/** What one end of a connection has done for all its operations. */
+export class FrameCounts {
+  /** Frames sent: each tells the other end to look. */
+  notifications = 0;
+  /** Bytes of data copied into frames and out of them. */
+  copiedBytes = 0;
+}
+
 /** Bytes of the frames of one operation. */
 export interface FrameSizes {
   readonly request: number;

@@ -5,37 +5,45 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type ByteStore, StoreRequest } from "@pvscsi/scsi";
 import { type WebSocket, WebSocketServer } from "ws";
+import { addCounts, NO_COUNTS, storeCounts } from "./benchmark-counts.js";
 import { filledStore } from "./benchmark-disk.js";
-import type { Address } from "./benchmark-process.js";
-import { FrameHead, type FrameSizes, frameSizes, pagesOf } from "./benchmark-ws-frames.js";
+import type { ProcessServer } from "./benchmark-process.js";
+import { FrameCounts, FrameHead, type FrameSizes, frameSizes, pagesOf } from "./benchmark-ws-frames.js";
 
 const SECRET_SIZE = 32;
 
 /** Listens, on this machine only, for whoever knows the secret. */
-export async function serveBlocks(): Promise<{ readonly address: Promise<Address>; readonly settled: Promise<null> }> {
+export async function serveBlocks(): Promise<ProcessServer> {
   const store = await filledStore();
+  const counts = new FrameCounts();
   const secret = randomBytes(SECRET_SIZE).toString("hex");
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0, path: `/${secret}`, perMessageDeflate: false });
   server.on("connection", (socket) => {
-    const blocks = new BlockServer(socket, store);
+    const blocks = new BlockServer(socket, store, counts);
     socket.on("message", (frame: Buffer) => blocks.receive(frame));
     // Its other end sees to that.
     socket.on("error", () => {});
   });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  return { address: Promise.resolve({ url: `ws://127.0.0.1:${port}`, secret }), settled: Promise.resolve(null) };
+  return {
+    address: Promise.resolve({ url: `ws://127.0.0.1:${port}`, secret }),
+    settled: Promise.resolve(null),
+    counts: () => addCounts({ ...NO_COUNTS, ...counts }, storeCounts(store)),
+  };
 }
 
 /** One connection. */
 class BlockServer {
   readonly #socket: WebSocket;
   readonly #store: ByteStore;
+  readonly #counts: FrameCounts;
   readonly #places: (BlockPlace | undefined)[] = [];
 
-  constructor(socket: WebSocket, store: ByteStore) {
+  constructor(socket: WebSocket, store: ByteStore, counts: FrameCounts) {
     this.#socket = socket;
     this.#store = store;
+    this.#counts = counts;
   }
 
   receive(frame: Buffer): void {
@@ -43,7 +51,7 @@ class BlockServer {
     const { slot, operation, length } = head;
     let place = this.#places[slot];
     if (place === undefined || !place.fits(operation, length)) {
-      place = new BlockPlace(this.#socket, this.#store, head);
+      place = new BlockPlace(this.#socket, this.#store, this.#counts, head);
       this.#places[slot] = place;
     }
     place.run(frame, head.offset);
@@ -53,11 +61,13 @@ class BlockServer {
 /** What one slot moves its blocks with: its pages stand for those that a back end has mapped. */
 class BlockPlace {
   readonly #store: ByteStore;
+  readonly #counts: FrameCounts;
   readonly #request = new StoreRequest();
   readonly #sizes: FrameSizes;
 
-  constructor(socket: WebSocket, store: ByteStore, { slot, operation, length }: FrameHead) {
+  constructor(socket: WebSocket, store: ByteStore, counts: FrameCounts, { slot, operation, length }: FrameHead) {
     this.#store = store;
+    this.#counts = counts;
     this.#sizes = frameSizes({ operation, size: length });
     const { response, responseHead } = this.#sizes;
     const answer = Buffer.alloc(response);
@@ -69,7 +79,8 @@ class BlockPlace {
     request.places = pagesOf(length);
     request.completed = ({ error }) => {
       if (error !== null) return socket.terminate();
-      if (operation === "read") request.places.read(data);
+      if (operation === "read") counts.copiedBytes += request.places.read(data);
+      counts.notifications += 1;
       socket.send(answer, { binary: true });
     };
   }
@@ -80,7 +91,9 @@ class BlockPlace {
 
   run(frame: Buffer, offset: number): void {
     const request = this.#request;
-    if (request.operation === "write") request.places.write(frame.subarray(this.#sizes.requestHead));
+    if (request.operation === "write") {
+      this.#counts.copiedBytes += request.places.write(frame.subarray(this.#sizes.requestHead));
+    }
     request.offset = offset;
     this.#store.submit(request);
   }

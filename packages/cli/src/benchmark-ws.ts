@@ -5,9 +5,10 @@ import { type Contender, newSlot, type Slot, type Workload } from "@pvscsi/bench
 import { COMMAND_SLOTS } from "@pvscsi/scsifront";
 import type { Places } from "@pvscsi/wire";
 import { WebSocket } from "ws";
+import { addCounts, NO_COUNTS } from "./benchmark-counts.js";
 import { DISK_SIZE } from "./benchmark-disk.js";
 import { BenchmarkProcess } from "./benchmark-process.js";
-import { FrameHead, type FrameSizes, frameSizes, pagesOf } from "./benchmark-ws-frames.js";
+import { FrameCounts, FrameHead, type FrameSizes, frameSizes, pagesOf } from "./benchmark-ws-frames.js";
 
 /** Blocks of another process' store, asked for and answered in frames. */
 export async function overPlainFrames(): Promise<Contender> {
@@ -20,6 +21,7 @@ export async function overPlainFrames(): Promise<Contender> {
       socket.once("error", reject);
     });
     let slots: FrameSlot[] = [];
+    const own = new FrameCounts();
     socket.on("message", (frame: Buffer) => slots[new FrameHead(frame).slot]?.answered(frame));
     const ended = new Promise<string>((resolve) => {
       socket.once("close", () => resolve("the connection has ended"));
@@ -30,8 +32,9 @@ export async function overPlainFrames(): Promise<Contender> {
       depth: COMMAND_SLOTS,
       elsewhere: () => server.ask("processor"),
       ended: Promise.race([server.ended, ended]),
+      counts: async () => addCounts({ ...NO_COUNTS, ...own }, await server.ask("counts")),
       slots(workload) {
-        slots = Array.from({ length: workload.depth }, (_, index) => new FrameSlot(socket, workload, index));
+        slots = Array.from({ length: workload.depth }, (_, index) => new FrameSlot(socket, workload, index, own));
         return slots.map(({ slot }) => slot);
       },
       async close() {
@@ -51,8 +54,10 @@ class FrameSlot {
   readonly #workload: Workload;
   readonly #sizes: FrameSizes;
   readonly #pages: Places;
+  readonly #counts: FrameCounts;
 
-  constructor(socket: WebSocket, workload: Workload, index: number) {
+  constructor(socket: WebSocket, workload: Workload, index: number, counts: FrameCounts) {
+    this.#counts = counts;
     this.#workload = workload;
     this.#sizes = frameSizes(workload);
     this.#pages = pagesOf(workload.size);
@@ -64,7 +69,8 @@ class FrameSlot {
     const data = frame.subarray(this.#sizes.requestHead);
     this.slot = newSlot((offset) => {
       head.offset = offset;
-      if (workload.operation === "write") this.#pages.read(data);
+      if (workload.operation === "write") counts.copiedBytes += this.#pages.read(data);
+      counts.notifications += 1;
       socket.send(frame, { binary: true });
     });
   }
@@ -72,7 +78,9 @@ class FrameSlot {
   answered(frame: Buffer): void {
     const { slot } = this;
     slot.failure = frame.length === this.#sizes.response ? null : `a response of ${frame.length} bytes`;
-    if (this.#workload.operation === "read") this.#pages.write(frame.subarray(this.#sizes.responseHead));
+    if (this.#workload.operation === "read") {
+      this.#counts.copiedBytes += this.#pages.write(frame.subarray(this.#sizes.responseHead));
+    }
     slot.ended(slot);
   }
 }

@@ -60,13 +60,15 @@ const SEED = 1;
 const TRANSPORTS: Readonly<Record<string, (store: MemoryStore) => Promise<Contender>>> = {
   direct: withoutWire,
   pvscsi: pvscsiInProcess,
-  "virtio-scsi": virtioInProcess,
+  "virtio-scsi": (store) => virtioInProcess("virtio-scsi", store),
+  "virtio-blk": (store) => virtioInProcess("virtio-blk", store),
   // In turns one after the other: a machine that changes its speed changes both.
   ws: overPlainFrames,
   websocket: overWebSocket,
   sab: overPlainRing,
   worker: inSharedMemory,
-  "virtio-worker": virtioInThread,
+  "virtio-scsi-worker": () => virtioInThread("virtio-scsi"),
+  "virtio-blk-worker": () => virtioInThread("virtio-blk"),
 };
 
 export const TRANSPORT_NAMES: readonly string[] = Object.keys(TRANSPORTS);

@@ -1,5 +1,5 @@
-import { adapterDisk, bareStore, type Contender, type Workload } from "@pvscsi/bench";
-import { createDisk, directAdapter, MemoryStore, NullStore, Target } from "@pvscsi/scsi";
+import { adapterDisk, bareStore, blockDisk, type Contender, type Workload } from "@pvscsi/bench";
+import { createDisk, directAdapter, MemoryStore, NullStore, type StoreRequest, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 
 const SIZE = 64 * 1024;
@@ -15,6 +15,24 @@ function direct(store: MemoryStore): Contender {
   target.add(0, createDisk({ ...identity, store, blockSize: 512 }));
   const adapter = directAdapter(target);
   return adapterDisk("direct", adapter, SIZE, () => adapter.close());
+}
+
+/** A disk that is no SCSI device; `out` are the pages that it has given away. */
+function block(store: MemoryStore, out = new Set<Uint8Array>()): Contender {
+  const adapter = {
+    size: store.size,
+    limits: { queueDepth: 4, maxTransfer: SIZE },
+    allocate(count: number): Uint8Array[] {
+      const pages = Array.from({ length: count }, () => new Uint8Array(4096));
+      for (const page of pages) out.add(page);
+      return pages;
+    },
+    free(pages: readonly Uint8Array[]): void {
+      for (const page of pages) out.delete(page);
+    },
+    submit: (request: StoreRequest) => store.submit(request),
+  };
+  return blockDisk("block", adapter, async () => {});
 }
 
 /** Runs one operation on the first slot; gives why it failed, or null. */
@@ -33,6 +51,7 @@ describe("contenders over a memory store", () => {
   for (const [name, make] of [
     ["bare copy", bareStore],
     ["direct", direct],
+    ["block", block],
   ] as const) {
     it(`${name}: moves the blocks it is told to`, async () => {
       const store = memory();
@@ -71,9 +90,23 @@ describe("contenders over a memory store", () => {
     expect(bareStore(new NullStore(SIZE)).depth).to.equal(Number.POSITIVE_INFINITY);
   });
 
-  it("refuses what the adapter cannot move in one command", async () => {
-    const contender = direct(memory());
-    expect(() => contender.slots({ ...READ, size: 1024 ** 4 })).to.throw(/direct moves at most \d+ bytes/);
+  for (const [name, make] of [
+    ["direct", direct],
+    ["block", block],
+  ] as const) {
+    it(`refuses what the adapter cannot move in one command: ${name}`, async () => {
+      const contender = make(memory());
+      expect(() => contender.slots({ ...READ, size: 1024 ** 4 })).to.throw(`${name} moves at most`);
+      await contender.close();
+    });
+  }
+
+  it("gives back the pages that operations were moved in", async () => {
+    const out = new Set<Uint8Array>();
+    const contender = block(memory(), out);
+    contender.slots({ ...READ, depth: 3 });
+    expect(out.size).to.equal(6);
     await contender.close();
+    expect(out.size).to.equal(0);
   });
 });

@@ -14,6 +14,15 @@ const HOST = `hosts:
 `;
 const CFG = "name = 'small'\nvscsi = [ '0:0:0:0,0:0:0:0', '0:0:1:0,1:0:0:0' ]\n";
 
+/** Of what bench tells in JSON. */
+interface CountedRow {
+  readonly workload: string;
+  readonly contender: string;
+  readonly notifications: number | null;
+  readonly grantOperations: number | null;
+  readonly copiedBytes: number | null;
+}
+
 describe("pvscsi demo with files of one's own", () => {
   const folder = temporaryFolder();
   /** Where it puts what it needs for a while. */
@@ -308,29 +317,33 @@ describe("pvscsi", () => {
     expect(table.errors).to.equal("");
     const lines = table.output.trimEnd().split("\n");
     expect(lines[0]).to.match(/^workload +transport +IOPS +MB\/s/);
-    expect(lines.slice(1).map((line) => line.slice(0, 31).trim().replace(/ {2,}/, "|"))).to.deep.equal([
+    expect(lines.slice(1).map((line) => line.slice(0, 36).trim().replace(/ {2,}/, "|"))).to.deep.equal([
       "4k randread d1|bare copy",
       "4k randread d1|direct",
       "4k randread d1|pvscsi",
       "4k randread d1|virtio-scsi",
+      "4k randread d1|virtio-blk",
       "4k randread d1|ws",
       "4k randread d1|websocket",
       "4k randread d1|sab",
       "4k randread d1|worker",
-      "4k randread d1|virtio-worker",
+      "4k randread d1|virtio-scsi-worker",
+      "4k randread d1|virtio-blk-worker",
       "4k randread d16|bare copy",
       "4k randread d16|direct",
       "4k randread d16|pvscsi",
       "4k randread d16|virtio-scsi",
+      "4k randread d16|virtio-blk",
       "4k randread d16|ws",
       "4k randread d16|websocket",
       "4k randread d16|sab",
       "4k randread d16|worker",
-      "4k randread d16|virtio-worker",
+      "4k randread d16|virtio-scsi-worker",
+      "4k randread d16|virtio-blk-worker",
     ]);
     const out = folder.path("out.json");
     const words = ["bench", ...quick, "--plugs", "2", "--workloads", "seqread d16"];
-    words.push("--transports", "pvscsi", "virtio-scsi", "--json", "--out", out);
+    words.push("--transports", "pvscsi", "virtio-scsi", "virtio-blk", "--json", "--out", out);
     const json = await pvscsi(words);
     expect(json.status).to.equal(0);
     const report = JSON.parse(json.output);
@@ -351,6 +364,7 @@ describe("pvscsi", () => {
       ["bare copy", 16],
       ["pvscsi", 15],
       ["virtio-scsi", 16],
+      ["virtio-blk", 16],
     ]);
     for (const row of report.rows) {
       expect(row).to.have.all.keys(
@@ -363,6 +377,38 @@ describe("pvscsi", () => {
       expect(row.copiedBytes).to.be.closeTo(256 * 1024, 1);
     }
     expect(readFileSync(out, "utf8")).to.equal(json.output);
+  });
+
+  it("bench counts what each transport does for an operation, at both ends", async () => {
+    const words = ["bench", "--json", "--plugs", "0", "--rounds", "1", "--milliseconds", "30"];
+    const { output } = await pvscsi([...words, "--workloads", "4k randread d1"]);
+    const rows: CountedRow[] = JSON.parse(output).rows;
+    const at1 = rows.filter(({ workload }) => workload === "4k randread d1");
+    const counted = Object.fromEntries(at1.map((row) => [row.contender, row]));
+    const wholes = at1.map(({ contender, grantOperations, copiedBytes }) => [
+      contender,
+      // What a round begins with may be counted in the one before.
+      grantOperations && Math.round(grantOperations),
+      copiedBytes && Math.round(copiedBytes / 4096),
+    ]);
+    expect(wholes).to.deep.equal([
+      ["bare copy", null, 1],
+      ["direct", null, 1],
+      ["pvscsi", 4, 1],
+      ["virtio-scsi", null, 1],
+      ["virtio-blk", null, 1],
+      ["ws", null, 3],
+      ["websocket", 4, 3],
+      ["sab", null, 1],
+      ["worker", 4, 1],
+      ["virtio-scsi-worker", null, 1],
+      ["virtio-blk-worker", null, 1],
+    ]);
+    const { "bare copy": bare, direct, sab, ...others } = counted;
+    expect([bare.notifications, direct.notifications]).to.deep.equal([null, null]);
+    // Where the ends poll before they sleep, they may find what they would be woken for.
+    expect(sab.notifications).to.be.within(0, 2.1);
+    for (const row of Object.values(others)) expect(row.notifications, row.contender).to.be.within(1.5, 2.1);
   });
 
   it("bench says at once that it cannot write its file: 1", async () => {
