@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { type StoreServer, serveStore } from "@pvscsi/xenbus";
 import { serveControl } from "./control-server.js";
 import { Machine, type MachineOptions } from "./machine.js";
 import type { Printer } from "./printer.js";
@@ -18,13 +19,16 @@ export interface Dom0Options {
   readonly listen: MachineOptions["listen"];
   /** PEM files of a certificate and its key. */
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
+  /** Where xenstored listens for programs of this machine. */
+  readonly xenstoredSocket?: string | undefined;
   readonly printer: Printer;
   /** Resolves when it is to end. */
   readonly ended: () => Promise<unknown>;
 }
 
 /** Runs dom0 and gives the exit status. Throws `ConfigError`, and `ToolstackError` when there is a dom0 already. */
-export async function runDom0({ host, state, listen, tls, printer, ended }: Dom0Options): Promise<number> {
+export async function runDom0(dom0: Dom0Options): Promise<number> {
+  const { host, state, listen, tls, xenstoredSocket, printer, ended } = dom0;
   const options = await systemOptions(host, dirname(resolve(host)));
   const secured = tls === undefined ? {} : { tls: await readTls(tls) };
   const say = (line: string): void => printer.print(line);
@@ -33,14 +37,20 @@ export async function runDom0({ host, state, listen, tls, printer, ended }: Dom0
   const control = await serveControl(state, ({ words, ...request }, whom) =>
     runVerb(machine, words, { ...request, ...whom }),
   );
+  let store: StoreServer | null = null;
   try {
     await machine.start();
+    if (xenstoredSocket !== undefined) {
+      store = await serveStore({ xenstored: machine.xenstored, path: xenstoredSocket });
+      printer.print(`xenstored listens at ${store.path}`);
+    }
     await machine.resume();
     printer.print(`dom0 is ready at ${control.path}, until Ctrl-C or SIGTERM; domains connect to ${machine.url}`);
     await over;
     return Exit.done;
   } finally {
     await control.close();
+    await store?.close();
     await machine.close();
   }
 }

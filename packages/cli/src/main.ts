@@ -59,6 +59,7 @@ interface Dom0Words {
   readonly listen: { readonly host?: string; readonly port: number };
   readonly certificate?: string;
   readonly key?: string;
+  readonly xenstoredSocket?: string;
 }
 
 interface JoinWords {
@@ -135,14 +136,16 @@ program
   .option("--listen <[addr:]port>", "where domains connect to", listenAddress, { port: 0 })
   .option("--certificate <file>", "PEM: domains connect by TLS; needs --key")
   .option("--key <file>", "PEM: the certificate's key; needs --certificate")
+  .option("--xenstored-socket <path>", "where xenstored listens for Xen's own clients, as domain 0")
   .addHelpText("after", "\nExample: pvscsi dom0 --host configs/host.yaml --state /tmp/dom0")
-  .action(async ({ host, state, listen, certificate, key }: Dom0Words) => {
+  .action(async ({ host, state, listen, certificate, key, xenstoredSocket }: Dom0Words) => {
     if ((certificate === undefined) !== (key === undefined)) {
       program.error("error: --certificate and --key are given together", { exitCode: Exit.usage });
     }
     const ended = () => interrupts.next();
     const tls = certificate === undefined || key === undefined ? undefined : { certificate, key };
-    process.exitCode = await runDom0({ host, state: stateFolder(state, process.env), listen, tls, printer, ended });
+    const more = { state: stateFolder(state, process.env), xenstoredSocket, printer, ended };
+    process.exitCode = await runDom0({ host, listen, tls, ...more });
   });
 
 program

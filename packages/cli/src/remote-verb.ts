@@ -1,7 +1,7 @@
 // Knows how a verb that is typed in a shell is run by the dom0 it is meant for. Knows no verb.
 
 import { runAtDom0, stateFolder } from "./control-client.js";
-import { type Caller, checkWords, type Outcome, UsageError, type Verb } from "./verb.js";
+import { type Caller, checkWords, type Outcome, runAlone, UsageError, type Verb } from "./verb.js";
 import { VOICES } from "./voice.js";
 
 /** Who has typed it, and where a dom0 is looked for. */
@@ -9,13 +9,16 @@ export interface RemoteCaller extends Omit<Caller, "signal"> {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** Help and wrong usage need no dom0. Throws ToolstackError when there is none for the rest. */
+/** Help, wrong usage and what a verb does alone need no dom0. Throws ToolstackError when there is none for the rest. */
 export async function runRemotely(verb: Verb, typed: readonly string[], caller: RemoteCaller): Promise<Outcome> {
   const { environment, directory, program, print } = caller;
   const { told, words } = takeState(verb, typed);
   if (told === null) return VOICES[program].usage(verb, new UsageError("--state needs a value"));
   const outcome = checkWords(verb, words, program);
   if (outcome !== null) return outcome;
+  // Nobody aborts it but the person who ends this process.
+  const alone = await runAlone(verb, words, { ...caller, signal: new AbortController().signal });
+  if (alone !== null) return alone;
   return runAtDom0(stateFolder(told, environment), { words: [verb.name, ...words], directory, program }, print);
 }
 

@@ -64,6 +64,8 @@ export interface Verb {
   readonly passesOn?: true;
   /** Does it; gives what it prints. */
   readonly run: (system: System, words: VerbWords) => Promise<string | Outcome>;
+  /** Does it without any dom0, where this option is given. */
+  readonly alone?: { readonly option: string; readonly run: (words: VerbWords) => Promise<string | Outcome> };
 }
 
 /** A use of a verb that its usage does not allow; the message is what stands behind the verb's name. */
@@ -82,7 +84,18 @@ export class UsageError extends Error {
 
 /** Runs a verb with its words; what a person did wrong or what could not be done is told, our own mistakes are thrown. */
 export function run(verb: Verb, system: System, words: readonly string[], caller: Caller): Promise<Outcome> {
-  return runBody(verb, words, caller, (sorted) => verb.run(system, sorted));
+  return runBody(verb, words, caller, (sorted) => aloneWith(verb, sorted)?.run(sorted) ?? verb.run(system, sorted));
+}
+
+/** Runs a verb whose words, which are right, need no dom0; null where they need one. */
+export async function runAlone(verb: Verb, words: readonly string[], caller: Caller): Promise<Outcome | null> {
+  const sorted = sortWords(verb, words, caller.program);
+  const alone = sorted === "help" ? undefined : aloneWith(verb, sorted);
+  return alone === undefined ? null : runBody(verb, words, caller, alone.run);
+}
+
+function aloneWith({ alone }: Verb, { options }: Pick<VerbWords, "options">): Verb["alone"] {
+  return alone !== undefined && options.has(alone.option) ? alone : undefined;
 }
 
 /** The same where something else than a whole system does what the verb says. */

@@ -1,7 +1,9 @@
 // Knows the verb that looks into xenstore, in the words of Xen's own clients.
 
 import { ToolstackError } from "@pvscsi/toolstack";
-import type { System } from "./system.js";
+import { dumpStore, type XenstoreClient } from "@pvscsi/xen";
+import { connectStore } from "@pvscsi/xenbus";
+import { pathIn } from "./node-files.js";
 import { type Caller, UsageError, type Verb, type VerbWords } from "./verb.js";
 import { watchPaths } from "./xenstore-watch.js";
 
@@ -9,8 +11,10 @@ interface Action {
   readonly parameters: string;
   readonly least: number;
   readonly most: number;
-  readonly run: (system: System, words: readonly string[], caller: Caller) => Promise<string>;
+  readonly run: (store: XenstoreClient, words: readonly string[], caller: Caller) => Promise<string>;
 }
+
+const SOCKET = "--socket";
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   ls: { parameters: "[PATH]", least: 0, most: 1, run: list },
@@ -29,34 +33,50 @@ export const XENSTORE_VERB: Verb = {
   example: "xenstore ls /local/domain/0/backend/vscsi",
   least: 1,
   most: Number.POSITIVE_INFINITY,
+  options: [{ name: SOCKET, value: "PATH", summary: "of the xenstored that listens there; needs no dom0" }],
   passesOn: true,
-  run: perform,
+  run: ({ store }, words) => perform(store, words),
+  alone: { option: SOCKET, run: performThere },
 };
 
-async function perform(system: System, { arguments: [name, ...words], ...caller }: VerbWords): Promise<string> {
+/** At the xenstored behind a Unix socket, whoever's it is. */
+async function performThere(words: VerbWords): Promise<string> {
+  const path = pathIn(words.directory, words.options.get(SOCKET) ?? "");
+  const lost = new AbortController();
+  const store = await connectStore(path, () => lost.abort());
+  try {
+    const output = await perform(store, { ...words, signal: AbortSignal.any([words.signal, lost.signal]) });
+    if (store.ended !== null) throw new ToolstackError("FAIL", `${path}: ${store.ended.message}`);
+    return output;
+  } finally {
+    store.close();
+  }
+}
+
+async function perform(store: XenstoreClient, { arguments: [name, ...words], ...caller }: VerbWords): Promise<string> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) throw new UsageError(`unknown action '${name}'`);
   const { parameters, least, most } = action;
   if (words.length < least || words.length > most) throw new UsageError(`expecting ${name} ${parameters}`);
-  return action.run(system, words, caller);
+  return action.run(store, words, caller);
 }
 
-async function list({ store, xenstored }: System, [path = "/"]: readonly string[]): Promise<string> {
+async function list(store: XenstoreClient, [path = "/"]: readonly string[]): Promise<string> {
   await existing(store.list(path), path);
-  return xenstored.dump(path);
+  return dumpStore(store, path);
 }
 
-async function read({ store }: System, paths: readonly string[]): Promise<string> {
+async function read(store: XenstoreClient, paths: readonly string[]): Promise<string> {
   const values = await Promise.all(paths.map((path) => existing(store.read(path), path)));
   return values.join("\n");
 }
 
-async function write({ store }: System, [path, value]: readonly string[]): Promise<string> {
+async function write(store: XenstoreClient, [path, value]: readonly string[]): Promise<string> {
   await store.write(path, value);
   return "";
 }
 
-async function remove({ store }: System, paths: readonly string[]): Promise<string> {
+async function remove(store: XenstoreClient, paths: readonly string[]): Promise<string> {
   for (const path of paths) {
     await existing(store.read(path), path);
     await store.remove(path);
@@ -64,7 +84,7 @@ async function remove({ store }: System, paths: readonly string[]): Promise<stri
   return "";
 }
 
-async function watch({ store }: System, words: readonly string[], { print, signal }: Caller): Promise<string> {
+async function watch(store: XenstoreClient, words: readonly string[], { print, signal }: Caller): Promise<string> {
   const { count, paths } = watchWords(words);
   await watchPaths(store, paths, { count, print, signal });
   return "";

@@ -25,6 +25,8 @@ export * from "./shared-domain.js";
 export * from "./xenbus.js";
 export * from "./xenstore/client.js";
 export * from "./xenstore/connection.js";
+export { dumpStore } from "./xenstore/dump.js";
 export * from "./xenstore/in-process.js";
+export type { PeerIdentity } from "./xenstore/peer.js";
 export * from "./xenstore/session.js";
 export * from "./xenstore/xenstored.js";

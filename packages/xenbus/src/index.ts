@@ -8,6 +8,8 @@ export * from "./hub.js";
 export * from "./mirror-memory.js";
 export type { FrameTransport } from "./outbox.js";
 export { KEEP_ALIVE, SILENT_PATH } from "./silent-connections.js";
+export * from "./store-client.js";
+export * from "./store-server.js";
 export * from "./thread-transport.js";
 export * from "./threads.js";
 export * from "./websocket-client.js";

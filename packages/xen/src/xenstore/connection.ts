@@ -30,10 +30,16 @@ export class StoreConnection implements Runnable {
   readonly #output: OutputQueue;
   #scheduled = false;
   #open = true;
+  #last = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#output = new OutputQueue(options.send);
+  }
+
+  /** Bytes of the peer that wait to be taken; a request that is taken is answered, so they are fewer at each reply. */
+  get buffered(): number {
+    return this.#reader.buffered;
   }
 
   /** Takes bytes of the peer, cut anywhere; they are copied. */
@@ -51,6 +57,12 @@ export class StoreConnection implements Runnable {
     this.#schedule();
   }
 
+  /** The peer says no more: the connection ends from this side when what it has said is done. */
+  halfClosed(): void {
+    this.#last = true;
+    this.#schedule();
+  }
+
   /** The transport is gone: the connection's watches and transactions go with it. */
   close(): void {
     this.#finish(null);
@@ -65,7 +77,10 @@ export class StoreConnection implements Runnable {
     this.#scheduled = false;
     if (!this.#open || this.#output.replies >= this.#options.outstanding) return;
     const message = this.#next();
-    if (message === null) return;
+    if (message === null) {
+      if (this.#last) this.#finish("the peer says no more");
+      return;
+    }
     this.#schedule();
     this.#options.handle(message);
   }

@@ -1,5 +1,6 @@
 // Knows how the tree is shown to a person: as `xenstore-ls -p` prints it.
 
+import { type XenstoreAccess, XenstoreError } from "./client.js";
 import { childOf } from "./paths.js";
 import { printPermission } from "./permissions.js";
 import type { Tree } from "./tree.js";
@@ -11,15 +12,44 @@ export function dumpTree(tree: Tree, path: string): string {
   return lines.join("");
 }
 
+/** The same by requests; a node that goes meanwhile is left out. */
+export async function dumpStore(access: XenstoreAccess, path: string): Promise<string> {
+  const lines: string[] = [];
+  await askForChildren(access, path, 0, lines);
+  return lines.join("");
+}
+
 function addChildren(tree: Tree, path: string, depth: number, lines: string[]): void {
   for (const name of tree.read(path)?.children ?? []) {
     const child = childOf(path, name);
     const node = tree.read(child);
     if (node === null) continue;
-    const permissions = node.permissions.map(printPermission).join(",");
-    lines.push(`${" ".repeat(depth)}${name} = "${printable(node.value)}"   (${permissions})\n`);
+    lines.push(lineOf(depth, name, node.value, node.permissions.map(printPermission)));
     addChildren(tree, child, depth + 1, lines);
   }
+}
+
+async function askForChildren(access: XenstoreAccess, path: string, depth: number, lines: string[]): Promise<void> {
+  for (const name of (await access.list(path)) ?? []) {
+    const child = childOf(path, name);
+    const [value, permissions] = await Promise.all([access.read(child), permissionsOf(access, child)]);
+    if (value === null || permissions === null) continue;
+    lines.push(lineOf(depth, name, value, permissions));
+    await askForChildren(access, child, depth + 1, lines);
+  }
+}
+
+async function permissionsOf(access: XenstoreAccess, path: string): Promise<string[] | null> {
+  try {
+    return await access.permissions(path);
+  } catch (error) {
+    if (error instanceof XenstoreError && error.errno === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function lineOf(depth: number, name: string, value: string, permissions: readonly string[]): string {
+  return `${" ".repeat(depth)}${name} = "${printable(value)}"   (${permissions.join(",")})\n`;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { "\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\" };

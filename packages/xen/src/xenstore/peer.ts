@@ -9,6 +9,8 @@ export interface PeerIdentity {
   readonly domain: number;
   /** May do everything, as domain 0's tools may. */
   readonly privileged: boolean;
+  /** A guest's limit holds for what waits for it, privileged or not: a process of its own may stop reading. */
+  readonly bounded?: true;
 }
 
 /** The way to a peer. */

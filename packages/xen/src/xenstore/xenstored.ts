@@ -67,11 +67,12 @@ export class Xenstored {
    */
   connect(identity: PeerIdentity, send: Send, ended: (reason: string) => void = () => {}): StoreConnection {
     const { quotas, peers, watches, domains } = this.#store;
+    const { privileged, bounded = !privileged } = identity;
     const connection: StoreConnection = new StoreConnection({
       scheduler: this.#scheduler,
       send,
       outstanding: quotas.outstanding,
-      memory: identity.privileged ? Number.POSITIVE_INFINITY : quotas.memory,
+      memory: bounded ? quotas.memory : Number.POSITIVE_INFINITY,
       handle: (message) => this.#handle(peer, connection, message),
       ended: (reason) => {
         watches.removeAll(peer);
