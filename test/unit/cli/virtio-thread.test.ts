@@ -4,6 +4,7 @@
 import { once } from "node:events";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { Guest, runGuestCommand } from "@pvscsi/guest";
+import { MemoryStore } from "@pvscsi/scsi";
 import {
   Arena,
   DeviceUnusable,
@@ -11,6 +12,8 @@ import {
   PortServer,
   PortTransport,
   TargetTable,
+  VirtioBlkAdapter,
+  VirtioBlkDevice,
   VirtioScsiAdapter,
   VirtioScsiDevice,
 } from "@pvscsi/virtio";
@@ -118,6 +121,24 @@ describe("a device's end of a port", () => {
       port1.close();
     });
   }
+
+  it("tells the driver that the device has changed its configuration", async () => {
+    const { port1, port2 } = new MessageChannel();
+    const store = new MemoryStore(1 << 20);
+    const device = new VirtioBlkDevice({ store, scheduler: nodeScheduler() });
+    const buffer = new SharedArrayBuffer(MEMORY);
+    const server = new PortServer(messageEnd(port2), buffer, device);
+    const transport = new PortTransport({ end: messageEnd(port1), buffer });
+    const guest = new Guest({ clock: nodeClock, scheduler: nodeScheduler(), name: "domU" });
+    guest.attachBlock(await VirtioBlkAdapter.probe({ transport, scheduler: nodeScheduler() }));
+    store.resize(2 << 20);
+    await until("the guest knows", () => guest.disk("vda")?.size === 2 << 20);
+    expect((await runGuestCommand(guest, ["dd", "if=/dev/vda", "of=/dev/null", "bs=1M"])).output).to.match(
+      /^2\+0 records in/,
+    );
+    transport.close();
+    await server.ended;
+  });
 
   it("kicks no queue that is not there, and refuses rings that cannot be ones", async () => {
     const { port1, port2 } = new MessageChannel();
