@@ -34,13 +34,26 @@ class Piece {
     return this.#places;
   }
 
-  /** Makes the data `length` bytes of its own pages. */
+  /** Room in pages of its own for so many bytes, or for fewer where the adapter has no more memory. */
+  room(length: number): number {
+    const wanted = Math.ceil(length / PAGE);
+    for (let missing = wanted - this.#pages.length; missing > 0; missing = Math.floor(missing / 2)) {
+      try {
+        this.#pages.push(...this.#adapter.allocate(missing));
+        break;
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+    }
+    return Math.min(length, this.#pages.length * PAGE);
+  }
+
+  /** Makes the data `length` bytes of its own pages, which have that room. */
   usePages(length: number): void {
-    const missing = Math.ceil(length / PAGE) - this.#pages.length;
-    if (missing > 0) this.#pages.push(...this.#adapter.allocate(missing));
     this.#places.clear();
-    for (let i = 0, left = length; left > 0; i++, left -= PAGE)
+    for (let i = 0, left = length; left > 0; i++, left -= PAGE) {
       this.#places.add(this.#pages[i], 0, Math.min(PAGE, left));
+    }
   }
 
   freePages(): void {
@@ -142,8 +155,7 @@ export class PlainDisk implements BlockDevice {
     try {
       for (let first = this.#requests.first; first !== null; first = this.#requests.first) {
         if (this.#drop(first)) continue;
-        if (this.#underWay >= this.adapter.limits.queueDepth) break;
-        this.#issue(first);
+        if (this.#underWay >= this.adapter.limits.queueDepth || !this.#issue(first)) break;
       }
     } finally {
       this.#pumping = false;
@@ -163,22 +175,43 @@ export class PlainDisk implements BlockDevice {
     return true;
   }
 
-  #issue(work: BlockRequest): void {
+  /** False when there is no memory for it until something has ended. */
+  #issue(work: BlockRequest): boolean {
     const piece = this.#pieces.take();
     const { request } = piece;
     const flush = work.stage === "flush";
+    const length = flush ? 0 : this.#lengthWithRoom(piece, work);
+    if (length === 0 && !flush) {
+      this.#pieces.giveBack(piece);
+      if (this.#underWay > 0) return false;
+      noteFailure(work, BLOCK_STATUS.io, work.offset + work.issued);
+      return true;
+    }
     piece.work = work;
     piece.from = work.issued;
     request.operation = flush ? "flush" : work.operation;
     request.offset = flush ? 0 : work.offset + work.issued;
-    request.length = flush ? 0 : this.#pieceLength(work);
+    request.length = length;
     request.places = noPlaces;
     if (!flush) this.#placeData(piece, work);
-    work.issued += request.length;
+    work.issued += length;
     work.commands += 1;
     this.#underWay += 1;
     if (flush || work.issued === work.length) this.#requests.removeFirst(work);
     this.adapter.submit(request);
+    return true;
+  }
+
+  #lengthWithRoom(piece: Piece, work: BlockRequest): number {
+    const length = this.#pieceLength(work);
+    if (!this.#sendsZeros(work) && (work.adapterPages || !movesData(work.operation))) return length;
+    const room = piece.room(length);
+    return room - (room % this.#parameters.blockSize);
+  }
+
+  /** Zeros are sent where the adapter cannot be asked for them. */
+  #sendsZeros({ operation }: BlockRequest): boolean {
+    return operation === "write-zeroes" && this.adapter.limits.maxWriteZeroes === 0;
   }
 
   #pieceLength(work: BlockRequest): number {
@@ -189,11 +222,10 @@ export class PlainDisk implements BlockDevice {
     return Math.min(left, transferPiece(work, blockSize, this.#limits));
   }
 
-  /** Zeros are sent where the adapter cannot be asked for them. */
   #placeData(piece: Piece, work: BlockRequest): void {
     const { request } = piece;
     const { operation, places, adapterPages } = work;
-    const zeros = operation === "write-zeroes" && this.adapter.limits.maxWriteZeroes === 0;
+    const zeros = this.#sendsZeros(work);
     if (!movesData(operation) && !zeros) return;
     request.places = piece.places;
     if (zeros) request.operation = "write";

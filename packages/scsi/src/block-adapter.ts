@@ -35,7 +35,7 @@ export interface BlockAdapter {
   readonly features: StoreFeatures;
   /** Whether `pass` takes SCSI commands. */
   readonly passesCommands: boolean;
-  /** Pages of 4096 bytes that requests and commands may point into. */
+  /** Pages of 4096 bytes that requests and commands may point into; throws RangeError when there are no more. */
   allocate(pages: number): Uint8Array[];
   free(pages: readonly Uint8Array[]): void;
   /**

@@ -30,9 +30,10 @@ async function add(
   store: ByteStore,
   device: Partial<BlockDeviceOptions> = {},
   driver: Partial<BlockAdapterOptions> = {},
+  pages = 4096,
 ): Promise<Machine> {
   const scheduler = stand.time;
-  const memory = new Arena(new ArrayBuffer(4096 * PAGE_SIZE));
+  const memory = new Arena(new ArrayBuffer(pages * PAGE_SIZE));
   const transport = new InProcessTransport({
     device: new VirtioBlkDevice({ store, scheduler, ...device }),
     memory,
@@ -117,6 +118,34 @@ describe("a guest on virtio-blk", () => {
     expect((await stand.until(request(disk, { ...fields, fua: true }))).failure).to.equal(null);
     expect((await stand.until(request(disk, { operation: "flush" }))).failure).to.equal(null);
     expect(store.seen).to.deep.equal(["write", "write", "flush", "flush"]);
+  });
+
+  it("makes do with little memory: less at a time, one after the other", async () => {
+    const store = new MemoryStore(4 * MIB);
+    const few = 100;
+    const { stand, disk } = await add(new Stand(), store, {}, {}, few);
+    const all = Array.from({ length: 40 }, (_, i) => pattern(64 * 1024, i));
+    const fields = { operation: "write", length: 64 * 1024 } as const;
+    const written = await stand.until(
+      Promise.all(all.map((data, i) => request(disk, { ...fields, offset: i * 64 * 1024, places: placesOf(data) }))),
+    );
+    expect(written.filter(({ failure }) => failure !== null)).to.deep.equal([]);
+    const back = new Uint8Array(40 * 64 * 1024);
+    await stand.until(request(disk, { operation: "read", length: back.length, places: placesOf(back) }));
+    expect(Buffer.compare(back, Buffer.concat(all))).to.equal(0);
+  });
+
+  it("fails what there is no page for at all", async () => {
+    const { stand, disk, adapter } = await machine(new MemoryStore(MIB));
+    for (let pages = 4096; pages > 0; ) {
+      try {
+        adapter.allocate(pages);
+      } catch {
+        pages >>= 1;
+      }
+    }
+    const fields = { operation: "read", length: 4096, places: placesOf(new Uint8Array(4096)) } as const;
+    expect((await stand.until(request(disk, fields))).failure).to.include({ words: "I/O" });
   });
 
   it("tells of a request that fails, in the log and in the store", async () => {
