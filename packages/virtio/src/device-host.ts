@@ -32,7 +32,9 @@ export class DeviceHost implements DeviceCalls {
     return this.#device.features;
   }
 
+  /** Rejects with ProtocolError after DRIVER_OK; so do the other calls of a driver that sets up (3.1.1). */
   async acceptFeatures(features: bigint): Promise<boolean> {
+    this.#settingUp("features");
     if ((features & ~this.#device.features) !== 0n) return false;
     this.#device.setFeatures(features);
     return true;
@@ -54,6 +56,8 @@ export class DeviceHost implements DeviceCalls {
   }
 
   async setUpQueue(queue: number, size: number, areas: RingAreas): Promise<void> {
+    this.#settingUp("a queue");
+    if (queue >= this.#device.queues) throw new ProtocolError(`queue ${queue} of ${this.#device.queues}`);
     this.#rings.set(queue, {
       size,
       areas,
@@ -65,6 +69,7 @@ export class DeviceHost implements DeviceCalls {
   }
 
   async ready(): Promise<void> {
+    this.#settingUp("DRIVER_OK");
     this.#ready = true;
     try {
       for (const [index, ring] of this.#rings) this.#device.start(index, ring);
@@ -76,6 +81,10 @@ export class DeviceHost implements DeviceCalls {
 
   kick(queue: number): void {
     if (this.#ready && this.#rings.has(queue)) this.#device.kick(queue);
+  }
+
+  #settingUp(what: string): void {
+    if (this.#ready) throw new ProtocolError(`${what} after DRIVER_OK`);
   }
 
   /** The driver is gone for good; resolves when nothing is under way any more. */

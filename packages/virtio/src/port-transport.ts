@@ -51,7 +51,7 @@ export class PortTransport implements VirtioTransport {
     this.memory = new Arena(buffer);
     this.#end = end;
     end.listen(
-      (message) => this.#heard(message as DeviceMessage),
+      (message) => this.#heard(message),
       () => this.#close("the thread of the device has ended"),
     );
   }
@@ -66,7 +66,9 @@ export class PortTransport implements VirtioTransport {
   }
 
   async deviceFeatures(): Promise<bigint> {
-    return BigInt((await this.#call("deviceFeatures")) as bigint);
+    const features = await this.#call("deviceFeatures");
+    if (typeof features !== "bigint") throw new DeviceUnusable("no features");
+    return features;
   }
 
   async acceptFeatures(features: bigint): Promise<boolean> {
@@ -84,7 +86,9 @@ export class PortTransport implements VirtioTransport {
   }
 
   async queueSize(queue: number): Promise<number> {
-    return Number(await this.#call("queueSize", queue));
+    const size = await this.#call("queueSize", queue);
+    if (!isNumber(size, MAX_SIZE)) throw new DeviceUnusable(`no size of queue ${queue}`);
+    return size;
   }
 
   async setUpQueue(queue: number, size: number, { descriptors, driver, device }: RingAreas): Promise<void> {
@@ -117,15 +121,22 @@ export class PortTransport implements VirtioTransport {
     });
   }
 
-  #heard(message: DeviceMessage): void {
+  #heard(message: unknown): void {
+    if (this.#closed !== null) return;
     if (typeof message === "number") {
       this.notifications += 1;
       return this.#listener.interrupt(message);
     }
     if (message === CONFIG_CHANGED) return this.#listener.configChanged();
-    if ("needsReset" in message) return this.#listener.needsReset(`${message.needsReset}`);
-    this.#calls.get(message.id)?.resolve(message.value);
-    this.#calls.delete(message.id);
+    const { id, value, needsReset } = (message ?? {}) as { readonly [name: string]: unknown };
+    if (typeof needsReset === "string") return this.#listener.needsReset(needsReset);
+    const call = this.#calls.get(id as number);
+    if (call === undefined) {
+      this.#close("the device has sent what is no answer");
+      return this.#end.close();
+    }
+    this.#calls.delete(id as number);
+    call.resolve(value);
   }
 
   #close(reason: string): void {
@@ -145,6 +156,9 @@ export class PortServer {
   readonly #memory: Arena;
   readonly #host: DeviceHost;
   #finish!: () => void;
+  /** Calls are answered one after the other: the last one, and how many wait. */
+  #answered: Promise<void> = Promise.resolve();
+  #calls = 0;
   #over = false;
 
   constructor(end: MessageEnd, buffer: SharedArrayBuffer, device: VirtioDevice) {
@@ -169,7 +183,7 @@ export class PortServer {
     if (this.#over) return;
     this.#over = true;
     this.#end.close();
-    void this.#host.close().then(this.#finish);
+    void this.#answered.then(() => this.#host.close()).then(this.#finish);
   }
 
   #post(message: DeviceMessage): void {
@@ -179,16 +193,27 @@ export class PortServer {
   #heard(message: unknown): void {
     if (this.#over) return;
     if (typeof message === "number") return this.#host.kick(message);
-    this.#answer(message).catch((error) => {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#post({ needsReset: error.message });
-      this.close();
-    });
+    if (this.#calls === MOST_CALLS) return this.#part(`more than ${MOST_CALLS} calls that wait`);
+    this.#calls += 1;
+    this.#answered = this.#answered.then(() => this.#answer(message));
   }
 
   async #answer(message: unknown): Promise<void> {
-    const { call, id, words } = parseCall(message);
-    this.#post({ id, value: await this.#run(call, words) });
+    if (this.#over) return;
+    try {
+      const { call, id, words } = parseCall(message);
+      this.#post({ id, value: await this.#run(call, words) });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#part(error.message);
+    }
+    this.#calls -= 1;
+  }
+
+  /** What the driver has broken ends its connection, and nothing else. */
+  #part(reason: string): void {
+    this.#post({ needsReset: reason });
+    this.close();
   }
 
   /** Throws ProtocolError for words that are not a call's. */
@@ -240,6 +265,8 @@ const CALLS: ReadonlySet<unknown> = new Set<Call>([
   "setUpQueue",
   "ready",
 ]);
+/** Calls of one driver that wait for those before: ours waits for each answer. */
+const MOST_CALLS = 16;
 const MAX_CONFIG = 4096;
 const MAX_QUEUES = 65535;
 const MAX_SIZE = 32768;
@@ -253,13 +280,22 @@ function parseCall(message: unknown): CallMessage {
 }
 
 function numberOf(word: unknown, most: number): number {
-  if (typeof word === "number" && Number.isInteger(word) && word >= 0 && word <= most) return word;
-  throw new ProtocolError(`${String(word)} is no number up to ${most}`);
+  if (isNumber(word, most)) return word;
+  throw new ProtocolError(`${nameOf(word)} is no number up to ${most}`);
+}
+
+function isNumber(word: unknown, most: number): word is number {
+  return typeof word === "number" && Number.isInteger(word) && word >= 0 && word <= most;
+}
+
+/** Not by its own methods: what was cloned may have none. */
+function nameOf(word: unknown): string {
+  return typeof word === "object" ? "an object" : String(word);
 }
 
 function featuresOf(word: unknown): bigint {
   if (typeof word === "bigint" && word >= 0n) return word;
-  throw new ProtocolError(`${String(word)} are no features`);
+  throw new ProtocolError(`${nameOf(word)} are no features`);
 }
 
 function bytesOf(word: unknown): Uint8Array {
