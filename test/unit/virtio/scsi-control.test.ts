@@ -148,6 +148,17 @@ describe("a virtio-scsi device: task management", () => {
     expect(brief()).to.deep.equal([[5, Response.reset]]);
   });
 
+  it("D7: and what was answered before has no part in that", () => {
+    for (const subtype of [ManagementSubtype.abortTask, ManagementSubtype.abortTaskSet]) {
+      world.command({ lun: HELD, tag: 5 });
+      world.manage(subtype, { tag: 5 });
+      expect(brief()).to.deep.equal([[5, Response.aborted]]);
+    }
+    world.command({ lun: HELD, tag: 6 });
+    world.manage(ManagementSubtype.logicalUnitReset);
+    expect(brief()).to.deep.equal([[6, Response.reset]]);
+  });
+
   it("D14: taking a logical unit out ends what is under way there with FAILURE", () => {
     world.command({ lun: HELD, tag: 5 });
     void world.targets.at(0).remove(HELD);

@@ -202,6 +202,18 @@ describe("a virtio-scsi driver by the rules: interrupts", () => {
     interrupts();
     expect(ended).to.have.length(1);
   });
+
+  it("S9: asks for the next one when it has looked", async () => {
+    const device = new ScriptedTransport();
+    const adapter = await device.probe();
+    const ring = device.rings[REQUESTS];
+    for (let round = 1; round <= 5; round++) {
+      for (let i = 0; i < 2; i++) adapter.queue(command(adapter, []));
+      for (const offered of device.offered(REQUESTS)) device.use(REQUESTS, offered, answer({}));
+      device.interrupt(REQUESTS);
+      expect(ring.usedEvent).to.equal(2 * round);
+    }
+  });
 });
 
 describe("a virtio-scsi driver by the rules: events", () => {
@@ -217,10 +229,10 @@ describe("a virtio-scsi driver by the rules: events", () => {
     await turn();
     told.length = 0;
     const buffers = device.offered(EVENTS);
-    const send = async (event: number, lun: readonly number[], reason: number): Promise<void> => {
+    const send = async (event: number, lun: readonly number[], reason: number, written = 16): Promise<void> => {
       const bytes = new Uint8Array(16);
       Object.assign(new ScsiEvent(bytes), { event, lun: Uint8Array.from(lun), reason });
-      device.use(EVENTS, buffers.shift() as Offered, bytes);
+      device.use(EVENTS, buffers.shift() as Offered, bytes, written);
       device.interrupt(EVENTS);
       await turn();
       buffers.push(...device.offered(EVENTS));
@@ -249,6 +261,12 @@ describe("a virtio-scsi driver by the rules: events", () => {
       await send(0, new Array(8).fill(0), 0);
       expect(buffers).to.have.length(8);
     }
+  });
+
+  it("R3: and one that has less than an event as well, which tells nothing", async () => {
+    const { buffers, told, send } = await world();
+    for (const written of [0, 15]) await send(1, [1, 7, 0, 3, 0, 0, 0, 0], 1, written);
+    expect([told, buffers.length]).to.deep.equal([[], 8]);
   });
 
   const address = { channel: 0, target: 7, lun: 3 };

@@ -3,6 +3,7 @@
 import { EVENTS_MISSED, EventType, Feature, ResetReason, Response } from "@pvscsi/virtio";
 import { expect } from "chai";
 import { HoldingUnit } from "../../support/scsi-devices.js";
+import { RawRing } from "./raw-ring.js";
 import { DISK, ready, ScsiWorld } from "./scsi-world.js";
 
 const RESCAN = ResetReason.rescan;
@@ -64,6 +65,17 @@ describe("a virtio-scsi device: events", () => {
     expect(world.events()).to.deep.equal([]);
     world.targets.at(0).add(6, new HoldingUnit());
     expect(world.events()).to.deep.equal([[RESET, "0100000600000000", RESCAN]]);
+  });
+
+  it("D17 S9: asks to be notified of the next buffer when it has missed an event, with EVENT_IDX", () => {
+    world = ready(new ScsiWorld().start(Feature.version1 | Feature.scsiHotplug | Feature.eventIndex));
+    const { areas, size } = world.queues[1];
+    const ring = new RawRing(areas, size);
+    world.postEvents(3);
+    for (const lun of [5, 6, 7]) world.targets.at(0).add(lun, new HoldingUnit());
+    expect(ring.availEvent).to.equal(0);
+    world.targets.at(0).add(8, new HoldingUnit());
+    expect(ring.availEvent).to.equal(3);
   });
 
   it("D17: is told once for any number of events that were missed", () => {

@@ -222,6 +222,28 @@ describe("a virtio-scsi driver and a hostile device's rings", () => {
     }
   });
 
+  it("takes no more than a ring full of answers at a time, from a device that has the next one ready all the while", async () => {
+    const { device, adapter, ended, send } = await world();
+    const ring = device.rings[REQUESTS];
+    const command = send();
+    let answered = 0;
+    const answerNext = (): void => {
+      ring.use([ring.avail(ring.usedIndex), ANSWER]);
+      answered += 1;
+    };
+    command.completed = (done) => {
+      ended.push(done);
+      if (answered === 100) return;
+      adapter.queue(command);
+      answerNext();
+    };
+    answerNext();
+    adapter.interrupt(REQUESTS);
+    expect(ended).to.have.length(16);
+    device.settle();
+    expect(ended).to.have.length(100);
+  });
+
   it("hears of a reset that is needed once", async () => {
     const { device, ended, send } = await world();
     send();

@@ -1,7 +1,7 @@
 // Judges the virtio-scsi device by hostile inputs, by number (H): requests that are none, memory that changes, sizes,
 // event buffers, queues that nobody set up, floods. What the ring itself may hold is in split-hostile.test.ts.
 
-import { CommandResponse, type GuestMemory, ManagementSubtype, Response, ScsiConfig } from "@pvscsi/virtio";
+import { CommandResponse, Feature, type GuestMemory, ManagementSubtype, Response, ScsiConfig } from "@pvscsi/virtio";
 import { expect } from "chai";
 import { HoldingUnit } from "../../support/scsi-devices.js";
 import { RawRing } from "./raw-ring.js";
@@ -49,6 +49,7 @@ describe("a virtio-scsi device and requests that are none", () => {
 
   for (const [number, what, type, readable, writable] of [
     ["H11", "a control request without a type", 0, 3, 1],
+    ["H11", "a control request with the lower bytes of a type", 9, 3, 1],
     ["H11", "a task management request", 0, 23, 1],
     ["H11", "a notification query", 1, 15, 5],
     ["H12", "a task management request", 0, 24, 0],
@@ -249,6 +250,18 @@ describe("a virtio-scsi device and queues", () => {
     expect(await world.device.stop(77)).to.equal(0);
   });
 
+  for (const [name, features, expected] of [
+    ["its flag", 0n, [0, 0]],
+    ["EVENT_IDX", Feature.eventIndex, [0, 2]],
+  ] as const) {
+    it(`S8 S9: asks to be notified of the next request when it has taken all, by ${name}`, () => {
+      const world = ready(new ScsiWorld().start(Feature.version1 | features));
+      world.run({});
+      const ring = new RawRing(world.queues[REQUESTS].areas, QUEUE_SIZE);
+      expect([ring.usedFlags, ring.availEvent]).to.deep.equal(expected);
+    });
+  }
+
   it("S10: makes nothing of kicks for nothing", () => {
     const world = ready(new ScsiWorld().start());
     world.command({ lun: HELD, tag: 5 });
@@ -268,18 +281,21 @@ describe("a virtio-scsi device and queues", () => {
   });
 
   it("H21: takes no more than a ring full at a time, of a driver that brings more all the while", () => {
-    const world = new ScsiWorld().start();
+    const world = ready(new ScsiWorld().start());
+    const requests = 100;
     let looks = 0;
     world.startQueue(0, ({ areas, size }) => {
       const ring = new RawRing(areas, size);
       return meddling(world, () => {
         looks += 1;
-        if (looks % 2 === 0 && looks < 10_000) ring.offer((ring.availIndex * 2) % size);
+        // A request has two buffers; it has ended when the next one is looked for.
+        if (looks % 2 === 0 && looks < 2 * requests) ring.offer(0);
       });
     });
     world.manage(ManagementSubtype.queryTaskSet);
-    expect(looks).to.be.at.most(2 * QUEUE_SIZE);
+    expect(looks).to.equal(2 * QUEUE_SIZE);
     expect(world.run({ cdb: INQUIRY, in: 36 }).response).to.equal(Response.ok);
+    expect([looks, world.failures]).to.deep.equal([2 * requests, []]);
   });
 
   it("H21: answers a ring full of task management requests", () => {
