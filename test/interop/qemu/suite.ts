@@ -14,6 +14,7 @@ import { appeared, type GuestDisk, LSSCSI, numberOf, resized, untilSo, vanished 
 import { judgeStarts, judgeTogether, leave } from "./guests.js";
 import { type Images, PACKAGES, prepareImages } from "./images.js";
 import { runLibiscsi } from "./libiscsi.js";
+import { LIBVIRT_PACKAGES, validateXml } from "./libvirt.js";
 import { judgeLostEvents } from "./lost-events.js";
 import { GOLDEN_DISK, missingIn } from "./messages.js";
 import { ownDisks } from "./own-disks.js";
@@ -41,10 +42,11 @@ const JUDGES = "a stock Linux guest under QEMU: its virtio_scsi, lsscsi, fio, sg
 export const qemuSuite: Suite = {
   name: "qemu",
   judges: `disks of a vhost-user server, by ${JUDGES}`,
-  packages: PACKAGES,
+  packages: [...PACKAGES, ...LIBVIRT_PACKAGES],
   default: true,
   budgetSeconds: 240,
   run: async (context) => {
+    await context.check("libvirt's schema takes the XML that is printed for it", () => validateXml(context));
     await judge(context, servedDisks, "cloud");
   },
 };
