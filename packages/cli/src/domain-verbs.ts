@@ -2,7 +2,7 @@
 
 import { formatWarning, type VscsiDialect } from "@pvscsi/config";
 import { readMachineConfig } from "@pvscsi/host";
-import { type DomainInfo, ToolstackError } from "@pvscsi/toolstack";
+import { type DomainInfo, type Toolstack, ToolstackError } from "@pvscsi/toolstack";
 import { activityText } from "./activity.js";
 import { NBD_USAGE } from "./nbd-command.js";
 import { pathIn } from "./node-files.js";
@@ -109,7 +109,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
 ];
 
 /** A guest by name or number; dom0 is none. */
-export async function guestId(system: System, name: string): Promise<number> {
+export async function guestId(system: { readonly toolstack: Pick<Toolstack, "find"> }, name: string): Promise<number> {
   const id = await system.toolstack.find(name);
   if (id === 0) throw new ToolstackError("INVAL", "Domain-0 is no guest");
   return id;

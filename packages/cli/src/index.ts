@@ -10,5 +10,6 @@ export { openSession, physicalDevices, type Session } from "./session.js";
 export { runShell, type ShellOptions } from "./shell.js";
 export * from "./system.js";
 export { type Caller, Exit, type Outcome, type Verb } from "./verb.js";
-export { runVerb, runWhole, VERBS } from "./verbs.js";
+export { findVerb, runVerb, runWhole, VERBS } from "./verbs.js";
 export { splitWords } from "./words.js";
+export { runXenVerb, type XenHostParts } from "./xen-verbs.js";

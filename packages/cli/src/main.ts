@@ -24,6 +24,7 @@ import { findVerb, VERBS } from "./verbs.js";
 import { addVhostCommand } from "./vhost-command.js";
 import type { Program } from "./voice.js";
 import { runXenServe } from "./xen-serve.js";
+import { XEN_OPTION, XEN_VERBS } from "./xen-verbs.js";
 import { runXl } from "./xl.js";
 
 /** Node keeps the name of the link that it was called by. */
@@ -207,7 +208,8 @@ addVhostCommand(program, {
 
 program.addHelpText(
   "after",
-  `\nVerbs, run by dom0 (--state DIR says which): ${VERBS.map(({ name }) => name).join(", ")}`,
+  `\nVerbs, run by dom0 (--state DIR says which): ${VERBS.map(({ name }) => name).join(", ")}
+On a Xen host, for xl's guests, with ${XEN_OPTION}: ${XEN_VERBS.map(({ name }) => name).join(", ")}`,
 );
 
 function afterwardsOf({ shell, serve }: DemoWords): Parameters<typeof runDemo>[0]["afterwards"] {

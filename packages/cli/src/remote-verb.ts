@@ -1,8 +1,9 @@
-// Knows how a verb that is typed in a shell is run by the dom0 it is meant for. Knows no verb.
+// Knows how a verb that is typed in a shell is run by the dom0 it is meant for: one of ours, or the Xen host's. Knows no verb.
 
 import { runAtDom0, stateFolder } from "./control-client.js";
 import { type Caller, checkWords, type Outcome, runAlone, UsageError, type Verb } from "./verb.js";
 import { VOICES } from "./voice.js";
+import { runOnXenHost, XEN_OPTION, XEN_VERBS } from "./xen-verbs.js";
 
 /** Who has typed it, and where a dom0 is looked for. */
 export interface RemoteCaller extends Omit<Caller, "signal"> {
@@ -12,13 +13,15 @@ export interface RemoteCaller extends Omit<Caller, "signal"> {
 /** Help, wrong usage and what a verb does alone need no dom0. Throws ToolstackError when there is none for the rest. */
 export async function runRemotely(verb: Verb, typed: readonly string[], caller: RemoteCaller): Promise<Outcome> {
   const { environment, directory, program, print } = caller;
-  const { told, words } = takeState(verb, typed);
+  const { told, words: rest } = takeState(verb, typed);
   if (told === null) return VOICES[program].usage(verb, new UsageError("--state needs a value"));
+  const { onXenHost, words } = takeXen(verb, rest);
   const outcome = checkWords(verb, words, program);
   if (outcome !== null) return outcome;
   // Nobody aborts it but the person who ends this process.
   const alone = await runAlone(verb, words, { ...caller, signal: new AbortController().signal });
   if (alone !== null) return alone;
+  if (onXenHost) return runOnXenHost(verb, words, caller);
   return runAtDom0(stateFolder(told, environment), { words: [verb.name, ...words], directory, program }, print);
 }
 
@@ -36,4 +39,15 @@ function takeState(
     };
   }
   return { told: undefined, words: typed };
+}
+
+/** Takes `--xen` out of the words, where the verb is one for a Xen host. */
+function takeXen(
+  { name }: Verb,
+  words: readonly string[],
+): { readonly onXenHost: boolean; readonly words: readonly string[] } {
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  const at = words.slice(0, end).indexOf(XEN_OPTION);
+  if (at < 0 || !XEN_VERBS.some((verb) => verb.name === name)) return { onXenHost: false, words };
+  return { onXenHost: true, words: words.filter((_, index) => index !== at) };
 }

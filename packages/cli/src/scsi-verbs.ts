@@ -13,12 +13,28 @@ import {
   quoted,
   SIZE_EXPECTED,
 } from "@pvscsi/config";
-import { type ControllerInfo, formatControllers, formatScsiList, scsiListRows } from "@pvscsi/toolstack";
+import {
+  type ControllerInfo,
+  formatControllers,
+  formatScsiList,
+  scsiListRows,
+  type Toolstack,
+  type VscsiDevices,
+} from "@pvscsi/toolstack";
 import { guestId } from "./domain-verbs.js";
-import type { System } from "./system.js";
 import { Exit, JSON_OPTION, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
 
-export const SCSI_VERBS: readonly Verb[] = [
+/** What these verbs need of a system: so much there is on a Xen host as well. */
+export interface ScsiSystem {
+  readonly toolstack: Pick<Toolstack, "find">;
+  readonly vscsi: VscsiDevices;
+}
+
+export interface ScsiVerb extends Verb {
+  readonly run: (system: ScsiSystem, words: VerbWords) => Promise<string | Outcome>;
+}
+
+export const SCSI_VERBS: readonly ScsiVerb[] = [
   {
     name: "scsi-attach",
     parameters: "DOM PDEV VDEV [OPTIONS] | DOM PDEV,VDEV[,OPTIONS]",
@@ -61,7 +77,7 @@ export const SCSI_VERBS: readonly Verb[] = [
   },
 ];
 
-async function attach(system: System, { arguments: [name, ...words] }: VerbWords): Promise<Outcome> {
+async function attach(system: ScsiSystem, { arguments: [name, ...words] }: VerbWords): Promise<Outcome> {
   const domain = await guestId(system, name);
   const { device, warnings } = words.length === 1 ? parseVscsi(words[0], argumentOrigin()) : parseVscsiWords(words);
   if (isWholeHost(device)) throw new UsageError("a whole host can only be given in a domU.cfg");
@@ -69,12 +85,12 @@ async function attach(system: System, { arguments: [name, ...words] }: VerbWords
   return { output: "", errors: warnings.map(formatWarning).join("\n"), status: Exit.done };
 }
 
-async function detach(system: System, { arguments: [name, virtual] }: VerbWords): Promise<string> {
+async function detach(system: ScsiSystem, { arguments: [name, virtual] }: VerbWords): Promise<string> {
   await system.vscsi.detach(await guestId(system, name), virtualDevice(virtual));
   return "";
 }
 
-async function resize(system: System, { arguments: [name, virtual, size] }: VerbWords): Promise<string> {
+async function resize(system: ScsiSystem, { arguments: [name, virtual, size] }: VerbWords): Promise<string> {
   const domain = await guestId(system, name);
   const device = virtualDevice(virtual);
   const bytes = parseSize(size);
@@ -94,7 +110,7 @@ function virtualDevice(text: string): string {
   return formatAddress(device);
 }
 
-async function list(system: System, { arguments: names, options }: VerbWords): Promise<string> {
+async function list(system: ScsiSystem, { arguments: names, options }: VerbWords): Promise<string> {
   const controllers: ControllerInfo[] = [];
   for (const name of names) controllers.push(...(await system.vscsi.list(await guestId(system, name))));
   const long = options.has("--long");

@@ -6,7 +6,7 @@ import { formatAddress, type HostConfig, hostOfLunWords } from "@pvscsi/config";
 import { type Host, openHost, readHostConfig } from "@pvscsi/host";
 import { NativeMissing } from "@pvscsi/native";
 import { type ControllerMessage, Scsiback } from "@pvscsi/scsiback";
-import { ToolstackError } from "@pvscsi/toolstack";
+import { Leftovers, ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
 import { type HostDomain, hostCalls, NoXenHost, openHostDomain } from "@pvscsi/xenbus";
 import { nodeClock, nodeScheduler } from "./platform.js";
@@ -31,8 +31,10 @@ export async function runXenServe({ luns, host, indirect, printer, ended }: XenS
   const over = ended();
   const domain = await openDomain();
   const scsiback = newScsiback(domain, devices, indirect, printer);
+  const leftovers = newLeftovers(domain, printer);
   try {
     await scsiback.start();
+    await leftovers.start();
     const names = devices.list().map(({ address }) => formatAddress(address));
     printer.print(
       `scsiback of domain ${domain.id} has ${names.join(", ")} for its front ends, until Ctrl-C or SIGTERM`,
@@ -40,6 +42,7 @@ export async function runXenServe({ luns, host, indirect, printer, ended }: XenS
     await over;
     return Exit.done;
   } finally {
+    await leftovers.close();
     await scsiback.close();
     await domain.close();
   }
@@ -54,6 +57,15 @@ function newScsiback(domain: HostDomain, directory: Host, indirect: boolean, pri
   });
   const parts = { domain, directory, probes, clock: nodeClock, scheduler: nodeScheduler() };
   return new Scsiback({ ...parts, ...(indirect ? {} : { indirectLimit: null }) });
+}
+
+function newLeftovers({ store, id }: HostDomain, printer: Printer): Leftovers {
+  return new Leftovers({
+    store,
+    backend: id,
+    removed: (guest, devid) => printer.error(`backend/vscsi/${guest}/${devid}: its guest is gone, removed`),
+    failed: (error) => printer.error(`backend/vscsi: ${error}`),
+  });
 }
 
 async function openDomain(): Promise<HostDomain> {

@@ -148,6 +148,18 @@ export async function removeController(
   await removeWithParents(store, parentOf(counterPath(guest, devid)), "");
 }
 
+/** Removes the half that a driver domain may remove itself, and what its driver has said of it. */
+export async function removeBackend(
+  store: XenstoreAccess,
+  guest: DomainId,
+  backend: DomainId,
+  devid: number,
+): Promise<void> {
+  const { backend: path } = devicePaths(guest, backend, devid);
+  await store.remove(path);
+  await store.remove(errorPath(path));
+}
+
 /** As libxl__xs_path_cleanup: the node, then its parents below `root` for as long as they are empty. */
 async function removeWithParents(store: XenstoreAccess, path: string, root: string): Promise<void> {
   await store.remove(path);

@@ -3,6 +3,7 @@
 
 import type { MachineConfig } from "@pvscsi/config";
 import type { DomainId, XenstoreClient } from "@pvscsi/xen";
+import { type DomainInfo, findDomain, listDomains } from "./domains.js";
 import { ToolstackError } from "./errors.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
 
@@ -26,14 +27,6 @@ export interface ToolstackOptions {
   readonly store: XenstoreClient;
   readonly launcher: Launcher;
   readonly vscsi: VscsiDevices;
-}
-
-export interface DomainInfo {
-  readonly id: DomainId;
-  readonly name: string;
-  /** MiB. */
-  readonly memory: number;
-  readonly vcpus: number;
 }
 
 export class Toolstack {
@@ -104,27 +97,13 @@ export class Toolstack {
   }
 
   /** A domain's number from its number as text, or from its name. */
-  async find(numberOrName: string): Promise<DomainId> {
-    const domains = await this.list();
-    const found =
-      domains.find(({ id }) => String(id) === numberOrName) ?? domains.find(({ name }) => name === numberOrName);
-    if (found !== undefined) return found.id;
-    throw new ToolstackError("DOMAIN_NOTFOUND", `${numberOrName} is an invalid domain identifier (rc=-6)`);
+  find(numberOrName: string): Promise<DomainId> {
+    return findDomain(this.#options.store, numberOrName);
   }
 
   /** The domains there are, by number. */
-  async list(): Promise<DomainInfo[]> {
-    const { store } = this.#options;
-    const domains: DomainInfo[] = [];
-    for (const id of (await store.list("/local/domain")) ?? []) {
-      const home = `/local/domain/${id}`;
-      const name = await store.read(`${home}/name`);
-      if (name === null) continue;
-      const memory = Number((await store.read(`${home}/memory/target`)) ?? 0) / 1024;
-      const vcpus = ((await store.list(`${home}/cpu`)) ?? []).length;
-      domains.push({ id: Number(id), name, memory, vcpus });
-    }
-    return domains.sort((a, b) => a.id - b.id);
+  list(): Promise<DomainInfo[]> {
+    return listDomains(this.#options.store);
   }
 
   /** The nodes that every domain has, with libxl's permissions. */

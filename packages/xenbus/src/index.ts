@@ -16,3 +16,4 @@ export * from "./websocket-client.js";
 export * from "./websocket-server.js";
 export { type HostCalls, hostCalls, NoXenHost } from "./xen-host/host-calls.js";
 export { HostDomain, openHostDomain } from "./xen-host/host-domain.js";
+export { type HostStore, openHostStore } from "./xen-host/host-store.js";

@@ -3,8 +3,8 @@
 import { type MachineConfig, parseMachineConfig, parseVscsiWords, type VscsiDevice } from "@pvscsi/config";
 import { type PhysicalDevices, ToolstackError, VscsiDevices } from "@pvscsi/toolstack";
 import { expect } from "chai";
+import { ScriptedDrivers } from "../../support/scripted-drivers.js";
 import { XenWorld } from "../../support/xen-world.js";
-import { ScriptedDrivers } from "./scripted-drivers.js";
 
 export const GUEST = 1;
 export const BACK = `/local/domain/0/backend/vscsi/${GUEST}`;
