@@ -1,24 +1,30 @@
-// Knows a Linux kernel on a Xen host as far as drivers in processes see it: the device nodes /dev/xen/xenbus, gntdev and
-// evtchn, played over a domain of the in-process hypervisor. Its structs are read and written as bytes, as the headers
+// Knows a Linux kernel on a Xen host as far as drivers in processes see it: the device nodes /dev/xen/xenbus, gntdev,
+// gntalloc and evtchn, played over a domain of the in-process hypervisor. Its structs are read and written as bytes, as the headers
 // of Linux (uapi/xen) have them, with numbers of its own: the driver's tables are not used.
 
 import { SystemCallError } from "@pvscsi/native";
 import type { Runnable, Scheduler } from "@pvscsi/wire";
-import { GrantCopyFlags, GrantStatus, type InProcessDomain, type MappedPage, type Xenstored } from "@pvscsi/xen";
-import { type HostCalls, openHostDomain } from "@pvscsi/xenbus";
+import { GrantCopyFlags, GrantStatus, type InProcessDomain, type Page, type Xenstored } from "@pvscsi/xen";
+import { type HostCalls, NoXenHost, openHostDomain } from "@pvscsi/xenbus";
 import type { XenWorld } from "./xen-world.js";
 
 const EINVAL = 22;
 const EBADF = 9;
 const EAGAIN = 11;
+const ENOSPC = 28;
 /** Where mapped memory begins, and gntdev's indices: beyond 32 bits, so that both halves of a number count. */
 const ADDRESSES = 0x7f12_0000_0000;
 const INDICES = 0x1_0000_0000;
 
+interface Mapping {
+  readonly bytes: Uint8Array;
+  unmap(): void;
+}
+
 /** A device node that is open. */
 interface DeviceFile {
   ioctl(request: number, argument: DataView): number;
-  map(offset: number, access: "read-only" | "read-write"): MappedPage;
+  map(offset: number, access: "read-only" | "read-write"): Mapping;
   /** Bytes that wait to be read. */
   readonly unread: Uint8Array[];
   write(bytes: Uint8Array): void;
@@ -44,6 +50,8 @@ export class XenKernel implements HostCalls {
   readonly #memory: { readonly address: number; readonly bytes: Uint8Array }[] = [];
   #address = ADDRESSES;
   #descriptor = 3;
+  /** Device nodes of modules that are not loaded. */
+  readonly missing = new Set<string>();
   /** Calls of ioctl by request. */
   readonly requests = new Map<number, number>();
 
@@ -80,8 +88,8 @@ export class XenKernel implements HostCalls {
   }
 
   map(descriptor: number, offset: number, _length: number, access: "read-only" | "read-write") {
-    const page = this.#file(descriptor).map(offset, access);
-    return { bytes: page.bytes, address: this.#place(page.bytes), release: () => this.#unmap(page) };
+    const { bytes, unmap } = this.#file(descriptor).map(offset, access);
+    return { bytes, address: this.#place(bytes), release: unmap };
   }
 
   allocate(length: number) {
@@ -120,7 +128,9 @@ export class XenKernel implements HostCalls {
 
   #device(path: string, readable: () => void): DeviceFile {
     const { domain, xenstored } = this.#options;
+    if (this.missing.has(path)) throw new NoXenHost(`${path}: no such device`);
     if (path === "/dev/xen/gntdev") return new GrantDevice(domain, (address, length) => this.at(address, length));
+    if (path === "/dev/xen/gntalloc") return new PageDevice(domain);
     if (path === "/dev/xen/evtchn") return new EventDevice(domain, readable);
     if (path === "/dev/xen/xenbus") return new StoreDevice(domain.id, xenstored, readable);
     throw new Error(`${path}: no such device`);
@@ -152,10 +162,6 @@ export class XenKernel implements HostCalls {
     this.#memory.push({ address, bytes });
     this.#address += Math.ceil(bytes.length / 4096) * 4096;
     return address;
-  }
-
-  #unmap(page: MappedPage): void {
-    this.#options.domain.grants.unmap(page);
   }
 }
 
@@ -189,12 +195,12 @@ class GrantDevice implements DeviceFile {
     throw new SystemCallError("ioctl", EINVAL);
   }
 
-  map(offset: number, access: "read-only" | "read-write"): MappedPage {
+  map(offset: number, access: "read-only" | "read-write"): Mapping {
     const asked = this.#asked.get(offset);
     if (asked === undefined) throw new SystemCallError("mmap", EINVAL);
     const page = this.#domain.grants.map(asked.domid, asked.reference, access);
     if (typeof page === "number") throw new SystemCallError("mmap", EINVAL);
-    return page;
+    return { bytes: page.bytes, unmap: () => void this.#domain.grants.unmap(page) };
   }
 
   write(): void {
@@ -252,6 +258,82 @@ class GrantDevice implements DeviceFile {
     else granted.set(own);
     this.#domain.grants.unmap(page);
     return GrantStatus.okay;
+  }
+}
+
+/** A page that is granted, for as long as the file or a mapping has it. */
+interface AllocatedPage {
+  readonly page: Page;
+  readonly reference: number;
+  users: number;
+}
+
+class PageDevice implements DeviceFile {
+  readonly unread: Uint8Array[] = [];
+  readonly #domain: InProcessDomain;
+  readonly #pages = new Map<number, AllocatedPage>();
+  #index = INDICES;
+
+  constructor(domain: InProcessDomain) {
+    this.#domain = domain;
+  }
+
+  ioctl(request: number, argument: DataView): number {
+    if (request === 0x184705) return this.#allocate(argument);
+    if (request === 0x104706) return this.#giveBack(argument);
+    throw new SystemCallError("ioctl", EINVAL);
+  }
+
+  map(offset: number): Mapping {
+    const allocated = this.#pages.get(offset);
+    if (allocated === undefined) throw new SystemCallError("mmap", EINVAL);
+    allocated.users += 1;
+    return { bytes: allocated.page.bytes, unmap: () => this.#leave(allocated) };
+  }
+
+  write(): void {
+    throw new SystemCallError("write", EINVAL);
+  }
+
+  close(): void {
+    if (this.#pages.size > 0) throw new Error(`${this.#pages.size} pages were not given back`);
+  }
+
+  #allocate(argument: DataView): number {
+    if (argument.getUint32(4, true) !== 1) throw new SystemCallError("ioctl", EINVAL);
+    const [page] = this.#newPage();
+    const access = argument.getUint16(2, true) === 1 ? "read-write" : "read-only";
+    const reference = this.#domain.grants.grant(argument.getUint16(0, true), page, access);
+    const index = this.#index;
+    this.#index += 4096;
+    argument.setBigUint64(8, BigInt(index), true);
+    argument.setUint32(16, reference, true);
+    this.#pages.set(index, { page, reference, users: 1 });
+    return 0;
+  }
+
+  #newPage(): Page[] {
+    try {
+      return this.#domain.allocatePages(1);
+    } catch {
+      throw new SystemCallError("ioctl", ENOSPC);
+    }
+  }
+
+  #giveBack(argument: DataView): number {
+    const index = Number(argument.getBigUint64(0, true));
+    const allocated = this.#pages.get(index);
+    if (argument.getUint32(8, true) !== 1 || allocated === undefined) throw new SystemCallError("ioctl", EINVAL);
+    this.#pages.delete(index);
+    this.#leave(allocated);
+    return 0;
+  }
+
+  /** Linux tries again each second to end a grant that is in use; here it ends with the domain. */
+  #leave(allocated: AllocatedPage): void {
+    allocated.users -= 1;
+    if (allocated.users > 0 || !this.#domain.grants.revoke(allocated.reference)) return;
+    this.#domain.freePages([allocated.page]);
   }
 }
 
@@ -313,7 +395,7 @@ class EventDevice implements DeviceFile {
   }
 }
 
-const ERRNO: Readonly<Record<string, number>> = { EPERM: 1, ENOENT: 2, ESRCH: 3, EINVAL, ENOSPC: 28 };
+const ERRNO: Readonly<Record<string, number>> = { EPERM: 1, ENOENT: 2, ESRCH: 3, EINVAL, ENOSPC };
 
 class StoreDevice implements DeviceFile {
   readonly unread: Uint8Array[] = [];

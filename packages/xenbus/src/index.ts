@@ -14,6 +14,7 @@ export * from "./thread-transport.js";
 export * from "./threads.js";
 export * from "./websocket-client.js";
 export * from "./websocket-server.js";
-export { type HostCalls, hostCalls, NoXenHost } from "./xen-host/host-calls.js";
+export { type HostCalls, hostCalls, NoXenHost, OutOfPages } from "./xen-host/host-calls.js";
 export { HostDomain, openHostDomain } from "./xen-host/host-domain.js";
+export { HostFrontEnd } from "./xen-host/host-front-end.js";
 export { type HostStore, openHostStore } from "./xen-host/host-store.js";

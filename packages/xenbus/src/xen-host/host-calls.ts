@@ -24,6 +24,15 @@ export class NoXenHost extends Error {
   override readonly name = "NoXenHost";
 }
 
+/** The kernel lets processes have no more pages to grant. */
+export class OutOfPages extends Error {
+  override readonly name = "OutOfPages";
+
+  constructor(had: number) {
+    super(`no page to grant besides ${had}: /sys/module/xen_gntalloc/parameters/limit is for all processes together`);
+  }
+}
+
 /** This machine's. Rejects with NativeMissing where koffi is not installed. */
 export async function hostCalls(): Promise<HostCalls> {
   const native = await loadNative();
@@ -54,7 +63,8 @@ function openNode(path: string): number {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such device: this is no domain of Xen, or its modules xen-evtchn, xen-gntdev and xenfs are not loaded",
+  ENOENT:
+    "no such device: this is no domain of Xen, or its modules xen-evtchn, xen-gntdev, xen-gntalloc and xenfs are not loaded",
   ENXIO: "no such device: this is no domain of Xen",
   ENODEV: "no such device: this is no domain of Xen",
   EACCES: "not permitted: root may",
