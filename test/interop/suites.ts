@@ -7,11 +7,13 @@ import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import type { Suite } from "./suite.js";
 import { xenSuite } from "./xen/suite.js";
+import { xenstoreSuite } from "./xenstore/suite.js";
 
 export const suites: readonly Suite[] = [
   fioSuite,
   processesSuite,
   machinesSuite,
+  xenstoreSuite,
   xenSuite,
   qemuSuite,
   qemuBlockSuite,

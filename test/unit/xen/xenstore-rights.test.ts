@@ -108,7 +108,13 @@ describe("xenstore permissions", () => {
     });
   }
 
-  for (const bad of ["x5", "r", "5", "r-1", "r99999", "rr5", "r5 ", ""]) {
+  it("have numbers as strtol takes them: any base, blanks and a plus before", () => {
+    const tools = new World().tools();
+    expect(tools.answer("SET_PERMS", "/tool|n0|r0x1F|w010|b +7|n0|")).to.equal("OK");
+    expect(tools.answer("GET_PERMS", "/tool|")).to.equal("n0|r31|w8|b7|n0|");
+  });
+
+  for (const bad of ["x5", "r", "5", "r-1", "r99999", "rr5", "r5 ", "r0x", "r08", "r- 1", ""]) {
     it(`refuse the entry "${bad}"`, () => {
       expect(new World().tools().answer("SET_PERMS", `/tool|n0|${bad}|`)).to.equal("EINVAL");
     });

@@ -4,7 +4,10 @@
 export const Access = { read: 1, write: 2, owner: 4 } as const;
 
 const LETTERS = "nrwb";
-const TEXT = /^([nrwb])(\d{1,5})$/;
+/** A letter, and a number as C's strtol takes it in any base. */
+const TEXT = /^([nrwb])\s*\+?(?:(0x[0-9A-Fa-f]+|[1-9]\d*)|(0[0-7]*))$/;
+/** Ids are of 16 bits; 4.17 takes longer ones, but no hypervisor has such a domain. */
+const LARGEST_ID = 0xffff;
 
 /** One entry: what `domain` may do. In the first entry `domain` is the owner, and `access` is for all not listed. */
 export interface Permission {
@@ -56,8 +59,11 @@ export function parsePermissions(texts: readonly string[]): Permissions | null {
   const permissions: Permission[] = [];
   for (const text of texts) {
     const match = TEXT.exec(text);
-    if (match === null || Number(match[2]) > 0xffff) return null;
-    permissions.push({ access: LETTERS.indexOf(match[1]), domain: Number(match[2]) });
+    if (match === null) return null;
+    const [, letter, number, octal] = match;
+    const domain = octal === undefined ? Number(number) : Number.parseInt(octal, 8);
+    if (domain > LARGEST_ID) return null;
+    permissions.push({ access: LETTERS.indexOf(letter), domain });
   }
   return permissions;
 }
