@@ -13,6 +13,8 @@ export class Arena implements GuestMemory {
   readonly base: number;
   readonly buffer: ArrayBufferLike;
   readonly #bytes: Uint8Array;
+  /** Pages that were asked for, by number: to copy one as a whole makes no object. */
+  readonly #pages: (Uint8Array | undefined)[];
   readonly #free: Uint8Array[] = [];
   #next = 0;
 
@@ -20,13 +22,16 @@ export class Arena implements GuestMemory {
   constructor(buffer: ArrayBufferLike, base = BASE) {
     this.buffer = buffer;
     this.#bytes = new Uint8Array(buffer);
+    this.#pages = new Array(Math.floor(buffer.byteLength / PAGE_SIZE)).fill(undefined);
     this.base = base;
   }
 
   places(address: number, length: number, places: Places): boolean {
     const offset = address - this.base;
     if (!(offset >= 0 && length >= 0 && offset + length <= this.#bytes.length)) return false;
-    places.add(this.#bytes, offset, length);
+    const page = offset / PAGE_SIZE;
+    if (length === PAGE_SIZE && page === Math.floor(page)) places.add(this.#page(page), 0, length);
+    else places.add(this.#bytes, offset, length);
     return true;
   }
 
@@ -53,6 +58,14 @@ export class Arena implements GuestMemory {
     const range = this.#bytes.subarray(this.#next, this.#next + length);
     this.#next = end;
     return range;
+  }
+
+  #page(index: number): Uint8Array {
+    const known = this.#pages[index];
+    if (known !== undefined) return known;
+    const page = this.#bytes.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE);
+    this.#pages[index] = page;
+    return page;
   }
 
   get #left(): number {

@@ -14,6 +14,7 @@ describe("virtio in steady state", () => {
     "chains in order",
     "commands in the ring",
     "commands in tables",
+    "writes in tables",
   ]) {
     it(`allocates nothing for ${work}`, async () => {
       const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, work]);

@@ -18,6 +18,21 @@ describe("a driver's memory", () => {
     expect(bytes).to.deep.equal(new Uint8Array(20).fill(7));
   });
 
+  it("lends a page that is asked for whole as an object of its own, the same each time", () => {
+    const memory = arena(4);
+    const [first, second] = memory.pages(2);
+    const places = new Places();
+    for (const page of [second, second, first]) memory.places(memory.addressOf(page), PAGE_SIZE, places);
+    expect([0, 1, 2].map((i) => [places.offset(i), places.page(i).byteOffset, places.page(i).length])).to.deep.equal([
+      [0, second.byteOffset, PAGE_SIZE],
+      [0, second.byteOffset, PAGE_SIZE],
+      [0, first.byteOffset, PAGE_SIZE],
+    ]);
+    expect(places.page(0)).to.equal(places.page(1));
+    memory.places(memory.addressOf(first, 1), PAGE_SIZE, places);
+    expect([places.offset(3), places.size(3)]).to.deep.equal([first.byteOffset + 1, PAGE_SIZE]);
+  });
+
   for (const [what, address, length] of [
     ["before it", 0x7fff, 2],
     ["across its end", 0x8000 + 4 * PAGE_SIZE - 1, 2],

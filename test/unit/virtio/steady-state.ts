@@ -1,4 +1,4 @@
-// A program: prints what a READ of 4 KiB costs, as JSON: its chain alone through both ends of a virtqueue, or all of it
+// A program: prints what a READ or a WRITE of 4 KiB costs, as JSON: its chain alone through both ends of a virtqueue, or all of it
 // through the driver and the device. Each has a process of its own, as code that was called with other types before is
 // compiled to box numbers.
 
@@ -65,7 +65,7 @@ function chains(features: bigint): Work {
 }
 
 /** Commands from the driver to a disk in memory, and back. */
-async function commands(features: bigint): Promise<Work> {
+async function commands(features: bigint, operation: "read" | "write" = "read"): Promise<Work> {
   let next: (() => void) | null = null;
   const scheduler = new TurnScheduler((callback) => {
     next = callback;
@@ -93,9 +93,9 @@ async function commands(features: bigint): Promise<Work> {
   };
   const all = adapter.allocate(DEPTH).map((page, index) => {
     const command = new Command();
-    command.cdb.set([0x28, 0, 0, 0, 0, index * 8, 0, 0, 8, 0]);
+    command.cdb.set([operation === "read" ? 0x28 : 0x2a, 0, 0, 0, 0, index * 8, 0, 0, 8, 0]);
     command.cdbLength = 10;
-    command.direction = "from-device";
+    command.direction = operation === "read" ? "from-device" : "to-device";
     command.data.add(page, 0, PAGE_SIZE);
     command.completed = completed;
     return command;
@@ -118,6 +118,7 @@ const WORKS: { readonly [name: string]: () => Work | Promise<Work> } = {
   "chains in order": () => chains(INDIRECT | Feature.inOrder),
   "commands in the ring": () => commands(Feature.eventIndex),
   "commands in tables": () => commands(INDIRECT),
+  "writes in tables": () => commands(INDIRECT, "write"),
 };
 
 const work = await WORKS[process.argv[2]]();
