@@ -158,7 +158,9 @@ async function log(stage: Stage): Promise<string[]> {
 async function compare(stage: Stage): Promise<string> {
   stage.print(await runBenchmark({ workloads: ["4k randread", "256k seqread d16"], rounds: 3, milliseconds: 80 }));
   const inside = "direct: a SCSI target without a wire; pvscsi: the same target behind scsifront, ring and scsiback";
-  return `${inside}; websocket: the same between two processes; ws: frames as long as its, and nothing else`;
+  const virtio =
+    "virtio-scsi: the same behind virtqueues; virtio-blk: its store behind them; ...-worker: between threads";
+  return `${inside}; ${virtio}; websocket: between processes; ws, sab: as many bytes on the same way, and nothing else`;
 }
 
 async function destroyGuest(stage: Stage): Promise<string> {

@@ -242,11 +242,15 @@ class SocketCalls {
   }
 }
 
-/** Throws RangeError for a path that is longer than an address can be. */
+/** Throws RangeError for a path that is longer than an address can be, or is none. */
 function addressOf(path: string): Uint8Array {
   const bytes = new Uint8Array(ADDRESS_SIZE);
-  const { written, read } = new TextEncoder().encodeInto(path, bytes.subarray(2, ADDRESS_SIZE - 1));
-  if (read !== path.length || written === 0) throw new RangeError(`no path of a socket: ${path.slice(0, 120)}`);
+  const encoded = new TextEncoder().encode(path);
+  const most = ADDRESS_SIZE - 3;
+  if (encoded.length === 0 || encoded.length > most) {
+    throw new RangeError(`a path of ${encoded.length} bytes, expected 1 to ${most} for a socket`);
+  }
   bytes[0] = AF_UNIX;
+  bytes.set(encoded, 2);
   return bytes;
 }
