@@ -12,4 +12,5 @@ export * from "./system.js";
 export { type Caller, Exit, type Outcome, type Verb } from "./verb.js";
 export { findVerb, runVerb, runWhole, VERBS } from "./verbs.js";
 export { splitWords } from "./words.js";
+export { XenGuest, type XenGuestParts } from "./xen-guest.js";
 export { runXenVerb, type XenHostParts } from "./xen-verbs.js";

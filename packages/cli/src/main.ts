@@ -23,6 +23,7 @@ import { Exit, messageOf, type Outcome } from "./verb.js";
 import { findVerb, VERBS } from "./verbs.js";
 import { addVhostCommand } from "./vhost-command.js";
 import type { Program } from "./voice.js";
+import { addXenGuest } from "./xen-guest-command.js";
 import { runXenServe } from "./xen-serve.js";
 import { XEN_OPTION, XEN_VERBS } from "./xen-verbs.js";
 import { runXl } from "./xl.js";
@@ -175,11 +176,13 @@ program
     }
   });
 
-program
-  .command("xen")
-  .description("on a real Xen host, in dom0 or a driver domain")
+const xen = program.command("xen").description("on a real Xen host");
+
+xen
   .command("serve")
-  .description("scsiback of this domain, for front ends of any kind, until Ctrl-C or SIGTERM; needs root and koffi")
+  .description(
+    "scsiback of this domain, dom0 or a driver domain, for front ends of any kind, until Ctrl-C or SIGTERM; needs root and koffi",
+  )
   .addOption(
     new Option(
       "--lun <word>",
@@ -197,6 +200,15 @@ program
     }
     process.exitCode = await runXenServe({ luns, host, indirect, printer, ended: () => interrupts.next() });
   });
+
+addXenGuest(xen, {
+  printer,
+  input: process.stdin,
+  ended: () => interrupts.next(),
+  finish: (status) => {
+    process.exitCode = status;
+  },
+});
 
 addVhostCommand(program, {
   printer,

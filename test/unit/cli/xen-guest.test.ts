@@ -1,0 +1,171 @@
+// Tests a guest in a process of a Xen host: it has its controller's disks, sees them come and go, and leaves as it came. The
+// kernel is played; the back end is ours, in another domain.
+
+import { createHash, randomFillSync } from "node:crypto";
+import { existsSync } from "node:fs";
+import { MemoryStore, StoreRequest } from "@pvscsi/scsi";
+import { Scsiback } from "@pvscsi/scsiback";
+import { Places } from "@pvscsi/wire";
+import type { DomainDescription, InProcessDomain } from "@pvscsi/xen";
+import { expect } from "chai";
+import { XenGuest } from "pvscsi";
+import { memoryDisk, TestDirectory } from "../../support/scsi-devices.js";
+import { VscsiNodes } from "../../support/vscsi-nodes.js";
+import { XenKernel } from "../../support/xen-kernel.js";
+import { XenWorld } from "../../support/xen-world.js";
+import { pvscsi } from "./command.js";
+
+const SIZE = 1 << 20;
+const GUEST = 1;
+
+function storeOf(bytes: Uint8Array): MemoryStore {
+  const store = new MemoryStore(bytes.length);
+  const request = new StoreRequest();
+  request.operation = "write";
+  request.length = bytes.length;
+  request.places = new Places();
+  request.places.add(bytes, 0, bytes.length);
+  store.submit(request);
+  return store;
+}
+
+describe("pvscsi xen guest", () => {
+  const contents = randomFillSync(new Uint8Array(SIZE));
+  let world: XenWorld;
+  let domain: InProcessDomain;
+  let kernel: XenKernel;
+  let back: Scsiback;
+  let before: DomainDescription[];
+  let nodes: VscsiNodes;
+
+  beforeEach(async () => {
+    world = new XenWorld();
+    const dom0 = await world.createDomain(0);
+    domain = await world.createDomain(GUEST, { memoryPages: 400 });
+    await world.write({ [`/local/domain/${GUEST}/domid`]: String(GUEST), [`/local/domain/${GUEST}/name`]: "far" });
+    kernel = new XenKernel({ domain, xenstored: world.xenstored, scheduler: world.simulation });
+    const { simulation, probes } = world;
+    const directory = new TestDirectory({
+      disk: memoryDisk(storeOf(contents)),
+      more: memoryDisk(new MemoryStore(SIZE)),
+    });
+    back = new Scsiback({ domain: dom0, directory, clock: simulation, scheduler: simulation, probes });
+    await world.done(back.start());
+    before = world.describe();
+    nodes = await VscsiNodes.create(world, { guest: GUEST, luns: [["disk", "0:0:0:0"]] });
+  });
+
+  const attach = (device = 0): Promise<XenGuest> => {
+    const { simulation } = world;
+    return world.done(XenGuest.attach(device, { calls: kernel, clock: simulation, scheduler: simulation }));
+  };
+  const run = async (guest: XenGuest, ...command: readonly string[]): Promise<string> => {
+    const { output, errors, status } = await world.done(guest.run(command, "/"));
+    expect([errors, status], command.join(" ")).to.deep.equal(["", 0]);
+    return output;
+  };
+  const nothingIsLeft = async (): Promise<void> => {
+    expect(kernel.openFiles).to.equal(0);
+    await nodes.unplug();
+    await nodes.remove();
+    await world.settle();
+    expect(world.describe()).to.deep.equal(before);
+    await world.done(back.close());
+  };
+
+  it("has the disks of its controller, and gives everything back", async () => {
+    const guest = await attach();
+    expect(guest.guest.name).to.equal("far");
+    expect(await run(guest, "lsscsi")).to.match(/^\[0:0:0:0\] +disk +PVSCSI +test disk +1 +\/dev\/sda/);
+    expect(await run(guest, "sha256sum", "/dev/sda")).to.contain(createHash("sha256").update(contents).digest("hex"));
+    expect(await nodes.states()).to.equal("4 4 44");
+    await world.done(guest.close());
+    expect(await nodes.states()).to.equal("6 6 44");
+    await nothingIsLeft();
+  });
+
+  it("lets its back end go first, which is told by Closing", async () => {
+    const guest = await attach();
+    const states: string[] = [];
+    await world.done(
+      world.tool.watch(`${nodes.front}/state`, async () => {
+        states.push((await world.tool.read(`${nodes.front}/state`)) ?? "-");
+      }),
+    );
+    await world.done(guest.close());
+    expect(states).to.deep.equal(["4", "5", "6"]);
+    await nothingIsLeft();
+  });
+
+  it("sees a disk come and go", async () => {
+    const guest = await attach();
+    const name = await nodes.attach("more", "0:0:0:1");
+    await world.settle();
+    expect(await run(guest, "dd", "if=/dev/sda", "of=/dev/sdb", "bs=64k", "oflag=direct", "status=none")).to.equal("");
+    const [one, other] = [await run(guest, "sha256sum", "/dev/sda"), await run(guest, "sha256sum", "/dev/sdb")];
+    expect(other.split(" ")[0]).to.equal(one.split(" ")[0]);
+    await nodes.detach(name);
+    await world.settle();
+    expect(await run(guest, "lsscsi")).to.match(/^.*sda\s*$/);
+    await world.done(guest.close());
+    await nothingIsLeft();
+  });
+
+  it("outlives its controller, and goes 4 to 6 as Linux does when the toolstack takes it away", async () => {
+    const guest = await attach();
+    await nodes.unplug();
+    await world.settle();
+    expect(await nodes.states()).to.equal("6 6 44");
+    expect([guest.isConnected, await run(guest, "lsscsi")]).to.deep.equal([false, ""]);
+    await world.done(guest.close());
+    await nothingIsLeft();
+  });
+
+  it("says which bound of the kernel a command has reached, and leaves in order still", async () => {
+    const guest = await attach();
+    const others = domain.allocatePages(300);
+    const { errors, status } = await world.done(guest.run(["sha256sum", "/dev/sda"], "/"));
+    expect(errors).to.match(/^sha256sum: no page to grant besides \d+: .*parameters\/limit/);
+    expect(status).to.equal(1);
+    await world.done(guest.close());
+    domain.freePages(others);
+    await nothingIsLeft();
+  });
+
+  it("takes no controller that is not there, or is another driver's", async () => {
+    for (const [device, state, reason] of [
+      [7, "1", "this domain has no device/vscsi/7"],
+      [0, "4", /^device\/vscsi\/0 is Connected: its driver is another, or it has had one/],
+    ] as const) {
+      await world.write({ [`${nodes.front}/state`]: state });
+      const error = await attach(device).then(
+        () => expect.fail("attached"),
+        ({ message }: Error) => message,
+      );
+      if (typeof reason === "string") expect(error).to.equal(reason);
+      else expect(error).to.match(reason);
+      expect(kernel.openFiles).to.equal(0);
+    }
+  });
+
+  it("gives up a back end that does not come, after 30 seconds, and leaves", async () => {
+    await world.done(back.close());
+    await world.write({ [`${nodes.back}/state`]: "1" });
+    const begin = world.simulation.now();
+    const error = await attach().then(
+      () => expect.fail("attached"),
+      ({ message }: Error) => message,
+    );
+    expect(error).to.match(/^\/local\/domain\/0\/backend\/vscsi\/1\/0 is Initialising and does not connect/);
+    expect(world.simulation.now() - begin).to.be.within(30_000, 45_000);
+    expect([kernel.openFiles, await world.read(`${nodes.front}/state`)]).to.deep.equal([0, "6"]);
+  });
+
+  it("is used wrongly with status 2, and says what is missing on a machine that is no domain of Xen: 1", async () => {
+    expect(await pvscsi(["xen", "guest", "--device", "x"])).to.deep.include({ status: 2, output: "" });
+    if (existsSync("/dev/xen/xenbus")) return;
+    const { status, errors } = await pvscsi(["xen", "guest", "--", "lsscsi"]);
+    expect(status).to.equal(1);
+    expect(errors).to.match(/^pvscsi: (\/dev\/xen\/xenbus: no such device|the optional package)/);
+  });
+});
