@@ -21,7 +21,7 @@ describe("xenstore, after Xen's advisories", () => {
     const world = new World();
     const tools = world.tools();
     const guest = world.introduce(5);
-    for (const path of ["/", "/secret", "/local/domain"]) guest.ask("WATCH", `${path}|t|`);
+    for (const path of ["/", "/secret", "/local/domain"]) guest.ask("WATCH", `${path}|${path}|`);
     const told = (name: string, payload: string): string[] => {
       expect(tools.answer(name, payload)).to.equal("OK");
       return guest.taken();

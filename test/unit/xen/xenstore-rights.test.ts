@@ -108,6 +108,14 @@ describe("xenstore permissions", () => {
     });
   }
 
+  it("refuse a command of CONTROL that there is not, or arguments that it does not take", () => {
+    const tools = new World().tools();
+    expect(tools.answer("CONTROL", "check|")).to.equal("OK");
+    for (const words of ["check|x|", "quota|set|nodes|1|", "help|x|", "print|x|", ""]) {
+      expect(tools.answer("CONTROL", words), words).to.equal("EINVAL");
+    }
+  });
+
   it("have numbers as strtol takes them: any base, blanks and a plus before", () => {
     const tools = new World().tools();
     expect(tools.answer("SET_PERMS", "/tool|n0|r0x1F|w010|b +7|n0|")).to.equal("OK");
@@ -163,6 +171,23 @@ describe("xenstore events", () => {
     });
     second.ask("WRITE", "/a/b|");
     expect(told).to.deep.equal(["2", "3", "1", "4"]);
+  });
+
+  it("with the same words come once to a connection, as 4.17 queues none twice", () => {
+    const world = new World();
+    const [tools, others] = [world.tools(), world.tools()];
+    for (const path of ["/a", "/a/b", "/"]) tools.ask("WATCH", `${path}|same|`);
+    tools.ask("WATCH", "/a|other|");
+    others.ask("WATCH", "/a|same|");
+    const events = ["WATCH_EVENT /a/b|same|", "WATCH_EVENT /a/b|other|"];
+    expect(tools.ask("WRITE", "/a/b|1").sort()).to.deep.equal([...events, "WRITE OK|"].sort());
+    expect(others.taken()).to.deep.equal(["WATCH_EVENT /a/b|same|"]);
+    tools.ask("WATCH", "home|same|");
+    tools.ask("WATCH", "/local/domain/0/home|same|");
+    expect(tools.ask("WRITE", "home|1")).to.include.members([
+      "WATCH_EVENT home|same|",
+      "WATCH_EVENT /local/domain/0/home|same|",
+    ]);
   });
 
   it("are due to who reads the node or its parent", () => {

@@ -17,11 +17,11 @@ const COMMANDS: Readonly<Record<string, ControlCommand>> = {
   help: { usage: "", run: () => `${helpText()}\0` },
 };
 
-/** command|: arguments are not used by any command there is. */
+/** command|: no command there is takes arguments. */
 export function runControl(request: Request): string | Refusal {
-  const [name] = splitStrings(request.payload);
+  const [name, ...words] = splitStrings(request.payload);
   const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : null;
-  return command === null ? refuse("EINVAL") : command.run(request);
+  return command === null || words.length > 0 ? refuse("EINVAL") : command.run(request);
 }
 
 function helpText(): string {

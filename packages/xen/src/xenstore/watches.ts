@@ -54,19 +54,25 @@ export class WatchTable {
 
   /**
    * Tells of a change of `path` all who watch it or, unless `exact`, a node above it, and whom `permits` lets know:
-   * by connection, then by the watches' age. `permits` is asked once a connection.
+   * by connection, then by the watches' age; of equal events a connection gets one, as from 4.17. `permits` is asked once
+   * a connection.
    */
   fire(path: string, exact: boolean, permits: (watcher: Watcher) => boolean): void {
     const found = this.#concerned(path, exact);
     found.sort((a, b) => a.watcher.number - b.watcher.number || a.number - b.number);
     let asked: Watcher | null = null;
     let permitted = false;
+    const told = new Set<string>();
     for (const watch of found) {
       if (watch.watcher !== asked) {
         asked = watch.watcher;
         permitted = permits(asked);
+        told.clear();
       }
-      if (permitted) tell(watch, path);
+      const words = `${watch.strip}|${watch.token}`;
+      if (!permitted || told.has(words)) continue;
+      told.add(words);
+      tell(watch, path);
     }
   }
 
