@@ -190,6 +190,27 @@ describe("xenstore events", () => {
     ]);
   });
 
+  it("and transactions are gone when the domain is introduced again, which is not announced again", () => {
+    const world = new World();
+    const tools = world.tools();
+    const guest = world.introduce(5);
+    const other = world.introduce(6);
+    for (const each of [guest, other, tools]) each.ask("WATCH", "@introduceDomain|t|");
+    for (const each of [guest, other]) each.ask("WATCH", "/local/domain/5|t|");
+    tools.ask("SET_PERMS", "/local/domain/5|n5|r6|");
+    guest.taken();
+    other.taken();
+    const transactions = [guest.begin(), other.begin()];
+    expect(tools.ask("INTRODUCE", "5|1|1|")).to.deep.equal(["INTRODUCE OK|"]);
+    tools.ask("WRITE", "/local/domain/5|1");
+    expect(guest.taken()).to.deep.equal([]);
+    expect(guest.answer("READ", "/tool|", transactions[0])).to.equal("ENOENT");
+    expect(other.taken()).to.deep.equal(["WATCH_EVENT /local/domain/5|t|"]);
+    expect(other.answer("TRANSACTION_END", "F|", transactions[1])).to.equal("OK");
+    tools.ask("INTRODUCE", "0|1|1|");
+    expect(tools.ask("WATCH", "@introduceDomain|t|")).to.deep.equal(["ERROR EEXIST|"]);
+  });
+
   it("are due to who reads the node or its parent", () => {
     const world = new World();
     const tools = world.tools();

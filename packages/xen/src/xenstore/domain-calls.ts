@@ -5,15 +5,16 @@ import { splitStrings } from "./framing.js";
 import { homeOf } from "./paths.js";
 import { Refusal, refuse } from "./refusal.js";
 import { DONE, leadingNumber, type Request } from "./request.js";
-import { announceDomain, releaseDomain } from "./store.js";
+import { announceDomain, releaseDomain, resetDomain } from "./store.js";
 
-/** domain|frame|port|: announced the first time only. */
+/** domain|frame|port|: announced the first time only; after that a guest's connections are as new. */
 export function introduce({ store, payload }: Request): string | Refusal {
   const strings = splitStrings(payload);
   if (strings.length < 3) return refuse("EINVAL");
   const domain = leadingNumber(strings[0]);
   if (!isDomainId(domain) || leadingNumber(strings[2]) <= 0) return refuse("EINVAL");
   if (store.domains.introduce(domain)) announceDomain(store, INTRODUCED);
+  else if (domain !== 0) resetDomain(store, domain);
   return DONE;
 }
 

@@ -4,7 +4,7 @@ import { splitStrings } from "./framing.js";
 import { absolutePath, homeOf, isRelative } from "./paths.js";
 import { Refusal, refuse } from "./refusal.js";
 import { DONE, type Request } from "./request.js";
-import { announce } from "./store.js";
+import { announce, resetPeer } from "./store.js";
 import { Transaction } from "./transactions.js";
 
 /** path|token|: the first event follows the reply, whether or not there is such a node. */
@@ -55,8 +55,7 @@ export function endTransaction(request: Request): string | Refusal {
 
 /** Drops all watches and transactions of the connection. */
 export function reset({ store, peer }: Request): string | Refusal {
-  store.watches.removeAll(peer);
-  peer.transactions.clear();
+  resetPeer(store, peer);
   return DONE;
 }
 

@@ -33,6 +33,17 @@ export function announceDomain({ watches, domains }: Store, name: string): void 
   if (permissions !== null) watches.fire(name, true, (watcher) => mayRead(permissions, watcher));
 }
 
+/** A connection goes on as if it was new. */
+export function resetPeer({ watches }: Store, peer: Peer): void {
+  watches.removeAll(peer);
+  peer.transactions.clear();
+}
+
+/** The same for all connections of a domain, which may begin anew as well. */
+export function resetDomain(store: Store, domain: number): void {
+  for (const peer of store.peers) if (peer.domain === domain) resetPeer(store, peer);
+}
+
 /**
  * Ends a domain's connections and removes its nodes and every right it had anywhere: a later domain with the same id
  * inherits nothing (XSA-322, XSA-419).
