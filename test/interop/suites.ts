@@ -6,6 +6,7 @@ import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import type { Suite } from "./suite.js";
+import { xenFullSuite } from "./xen/full-suite.js";
 import { xenSuite } from "./xen/suite.js";
 import { xenstoreSuite } from "./xenstore/suite.js";
 
@@ -18,6 +19,7 @@ export const suites: readonly Suite[] = [
   qemuSuite,
   qemuBlockSuite,
   processesFullSuite,
+  xenFullSuite,
   qemuFullSuite,
   qemuOwnSuite,
 ];

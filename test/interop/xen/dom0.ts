@@ -42,6 +42,9 @@ setsid sh -c 'while read -r name; do
 done < /dev/hvc0 > /dev/hvc0 2>&1'
 `;
 
+/** What files contain, by the paths they have there. */
+export type FilesInside = ReadonlyMap<string, Uint8Array>;
+
 export class Dom0 {
   readonly #machine: Machine;
   readonly #folder: string;
@@ -52,11 +55,12 @@ export class Dom0 {
     this.#folder = folder;
   }
 
-  static async boot(context: SuiteContext, images: Images): Promise<Dom0> {
+  /** `files` are to be in it as well. */
+  static async boot(context: SuiteContext, images: Images, files: FilesInside = new Map()): Promise<Dom0> {
     const folder = context.path("host");
     await mkdir(folder);
     const archive = context.path("dom0.cpio");
-    await writeFile(archive, await firstFileSystem(images));
+    await writeFile(archive, await firstFileSystem(images, files));
     const share = ["-fsdev", `local,id=host,path=${folder},security_model=none`];
     const device = ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host,disable-legacy=on"];
     const modules = `${images.linux} ${LINUX_WORDS},${archive}`;
@@ -108,11 +112,12 @@ export class Dom0 {
 }
 
 /** Debian's part is in the cache; Linux unpacks one archive after the other. */
-async function firstFileSystem(images: Images): Promise<readonly Uint8Array[]> {
+async function firstFileSystem(images: Images, files: FilesInside): Promise<readonly Uint8Array[]> {
   const archive = new Archive();
   archive.file("/init", INIT, 0o755);
   // Without it, xl says that it is not there.
   archive.file("/etc/xen/xl.conf", "");
+  for (const [path, content] of files) archive.file(path, content);
   await addRepository(archive);
   return [await readFile(images.archive), ...archive.finish()];
 }

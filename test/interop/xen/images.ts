@@ -1,4 +1,4 @@
-// Knows the three files that QEMU loads - Xen, Linux and the first file system of dom0 - and what of Debian is in the last:
+// Knows the files to boot - Xen, Linux, the first file systems of dom0 and of a guest - and what of Debian is in the last two:
 // busybox, Xen's tools, modules, SCSI tools and Node. They stay in a cache; what changes with this repository is not in them.
 
 import { writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { extractKernel } from "../linux/kernel.js";
 import type { SuiteContext } from "../suite.js";
 
 /** Another number makes the cache be built anew. */
-const RECIPE = 2;
+const RECIPE = 3;
 const PACKAGES = [
   "xen-hypervisor-4.17-amd64",
   "xen-utils-4.17",
@@ -30,7 +30,7 @@ const PACKAGES = [
   "sg3-utils",
   "lsscsi",
 ];
-const XEN_PROGRAMS = ["xl", "xenstored", "xenstore-control", "xen-init-dom0", "lsevtchn"];
+const XEN_PROGRAMS = ["xl", "xenstored", "xenstore-control", "xenconsoled", "xen-init-dom0", "lsevtchn"];
 const XENSTORE_COMMANDS = ["read", "write", "rm", "ls", "list", "chmod"];
 const SCSI_PROGRAMS = ["lsscsi", "sg_inq", "sg_luns", "sg_readcap"];
 const MODULES = [
@@ -38,7 +38,9 @@ const MODULES = [
   ...["xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc"],
   ...["xen-scsifront", "sd_mod", "sg"],
 ];
-const FOLDERS = ["host", "var/lib/xen", "var/lib/xenstored", "var/log/xen"];
+const FOLDERS = ["host", "var/lib/xen", "var/lib/xenstored", "var/lock", "var/log/xen"];
+const GUEST_PROGRAMS = ["lsscsi", "sg_reset"];
+const GUEST_MODULES = ["xen-scsifront", "sd_mod", "sg"];
 const XEN_FOLDER = "usr/lib/xen-4.17/bin";
 const LIBRARIES = ["usr/lib/x86_64-linux-gnu", "usr/lib/xen-4.17/lib/x86_64-linux-gnu"];
 
@@ -48,6 +50,8 @@ export interface Images {
   readonly linux: string;
   /** Of dom0, without its `/init`. */
   readonly archive: string;
+  /** Of a guest, the same. */
+  readonly guest: string;
   /** The kernel's release. */
   readonly kernel: string;
   /** Whether they had to be made. */
@@ -58,12 +62,12 @@ export interface Images {
 export async function prepareImages(context: SuiteContext): Promise<Images> {
   const { paths, facts, made } = await prepare({
     name: "xen",
-    files: ["xen.elf", "vmlinux.elf", "dom0.cpio"],
-    of: [RECIPE, PACKAGES, XEN_PROGRAMS, XENSTORE_COMMANDS, SCSI_PROGRAMS, MODULES, process.version],
+    files: ["xen.elf", "vmlinux.elf", "dom0.cpio", "guest.cpio"],
+    of: [RECIPE, PACKAGES, XEN_PROGRAMS, XENSTORE_COMMANDS, SCSI_PROGRAMS, MODULES, GUEST_PROGRAMS, process.version],
     make: (folder) => makeFiles(context, folder),
   });
-  const [xen, linux, archive] = paths;
-  return { xen, linux, archive, kernel: facts.kernel, made };
+  const [xen, linux, archive, guest] = paths;
+  return { xen, linux, archive, guest, kernel: facts.kernel, made };
 }
 
 async function makeFiles(context: SuiteContext, folder: string): Promise<Omit<Tree, "folder">> {
@@ -72,6 +76,7 @@ async function makeFiles(context: SuiteContext, folder: string): Promise<Omit<Tr
   await context.succeed("sh", "-c", 'zcat "$1" >"$2"', "sh", join(tree, "boot/xen-4.17-amd64.gz"), xen);
   await extractKernel(context, join(tree, `boot/vmlinuz-${facts.kernel}`), join(folder, "vmlinux.elf"));
   await writeFile(join(folder, "dom0.cpio"), await firstFileSystem(context, { folder: tree, ...facts }));
+  await writeFile(join(folder, "guest.cpio"), await guestFileSystem(context, { folder: tree, ...facts }));
   return facts;
 }
 
@@ -85,5 +90,13 @@ async function firstFileSystem(context: SuiteContext, tree: Tree): Promise<reado
   for (const name of XENSTORE_COMMANDS) files.archive.link(`/usr/bin/xenstore-${name}`, "xenstore");
   await files.addStripped("/usr/bin/node", process.execPath);
   await files.addModules(MODULES);
+  return files.archive.finish();
+}
+
+async function guestFileSystem(context: SuiteContext, tree: Tree): Promise<readonly Uint8Array[]> {
+  const files = new FileSystem(context, tree, LIBRARIES);
+  await files.addBase();
+  for (const name of GUEST_PROGRAMS) await files.addProgram(`/usr/bin/${name}`, join(tree.folder, "usr/bin", name));
+  await files.addModules(GUEST_MODULES);
   return files.archive.finish();
 }

@@ -112,7 +112,7 @@ async function judgeNotice({ context, dom0, device }: Stand): Promise<void> {
 }
 
 /** A failure is told with the last that the back end said. */
-async function told(backend: Backend, judge: () => Promise<string>): Promise<string> {
+export async function told(backend: Backend, judge: () => Promise<string>): Promise<string> {
   try {
     return await judge();
   } catch (error) {
@@ -201,6 +201,6 @@ async function leave({ dom0, device, backend, before, open }: Leaving): Promise<
 }
 
 /** Fails with all the lines that should not be. */
-function nothing(what: string, lines: readonly string[]): void {
+export function nothing(what: string, lines: readonly string[]): void {
   if (lines.length > 0) throw new Error(`${what}: ${lines.join("; ")}`);
 }

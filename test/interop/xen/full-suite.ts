@@ -1,0 +1,181 @@
+// Knows what is asked of a back end in dom0 by a guest in a domain of its own, and of our verbs there: LUNs on two controllers keep
+// what is written to them, come and go under load, outlive a reset; a guest that is destroyed in its work leaves nothing.
+
+import { setTimeout } from "node:timers/promises";
+import { expect } from "chai";
+import type { Suite, SuiteContext } from "../suite.js";
+import { Backend } from "./backend.js";
+import { Dom0 } from "./dom0.js";
+import { Guest, guestFiles, startConsoles } from "./guest.js";
+import { type Images, prepareImages } from "./images.js";
+import { openThings } from "./leftovers.js";
+import { Luns, MEBIBYTES } from "./luns.js";
+import { complaintsIn } from "./messages.js";
+import { nothing, told, xenSuite } from "./suite.js";
+
+const SERVED = [0, 1, 2, 3].flatMap(() => ["--lun", `mem:${MEBIBYTES}MiB`]);
+/** P-devs and v-devs: three LUNs on two controllers, and the disks that Linux makes of them. */
+const LUNS = [
+  ["0:0:0:0", "0:0:0:0"],
+  ["0:0:0:1", "0:0:0:1"],
+  ["0:0:0:2", "1:0:0:0"],
+] as const;
+const DISKS = ["/dev/sda 0:0:0", "/dev/sdb 0:0:1", "/dev/sdc 0:0:0"];
+const PLUGGED = ["0:0:0:3", "0:0:0:5"] as const;
+/** Seconds for Xen and libxl to be done with a domain that was destroyed. */
+const DYING = 60;
+
+export const xenFullSuite: Suite = {
+  name: "xen-full",
+  judges:
+    "a back end in dom0 and our verbs there, by a domU of Xen 4.17: Linux' xen-scsifront, sg_reset, xl, xenstore-ls",
+  packages: xenSuite.packages,
+  default: false,
+  budgetSeconds: 1500,
+  run: judge,
+};
+
+interface Stand {
+  readonly context: SuiteContext;
+  readonly dom0: Dom0;
+  readonly guest: Guest;
+  readonly luns: Luns;
+  /** What was open before there was a guest. */
+  readonly empty: readonly string[];
+}
+
+async function judge(context: SuiteContext): Promise<void> {
+  const stand = await boot(context);
+  if (stand === null) return;
+  if (await judgeIndirect(stand)) {
+    await judgeDirect(stand);
+    await judgeDestruction(stand);
+  }
+  await stand.dom0.end();
+}
+
+async function boot(context: SuiteContext): Promise<Stand | null> {
+  let stand: Stand | null = null;
+  await context.check("Xen, its dom0 and a guest start", async () => {
+    const images: Images = await prepareImages(context);
+    const dom0 = await Dom0.boot(context, images, await guestFiles(images));
+    await startConsoles(dom0);
+    const empty = await openThings(dom0);
+    const guest = await Guest.start(dom0, "first");
+    stand = { context, dom0, guest, luns: new Luns(dom0, guest), empty };
+    await stand.luns.makeData();
+    return `Linux ${(await guest.run("uname -r")).trim()} in domain ${guest.id}`;
+  });
+  return stand;
+}
+
+/** Gives whether it makes sense to go on. */
+async function judgeIndirect({ context, dom0, guest, luns }: Stand): Promise<boolean> {
+  const before = await openThings(dom0);
+  const backend = await Backend.serve(dom0, "indirect", ...SERVED);
+  const check = (name: string, judge: () => Promise<string>) => context.check(name, () => told(backend, judge));
+  await guest.run("dmesg -c > /dev/null");
+  if (!(await check("scsi-attach: three LUNs on two controllers", () => attach(luns)))) return false;
+  await check("the nodes have libxl's permissions", async () => {
+    const permissions = await luns.permissions();
+    expect(permissions).to.deep.equal([`n${guest.id},r0`, `n0,r${guest.id}`]);
+    return permissions.join(" ");
+  });
+  await check(`${MEBIBYTES} MiB on each are read again, in indirect segments`, () => copyAll(luns));
+  await check("a LUN comes and goes, a disk is reset, while another is written", () => change(guest, luns));
+  await check("the guest says what it says to Linux' back end", async () => {
+    const text = await guest.run("dmesg");
+    nothing("said besides", complaintsIn(text));
+    return `${text.trim().split("\n").length} lines`;
+  });
+  return await check("scsi-detach: nothing is left", async () => {
+    await detach(luns);
+    const said = await backend.end();
+    compare(before, await openThings(dom0));
+    return said.split("\n")[0];
+  });
+}
+
+async function judgeDirect({ context, dom0, luns }: Stand): Promise<void> {
+  const backend = await Backend.serve(dom0, "direct", "--no-indirect", ...SERVED);
+  const check = (name: string, judge: () => Promise<string>) => context.check(name, () => told(backend, judge));
+  await check("they come again, without feature-sg-grant", () => attach(luns));
+  await check(`${MEBIBYTES} MiB on each are read again, in direct segments`, () => copyAll(luns));
+  await check("they go again", async () => {
+    await detach(luns);
+    return await backend.end();
+  });
+}
+
+async function judgeDestruction({ context, dom0, guest, luns, empty }: Stand): Promise<void> {
+  const backend = await Backend.serve(dom0, "destroyed", ...SERVED);
+  await context.check("a guest destroyed in its work leaves no port, grant or node", () =>
+    told(backend, async () => {
+      await attach(luns);
+      const open = (await openThings(dom0)).filter((line) => !empty.includes(line));
+      await luns.startLoad("/dev/sda");
+      await luns.startLoad("/dev/sdc");
+      await guest.destroy();
+      await settle(dom0, empty);
+      const said = await backend.end();
+      expect(said).to.include(`backend/vscsi/${guest.id}/0: its guest is gone, removed`);
+      compare(empty, await openThings(dom0));
+      return `${open.length} things were open; ${said.split("\n").at(-1)}`;
+    }),
+  );
+}
+
+async function attach(luns: Luns): Promise<string> {
+  for (const [physical, virtual] of LUNS) await luns.attach(physical, virtual);
+  expect(await luns.disks()).to.deep.equal(DISKS);
+  const lines = await luns.list();
+  expect(lines.length, lines.join("; ")).to.equal(LUNS.length);
+  return DISKS.join(", ");
+}
+
+async function detach(luns: Luns): Promise<void> {
+  for (const [, virtual] of LUNS) await luns.detach(virtual);
+  expect(await luns.disks()).to.deep.equal([]);
+}
+
+async function copyAll(luns: Luns): Promise<string> {
+  const begin = performance.now();
+  let sum = "";
+  for (const disk of DISKS) sum = await luns.copy(disk.split(" ")[0]);
+  const rate = (2 * MEBIBYTES * DISKS.length) / ((performance.now() - begin) / 1000);
+  return `${sum.slice(0, 16)}; ${rate.toFixed(1)} MiB/s, sums included`;
+}
+
+async function change(guest: Guest, luns: Luns): Promise<string> {
+  await luns.startLoad("/dev/sdb");
+  await luns.attach(...PLUGGED);
+  expect(await luns.disks()).to.include("/dev/sdd 0:0:5");
+  await luns.copy("/dev/sdd");
+  await guest.run("sg_reset --device /dev/sda");
+  await luns.detach(PLUGGED[1]);
+  expect(await luns.disks()).to.deep.equal(DISKS);
+  const rounds = await luns.endLoad("told");
+  expect(rounds, "rounds of the load").to.be.above(1);
+  await luns.copy("/dev/sdb");
+  return `${rounds} rounds were written meanwhile`;
+}
+
+/** Waits until the nodes of a destroyed guest are gone. */
+async function settle(dom0: Dom0, wanted: readonly string[]): Promise<void> {
+  for (const end = performance.now() + DYING * 1000; performance.now() < end; await setTimeout(500)) {
+    const nodes = await dom0.run("xenstore-ls -fp /local/domain/0");
+    if (nodes.split("\n").every((line) => line.trim() === "" || wanted.includes(line))) return;
+  }
+}
+
+/** Fails with all that is open and was not, or the other way round. */
+function compare(before: readonly string[], after: readonly string[]): void {
+  nothing(
+    "left",
+    after.filter((line) => !before.includes(line)),
+  );
+  nothing(
+    "missing",
+    before.filter((line) => !after.includes(line)),
+  );
+}

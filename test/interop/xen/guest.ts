@@ -1,0 +1,113 @@
+// Knows a guest of that Xen, a domU with Debian's Linux and nothing of ours: how it starts, how commands are run in it over its
+// console, how it ends. Knows nothing of SCSI.
+
+import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { expect } from "chai";
+import { Archive } from "../linux/archive.js";
+import type { Dom0, FilesInside } from "./dom0.js";
+import type { Images } from "./images.js";
+
+const KERNEL = "/boot/vmlinux.elf";
+const RAMDISK = "/boot/guest.cpio";
+const MEBIBYTES = 320;
+const WORDS = "console=hvc0 mitigations=off random.trust_cpu=on rdinit=/init";
+
+/** Seconds for it to start, and for a command where none are given. */
+const BOOT = 150;
+const PATIENCE = 60;
+const POLL = 50;
+
+/** Each line of its console is the number of a command and its text; its output comes between two lines with that number. */
+const INIT = `#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/bin HOME=/ TERM=dumb
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
+mount -t tmpfs run /run
+for module in sd_mod sg xen-scsifront; do modprobe $module; done
+dmesg -n 1
+stty -F /dev/hvc0 -echo
+echo guest-is-up > /dev/hvc0
+setsid sh -c 'while read -r number text; do
+  echo "begin-$number"
+  sh -c "$text" 2>&1
+  echo "end-$number $?"
+done < /dev/hvc0 > /dev/hvc0 2>&1'
+`;
+
+/** What dom0 needs to start one. */
+export async function guestFiles(images: Images): Promise<FilesInside> {
+  const archive = new Archive();
+  archive.file("/init", INIT, 0o755);
+  const whole = [await readFile(images.guest), ...archive.finish()];
+  return new Map([
+    [KERNEL, await readFile(images.linux)],
+    [RAMDISK, Buffer.concat(whole)],
+  ]);
+}
+
+/** Makes dom0 one that keeps what guests say on their consoles. */
+export async function startConsoles(dom0: Dom0): Promise<void> {
+  await dom0.run(`mkdir -p /dev/pts && mount -t devpts devpts /dev/pts
+xenconsoled --log=guest --log-dir=/host --pid-file=/run/xenconsoled.pid`);
+}
+
+export class Guest {
+  readonly name: string;
+  readonly id: number;
+  readonly #dom0: Dom0;
+  #commands = 0;
+
+  private constructor(dom0: Dom0, name: string, id: number) {
+    this.#dom0 = dom0;
+    this.name = name;
+    this.id = id;
+  }
+
+  static async start(dom0: Dom0, name: string): Promise<Guest> {
+    await dom0.run(`cat > /tmp/${name}.cfg <<END
+name = "${name}"
+type = "pv"
+kernel = "${KERNEL}"
+ramdisk = "${RAMDISK}"
+memory = ${MEBIBYTES}
+vcpus = 1
+cmdline = "${WORDS}"
+END
+xl create /tmp/${name}.cfg`);
+    const guest = new Guest(dom0, name, Number(await dom0.run(`xl domid ${name}`)));
+    await guest.#says(/^guest-is-up$/m, BOOT, "its start");
+    return guest;
+  }
+
+  /** Runs shell text, one line of it, and gives what it printed; rejects unless its status is 0. */
+  async run(text: string, seconds = PATIENCE): Promise<string> {
+    const number = ++this.#commands;
+    const tty = `$(xenstore-read /local/domain/${this.id}/console/tty)`;
+    await this.#dom0.run(`cat > "${tty}" <<'END'
+${number} ${text}
+END`);
+    const ended = new RegExp(`^begin-${number}\n((?:.*\n)*?)end-${number} (\\d+)$`, "m");
+    const [, output, status] = await this.#says(ended, seconds, text);
+    if (status !== "0") throw new Error(`status ${status} in ${this.name}: ${output.trim() || text}`);
+    return output;
+  }
+
+  /** Ends it at once. */
+  async destroy(): Promise<void> {
+    await this.#dom0.run(`xl destroy ${this.name}`);
+  }
+
+  async #says(text: RegExp, seconds: number, what: string): Promise<RegExpExecArray> {
+    const file = `guest-${this.name}.log`;
+    let said = "";
+    for (const end = performance.now() + seconds * 1000; performance.now() < end; await setTimeout(POLL)) {
+      said = (await this.#dom0.read(file).catch(() => "")).replaceAll("\r", "");
+      const found = text.exec(said);
+      if (found !== null) return found;
+    }
+    return expect.fail(`${this.name} has not come to an end with ${what}: ${said.split("\n").slice(-4).join(" | ")}`);
+  }
+}
