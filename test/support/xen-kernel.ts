@@ -397,12 +397,24 @@ class EventDevice implements DeviceFile {
 
 const ERRNO: Readonly<Record<string, number>> = { EPERM: 1, ENOENT: 2, ESRCH: 3, EINVAL, ENOSPC };
 
+/** Types of messages: watch and unwatch, which Linux sends itself, and an event. */
+const WATCHES: readonly number[] = [4, 5];
+const WATCH_EVENT = 15;
+
+function wordAt(bytes: Uint8Array, offset: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset, true);
+}
+
 class StoreDevice implements DeviceFile {
   readonly unread: Uint8Array[] = [];
   readonly #connection;
+  #unanswered = 0;
 
   constructor(domain: number, xenstored: Xenstored, readable: () => void) {
     this.#connection = xenstored.connect({ domain, privileged: domain === 0 }, (bytes) => {
+      for (let at = 0; at < bytes.length; at += 16 + wordAt(bytes, at + 12)) {
+        if (wordAt(bytes, at) !== WATCH_EVENT) this.#unanswered -= 1;
+      }
       this.unread.push(bytes.slice());
       readable();
       return true;
@@ -418,6 +430,10 @@ class StoreDevice implements DeviceFile {
   }
 
   write(bytes: Uint8Array): void {
+    if (WATCHES.includes(wordAt(bytes, 0)) && this.#unanswered > 0) {
+      throw new Error("all of xenbus hangs: a watch was written before the requests in front of it were answered");
+    }
+    this.#unanswered += 1;
     this.#connection.receive(bytes.slice());
   }
 

@@ -1,7 +1,7 @@
 // The client: through a real xenstored in one process, and against a server that misbehaves.
 
 import { ProtocolError } from "@pvscsi/wire";
-import { type XenstoreAccess, XenstoreError, XenstoreSession } from "@pvscsi/xen";
+import { type SessionOptions, type XenstoreAccess, XenstoreError, XenstoreSession } from "@pvscsi/xen";
 import { expect } from "chai";
 import { parseRaw, type RawMessage, rawBytes, typeNumber, World } from "./xenstore-support.js";
 
@@ -181,7 +181,7 @@ describe("a xenstore session in one process", () => {
 
 describe("a xenstore session with a server that misbehaves", () => {
   /** A session whose requests a test answers itself. */
-  function session(): {
+  function session(options?: SessionOptions): {
     client: XenstoreSession;
     sent: RawMessage[];
     reply: (message: RawMessage) => void;
@@ -189,12 +189,13 @@ describe("a xenstore session with a server that misbehaves", () => {
   } {
     const sent: RawMessage[] = [];
     let closes = 0;
-    const client = new XenstoreSession({
-      send: (bytes) => sent.push(parseRaw(bytes)),
+    const transport = {
+      send: (bytes: Uint8Array) => void sent.push(parseRaw(bytes)),
       close: () => {
         closes += 1;
       },
-    });
+    };
+    const client = new XenstoreSession(transport, options);
     return { client, sent, reply: (message) => client.receive(rawBytes(message)), closed: () => closes };
   }
 
@@ -262,6 +263,25 @@ describe("a xenstore session with a server that misbehaves", () => {
     for (let i = 0; sent.length < 2 && i < 10; i++) await Promise.resolve();
     reply({ ...sent[1], payload: "7\0" });
     expect(await result).to.be.instanceOf(ProtocolError);
+  });
+
+  it("sends a request after the answer to the one before, where it is told to", async () => {
+    const { client, sent, reply } = session({ oneAtATime: true });
+    const reads = ["/a", "/b", "/c"].map((path) => client.read(path));
+    const paths = () => sent.map(({ payload }) => payload.slice(0, -1));
+    expect(paths()).to.deep.equal(["/a"]);
+    reply({ ...sent[0], type: typeNumber("WATCH_EVENT"), payload: "/x\x000\0" });
+    expect(paths(), "an event is no answer").to.deep.equal(["/a"]);
+    reply({ ...sent[0], payload: "is a" });
+    expect(paths()).to.deep.equal(["/a", "/b"]);
+    reply({ ...sent[1], type: typeNumber("ERROR"), payload: "EACCES\0" });
+    expect(paths()).to.deep.equal(["/a", "/b", "/c"]);
+    expect(await reads[0]).to.equal("is a");
+    expect((await failure(reads[1])).errno).to.equal("EACCES");
+    const late = client.read("/d");
+    client.close();
+    for (const read of [reads[2], late]) expect((await failure(read)).errno).to.equal("EIO");
+    expect(paths(), "nothing is sent after the end").to.deep.equal(["/a", "/b", "/c"]);
   });
 
   it("replies may come in any order and in any pieces", async () => {

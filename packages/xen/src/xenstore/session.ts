@@ -23,19 +23,28 @@ interface Pending {
 
 type Listener = (path: string) => void;
 
+export interface SessionOptions {
+  /** A request is sent when those before it have been answered, as libxenstore does. */
+  readonly oneAtATime?: boolean;
+}
+
 /** A client over a byte stream: any number of requests at once, each answered by its id. */
 export class XenstoreSession extends RequestAccess implements XenstoreClient {
   readonly #transport: SessionTransport;
   readonly #reader = new MessageReader();
+  readonly #oneAtATime: boolean;
   readonly #pending = new Map<number, Pending>();
+  /** Messages that are not sent yet. */
+  readonly #waiting: Uint8Array[] = [];
   readonly #listeners = new Map<string, Listener>();
   #requestId = 0;
   #token = 0;
   #end: Error | null = null;
 
-  constructor(transport: SessionTransport) {
+  constructor(transport: SessionTransport, { oneAtATime = false }: SessionOptions = {}) {
     super((type, payload, what) => this.#ask(type, 0, payload, what));
     this.#transport = transport;
+    this.#oneAtATime = oneAtATime;
   }
 
   /** Why the session is over; null while it is open. A ProtocolError when xenstored broke the protocol. */
@@ -150,7 +159,9 @@ export class XenstoreSession extends RequestAccess implements XenstoreClient {
       }
       const requestId = this.#nextId();
       this.#pending.set(requestId, { type, what, resolve, reject });
-      this.#transport.send(encodeMessage({ type, requestId, transactionId, payload }));
+      const message = encodeMessage({ type, requestId, transactionId, payload });
+      if (this.#oneAtATime && this.#pending.size > 1) this.#waiting.push(message);
+      else this.#transport.send(message);
     });
   }
 
@@ -186,6 +197,8 @@ export class XenstoreSession extends RequestAccess implements XenstoreClient {
       this.#pending.delete(requestId);
       if (type === XS.ERROR) pending.reject(new XenstoreError(errnoOf(payload), pending.what));
       else pending.resolve(payload);
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#transport.send(next);
     }
   }
 
@@ -206,6 +219,7 @@ export class XenstoreSession extends RequestAccess implements XenstoreClient {
     this.#listeners.clear();
     for (const { what, reject } of this.#pending.values()) reject(new XenstoreError("EIO", what, { cause: reason }));
     this.#pending.clear();
+    this.#waiting.length = 0;
     this.#transport.close();
   }
 }

@@ -1,6 +1,6 @@
 // Knows how a process on a Xen host reaches xenstored: through the kernel's device, in xenstored's own messages.
 
-import { type XenstoreClient, XenstoreSession } from "@pvscsi/xen";
+import { type SessionTransport, type XenstoreClient, XenstoreSession } from "@pvscsi/xen";
 import type { HostCalls } from "./host-calls.js";
 
 export const XENBUS_PATH = "/dev/xen/xenbus";
@@ -17,7 +17,7 @@ export interface HostStore {
 export function openHostStore(calls: HostCalls): HostStore {
   const device = calls.open(XENBUS_PATH);
   const buffer = new Uint8Array(READ_SIZE);
-  const session = new XenstoreSession({
+  const transport: SessionTransport = {
     send(bytes) {
       try {
         calls.write(device, bytes);
@@ -29,7 +29,10 @@ export function openHostStore(calls: HostCalls): HostStore {
       poll.close();
       calls.close(device);
     },
-  });
+  };
+  // Linux waits for the answer to a watch inside of write(2), with a lock of this file that the answer to an earlier request
+  // needs to be passed on: both wait for ever then, and with them every xenbus driver of the domain (Linux 6.1).
+  const session = new XenstoreSession(transport, { oneAtATime: true });
   const poll = calls.poll(device, () => {
     const length = calls.read(device, buffer);
     if (length > 0) session.receive(buffer.subarray(0, length));
