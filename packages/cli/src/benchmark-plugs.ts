@@ -23,8 +23,9 @@ const PLUGGED = "0:0:0:1";
 
 /** Plugs so often in on each way, in turns. */
 export async function measureAllPlugs(plugs: number): Promise<PlugRow[]> {
-  const contenders = [await overXenbus(), await byEvents(), await byAttention()];
+  const contenders: PlugContender[] = [];
   try {
+    for (const open of [overXenbus, byEvents, byAttention]) contenders.push(await open());
     return await measurePlugs(contenders, plugs, nodeClock);
   } finally {
     for (const contender of contenders) await contender.close();

@@ -4,7 +4,7 @@
 import { expect } from "chai";
 import { line, type Outcome, send } from "./exchange.js";
 import { REQUESTS, transcriptRequests } from "./requests.js";
-import { openWire, WIRES, type WireName } from "./wires.js";
+import { openVirtioPort, openWire, WIRES, type Wire } from "./wires.js";
 
 interface Transcript {
   readonly outcomes: readonly Outcome[];
@@ -12,8 +12,7 @@ interface Transcript {
   readonly disks: readonly Uint8Array[];
 }
 
-async function transcribe(name: WireName): Promise<Transcript> {
-  const wire = await openWire(name);
+async function transcribe(wire: Wire): Promise<Transcript> {
   const outcomes: Outcome[] = [];
   for (const request of transcriptRequests()) outcomes.push(await send(wire, request));
   const lines = transcriptRequests().map((request, index) => line(request, outcomes[index]));
@@ -25,7 +24,7 @@ async function transcribe(name: WireName): Promise<Transcript> {
 describe("one transcript of 400 commands", () => {
   let direct: Transcript;
   before(async () => {
-    direct = await transcribe("direct");
+    direct = await transcribe(await openWire("direct"));
   });
 
   it("is the same list every time", () => {
@@ -60,9 +59,13 @@ describe("one transcript of 400 commands", () => {
     expect(direct.disks.every((bytes) => bytes.some((byte) => byte !== 0))).to.equal(true);
   });
 
-  for (const name of WIRES.slice(1)) {
+  const others: readonly (readonly [name: string, open: () => Promise<Wire>])[] = [
+    ...WIRES.slice(1).map((name) => [name, () => openWire(name)] as const),
+    ["virtio-scsi and a port to another thread", openVirtioPort],
+  ];
+  for (const [name, open] of others) {
     it(`is the same over ${name}, and leaves the same disks behind`, async () => {
-      const { lines, disks } = await transcribe(name);
+      const { lines, disks } = await transcribe(await open());
       for (const [index, text] of lines.entries()) expect(text, `command ${index}`).to.equal(direct.lines[index]);
       expect(disks.map((bytes, lun) => Buffer.compare(bytes, direct.disks[lun]))).to.deep.equal([0, 0]);
     });

@@ -1,10 +1,21 @@
 // Knows how to reach the same logical units by each wire: the host adapter of each, and how to let it go on.
 
+import { setImmediate } from "node:timers/promises";
 import { type AdapterEvent, Command, directAdapter, type HostAdapter, Target } from "@pvscsi/scsi";
 import { Scsiback } from "@pvscsi/scsiback";
 import { Scsifront } from "@pvscsi/scsifront";
-import { Arena, InProcessTransport, TargetTable, VirtioScsiAdapter, VirtioScsiDevice } from "@pvscsi/virtio";
-import { Simulation, seededRandom } from "@pvscsi/wire";
+import {
+  Arena,
+  InProcessTransport,
+  PortServer,
+  PortTransport,
+  TargetTable,
+  VirtioScsiAdapter,
+  VirtioScsiDevice,
+  type VirtioTransport,
+} from "@pvscsi/virtio";
+import { type Scheduler, Simulation, seededRandom } from "@pvscsi/wire";
+import { messageEnds } from "../../support/message-ends.js";
 import { TestDirectory } from "../../support/scsi-devices.js";
 import { VscsiNodes } from "../../support/vscsi-nodes.js";
 import { XenWorld } from "../../support/xen-world.js";
@@ -61,18 +72,35 @@ async function openPvscsi(): Promise<Wire> {
   return { name: "pvscsi", adapter: adapters[0], units, settle: () => world.settle(), close };
 }
 
-async function openVirtio(): Promise<Wire> {
+const MEMORY = 4 << 20;
+
+/** What is between a virtio device and its driver. */
+const BETWEEN = {
+  nothing: (device: VirtioScsiDevice, scheduler: Scheduler): VirtioTransport =>
+    new InProcessTransport({ device, memory: new Arena(new ArrayBuffer(MEMORY)), scheduler }),
+  port(device: VirtioScsiDevice): VirtioTransport {
+    const [end, other] = messageEnds();
+    const buffer = new SharedArrayBuffer(MEMORY);
+    new PortServer(other, buffer, device);
+    return new PortTransport({ end, buffer });
+  },
+};
+
+async function openVirtio(between: keyof typeof BETWEEN = "nothing"): Promise<Wire> {
   const units = new Units();
   const simulation = new Simulation(seededRandom(1));
   const targets = new TargetTable();
   for (const [lun, unit] of units.all.entries()) targets.at(0).add(lun, unit);
   const device = new VirtioScsiDevice({ targets, scheduler: simulation });
-  const memory = new Arena(new ArrayBuffer(4 << 20));
-  const transport = new InProcessTransport({ device, memory, scheduler: simulation });
+  const transport = BETWEEN[between](device, simulation);
   const adapter = await VirtioScsiAdapter.probe({ transport, scheduler: simulation });
   adapter.listen(heard);
   const settle = async (): Promise<void> => {
-    while (simulation.busy) simulation.step();
+    do {
+      while (simulation.busy) simulation.step();
+      // Messages are heard between two turns.
+      await setImmediate();
+    } while (simulation.busy);
   };
   const close = async (): Promise<void> => {
     await adapter.close();
@@ -84,12 +112,20 @@ async function openVirtio(): Promise<Wire> {
 const OPEN: { readonly [Name in WireName]: () => Promise<Wire> } = {
   direct: openDirect,
   pvscsi: openPvscsi,
-  "virtio-scsi": openVirtio,
+  "virtio-scsi": () => openVirtio(),
 };
 
 /** Opens a wire to fresh units and takes off the unit attentions of the beginning, which LUN came when is the wire's. */
 export async function openWire(name: WireName): Promise<Wire> {
-  const wire = await OPEN[name]();
+  return opened(await OPEN[name]());
+}
+
+/** The same for virtio-scsi with a port between driver and device. */
+export async function openVirtioPort(): Promise<Wire> {
+  return opened(await openVirtio("port"));
+}
+
+async function opened(wire: Wire): Promise<Wire> {
   for (const lun of wire.units.disks.keys()) while ((await testUnitReady(wire, lun)) !== 0);
   return wire;
 }

@@ -1,5 +1,6 @@
 import { chmodSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
+import type { PlugRow } from "@pvscsi/bench";
 import { expect } from "chai";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { processesOf, pvscsi, RunningCommand } from "./command.js";
@@ -375,6 +376,14 @@ describe("pvscsi", () => {
       expect(row.operations).to.be.above(0);
       expect(row.ratio.least).to.be.at.most(row.ratio.median).and.at.most(row.ratio.most);
       expect(row.copiedBytes).to.be.closeTo(256 * 1024, 1);
+    }
+    expect(report.plugs.map(({ contender, plugs }: PlugRow) => [contender, plugs])).to.deep.equal([
+      ["xenbus: scsi-attach", 2],
+      ["virtio-scsi: event queue", 2],
+      ["virtio-scsi: unit attention, a command each 100 ms", 2],
+    ]);
+    for (const { medianMilliseconds, p99Milliseconds } of report.plugs) {
+      expect(medianMilliseconds).to.be.above(0).and.at.most(p99Milliseconds);
     }
     expect(readFileSync(out, "utf8")).to.equal(json.output);
   });

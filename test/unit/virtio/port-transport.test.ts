@@ -17,10 +17,10 @@ import {
 } from "@pvscsi/virtio";
 import { Places, type Random } from "@pvscsi/wire";
 import { expect } from "chai";
+import { messageEnds } from "../../support/message-ends.js";
 import { realScheduler } from "../../support/node-platform.js";
 import { HoldingUnit, memoryDisk } from "../../support/scsi-devices.js";
 import { histories } from "./histories.js";
-import { messageEnds } from "./message-ends.js";
 
 const DISK = 0;
 const HELD = 1;
