@@ -7,6 +7,7 @@ import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import type { Suite } from "./suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
+import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenSuite } from "./xen/suite.js";
 import { xenstoreSuite } from "./xenstore/suite.js";
 
@@ -16,6 +17,7 @@ export const suites: readonly Suite[] = [
   machinesSuite,
   xenstoreSuite,
   xenSuite,
+  xenFrontSuite,
   qemuSuite,
   qemuBlockSuite,
   processesFullSuite,

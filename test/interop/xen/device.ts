@@ -43,8 +43,8 @@ export class Device {
     this.#dom0 = dom0;
   }
 
-  /** Creates it with LUN 0, and waits until both sides are connected and the disk is there. */
-  async connect(): Promise<void> {
+  /** Creates it with LUN 0, and waits until its back end waits for a front end. */
+  async create(pDev: string): Promise<void> {
     await this.#do(`
 xenstore-write ${FRONT} ""
 xenstore-chmod ${FRONT} n0 r0
@@ -52,9 +52,15 @@ xenstore-write ${BACK} ""
 xenstore-chmod ${BACK} n0 r0
 xenstore-write ${FRONT}/backend ${BACK} ${FRONT}/backend-id 0 ${FRONT}/state ${INITIALISING}
 xenstore-write ${BACK}/frontend ${FRONT} ${BACK}/frontend-id 0 ${BACK}/online 1 ${BACK}/feature-host 0
-${addLun(0, "0:0:0:0")}
+${addLun(0, pDev)}
 xenstore-write ${BACK}/state ${INITIALISING}
-reach ${BACK}/state ${INIT_WAIT}
+reach ${BACK}/state ${INIT_WAIT}`);
+  }
+
+  /** Creates it, and waits until Linux' front end and the back end are connected and the disk is there. */
+  async connect(): Promise<void> {
+    await this.create("0:0:0:0");
+    await this.#do(`
 modprobe xen-scsifront
 reach ${FRONT}/state ${CONNECTED}
 reach ${BACK}/state ${CONNECTED}

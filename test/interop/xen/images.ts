@@ -37,6 +37,7 @@ const MODULES = [
   ...["virtio_pci", "9p", "9pnet_virtio"],
   ...["xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc"],
   ...["xen-scsifront", "sd_mod", "sg"],
+  ...["xen-scsiback", "target_core_mod", "target_core_file"],
 ];
 const FOLDERS = ["host", "var/lib/xen", "var/lib/xenstored", "var/lock", "var/log/xen"];
 const GUEST_PROGRAMS = ["lsscsi", "sg_reset"];

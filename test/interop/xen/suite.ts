@@ -12,7 +12,7 @@ import { Dom0 } from "./dom0.js";
 import { type Images, prepareImages } from "./images.js";
 import { MAPPED, openThings, PORT } from "./leftovers.js";
 import { complaintsIn } from "./messages.js";
-import { goldenChanges, startTrace, stopTrace } from "./trace.js";
+import { BACK_END, goldenChanges, startTrace, stopTrace } from "./trace.js";
 
 const MIB = 1024 * 1024;
 /** MiB that are written and read back: all of LUN 0. */
@@ -160,7 +160,7 @@ async function close(device: Device): Promise<string> {
 }
 
 async function compareChanges(dom0: Dom0): Promise<string> {
-  const [golden, ours] = [goldenChanges(), await stopTrace(dom0)];
+  const [golden, ours] = [goldenChanges(BACK_END), await stopTrace(dom0, BACK_END)];
   const differs = golden.findIndex((line, i) => line !== ours[i]);
   expect(differs === -1 ? "" : `line ${differs + 1} is ${ours[differs]}, not ${golden[differs]}`).to.equal("");
   expect(ours.slice(golden.length)).to.deep.equal([]);

@@ -1,0 +1,76 @@
+// Knows a front end of ours that runs in dom0 as a process: `pvscsi xen guest`, which is told commands line by line.
+
+import { expect } from "chai";
+import type { Dom0 } from "./dom0.js";
+import { MAIN } from "./repository.js";
+
+/** Seconds for Node to start on an emulated processor and to connect; and for a command. */
+const PATIENCE = 60;
+const LINES = "/run/front.lines";
+const PID = "/run/front.pid";
+
+export class FrontEnd {
+  readonly #dom0: Dom0;
+  readonly #name: string;
+  #commands = 0;
+
+  private constructor(dom0: Dom0, name: string) {
+    this.#dom0 = dom0;
+    this.#name = name;
+  }
+
+  /** Resolves when it is connected: the first command is answered then. `name` is of what it says. */
+  static async start(dom0: Dom0, name: string): Promise<FrontEnd> {
+    const frontEnd = new FrontEnd(dom0, name);
+    // It has the pipe open for writing itself, so that it does not end with the first who writes.
+    const command = `sh -c 'exec 3<> ${LINES}; echo $$ > ${PID}; exec node ${MAIN} xen guest --device 0 < ${LINES}'`;
+    await dom0.run(`rm -f ${LINES}; mkfifo ${LINES}
+(${command} > /host/${name}.said 2>&1
+echo $? > /host/${name}.new; mv /host/${name}.new /host/${name}.ended) > /dev/null 2>&1 < /dev/null &
+until [ -s ${PID} ]; do sleep 0.1; done`);
+    await frontEnd.run("lsscsi");
+    return frontEnd;
+  }
+
+  /** Runs a command inside the guest, and gives what it says. */
+  async run(command: string, seconds = PATIENCE): Promise<string> {
+    // A command that there is none of is answered when the one before it has been.
+    const mark = `end-${++this.#commands}`;
+    const said = `/host/${this.#name}.said`;
+    const text = await this.#dom0.run(
+      `echo '${command}' > ${LINES}
+echo ${mark} > ${LINES}
+end=$(($(date +%s) + ${seconds}))
+until grep -q '^${mark}:' ${said}; do
+  [ -e /host/${this.#name}.ended ] && { echo "it has ended: $(tail -n 5 ${said})"; exit 1; }
+  [ $(date +%s) -gt $end ] && { echo "no answer: $(tail -n 5 ${said})"; exit 1; }
+  sleep 0.1
+done
+cat ${said}`,
+      2 * seconds,
+    );
+    const own = text.split(new RegExp(`^end-${this.#commands - 1}:.*\n`, "m")).at(-1) as string;
+    return own.slice(0, own.search(new RegExp(`^${mark}:`, "m"))).trimEnd();
+  }
+
+  /** Lets it leave: it has to end in order. Gives all that it has said. */
+  async end(): Promise<string> {
+    // Its status is that of the last command.
+    await this.#dom0.run(`echo lsscsi > ${LINES}; echo exit > ${LINES}`);
+    return await this.#ended("0");
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    await this.#dom0.run(`kill -KILL $(cat ${PID})`);
+    await this.#ended("137");
+  }
+
+  async #ended(status: string): Promise<string> {
+    const { dom0, name } = { dom0: this.#dom0, name: this.#name };
+    await dom0.appears(`${name}.ended`, PATIENCE, "the front end's end");
+    const said = (await dom0.read(`${name}.said`)).trim();
+    expect((await dom0.read(`${name}.ended`)).trim(), `the front end's status; it said: ${said}`).to.equal(status);
+    return said;
+  }
+}

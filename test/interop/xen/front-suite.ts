@@ -1,0 +1,238 @@
+// Knows what is asked of our front end in the dom0 of a real Xen: that Linux' own back end serves it as it serves Linux' front end,
+// with LIO's disks, that they come and go, and that nothing is left of it, however it ends.
+
+import { randomFillSync } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { expect } from "chai";
+import { sha256 } from "../fio/image.js";
+import type { Suite, SuiteContext } from "../suite.js";
+import { BACK, Device, FRONT } from "./device.js";
+import { Dom0 } from "./dom0.js";
+import { FrontEnd } from "./front-end.js";
+import { type Images, prepareImages } from "./images.js";
+import { MAPPED, openThings, PORT } from "./leftovers.js";
+import { LioTarget } from "./lio-target.js";
+import { MAIN } from "./repository.js";
+import { FRONT_END, goldenChanges, startTrace, stopTrace } from "./trace.js";
+
+const MIB = 1024 * 1024;
+/** MiB of each disk: all of it is written and read back. */
+const MEBIBYTES = 64;
+/** Seconds for that on an emulated processor. */
+const COPY = 120;
+/** Pieces of a command: what Linux' back end offers. */
+const PIECES = 128;
+const RANDOM = "random.raw";
+/** States of a LUN (xenbus.h). */
+const CONNECTED = "4";
+const CLOSED = "6";
+
+export const xenFrontSuite: Suite = {
+  name: "xen-front",
+  judges: "a front end in the dom0 of Xen 4.17: Linux' xen-scsiback with LIO's ramdisk and fileio, xenstored, lsevtchn",
+  packages: ["qemu-system-x86", "busybox-static", "binutils", "kmod", "xz-utils", "zstd"],
+  default: true,
+  budgetSeconds: 420,
+  run: judge,
+};
+
+/** One machine with one target; front ends drive its one device after each other. */
+interface Stand {
+  readonly context: SuiteContext;
+  readonly dom0: Dom0;
+  readonly device: Device;
+  readonly target: LioTarget;
+  /** What was open before there was a device. */
+  readonly before: readonly string[];
+}
+
+async function judge(context: SuiteContext): Promise<void> {
+  const stand = await boot(context);
+  if (stand === null) return;
+  if (await judgeLife(stand)) {
+    await judgeLeaving(stand);
+    await judgeDeath(stand);
+  }
+  await context.check("LIO lets go of its disks, and the kernel of its back end", async () => {
+    await stand.target.remove();
+    return "nothing was in use";
+  });
+  await stand.dom0.end();
+}
+
+async function boot(context: SuiteContext): Promise<Stand | null> {
+  let stand: Stand | null = null;
+  await context.check("Xen, its dom0 and LIO's disks are there", async () => {
+    const images: Images = await prepareImages(context);
+    const dom0 = await Dom0.boot(context, images);
+    await writeFile(dom0.path(RANDOM), randomFillSync(Buffer.alloc(MEBIBYTES * MIB)));
+    const target = await LioTarget.make(dom0, MEBIBYTES);
+    const before = await openThings(dom0);
+    await dom0.run("dmesg -c");
+    stand = { context, dom0, target, device: new Device(dom0), before };
+    return `Linux ${images.kernel}, ${images.made ? "made" : "from the cache"}`;
+  });
+  return stand;
+}
+
+/** A device from its creation to its end by the toolstack. Gives whether it makes sense to go on. */
+async function judgeLife(stand: Stand): Promise<boolean> {
+  const { context, dom0, device, target } = stand;
+  let front: FrontEnd | null = null;
+  const connected = await context.check("it connects to xen-scsiback", async () => {
+    await startTrace(dom0);
+    await device.create(target.memory);
+    front = await FrontEnd.start(dom0, "life");
+    expect(await front.run("dmesg")).to.contain(`using up to ${PIECES} SG entries`);
+    return await disks(front, "LIO-ORG RAMDISK-MCP");
+  });
+  if (!connected) return false;
+  const ours = front as unknown as FrontEnd;
+  const open = await openThings(dom0);
+  const check = (name: string, body: () => Promise<string>) => context.check(name, body);
+  await check("INQUIRY is LIO's", () => inquiry(ours));
+  await check(`${MEBIBYTES} MiB on the disk in memory are read again`, () => copy(dom0, ours, "sda"));
+  await check("a LUN comes, one that is not there is refused", () => plug(stand, ours));
+  await check(`${MEBIBYTES} MiB on the disk in a file are read again, and are in the file`, () =>
+    copyToFile(stand, ours),
+  );
+  await check("a command that fails has its sense data", () => fail(ours));
+  await check("a LUN goes", () => unplug(stand, ours));
+  await check("the toolstack closes the device", async () => {
+    await device.close();
+    expect(await ours.run("lsscsi")).to.equal("");
+    return "both sides are closed, no disk is left";
+  });
+  await check("the nodes it wrote are those of Linux' front end", () => compareChanges(dom0));
+  await check("no port, grant or node is left", async () => {
+    await ours.end();
+    return await leave(stand, open);
+  });
+  return true;
+}
+
+/** A device that its front end leaves by itself: one command, and the other end has let go before the nodes do. */
+async function judgeLeaving(stand: Stand): Promise<void> {
+  const { context, dom0, device, target } = stand;
+  await context.check("one command runs, and all is given back while the device stays", async () => {
+    await device.create(target.memory);
+    const nodes = await openThings(dom0);
+    const [hash] = (await dom0.run(`node ${MAIN} xen guest -- sha256sum /dev/sda`, COPY)).split(" ");
+    expect(hash, "what the first front end has written").to.equal(await sha256(dom0.path(RANDOM)));
+    const states = await dom0.run(`xenstore-read ${FRONT}/state ${BACK}/state`);
+    expect(states.trim().split(/\s+/), "states of both ends").to.deep.equal([CLOSED, CLOSED]);
+    const things = (await openThings(dom0)).filter((line) => PORT.test(line) || MAPPED.test(line));
+    nothing(
+      "left",
+      things.filter((line) => !nodes.includes(line)),
+    );
+    await leave(stand, null);
+    return hash.slice(0, 16);
+  });
+}
+
+/** A process that ends without a word: its pages and ports go with it, its device's nodes stay until the toolstack comes. */
+async function judgeDeath(stand: Stand): Promise<void> {
+  const { context, dom0, device, target } = stand;
+  await context.check("one that is killed leaves nothing when the toolstack has removed its device", async () => {
+    await device.create(target.memory);
+    const front = await FrontEnd.start(dom0, "killed");
+    const open = await openThings(dom0);
+    await front.kill();
+    await dom0.run(`xenstore-write ${BACK}/online 0 ${FRONT}/state ${CLOSED}`);
+    return await leave(stand, open);
+  });
+}
+
+/** It leaves nothing watched, which the golden run does not show any more. */
+async function compareChanges(dom0: Dom0): Promise<string> {
+  const [golden, ours] = [goldenChanges(FRONT_END), await stopTrace(dom0, FRONT_END)];
+  expect(ours).to.deep.equal([...golden, `UNWATCH ${BACK}/state *`]);
+  return `${golden.length} writes and watches`;
+}
+
+async function disks(front: FrontEnd, ...names: readonly string[]): Promise<string> {
+  const lines = (await front.run("lsscsi")).replace(/ +/g, " ").split("\n");
+  expect(lines.length, lines.join("; ")).to.equal(names.length);
+  for (const [i, name] of names.entries()) expect(lines[i]).to.contain(`disk ${name}`);
+  return lines.join("; ");
+}
+
+async function inquiry(front: FrontEnd): Promise<string> {
+  const text = await front.run("sg_inq /dev/sda");
+  expect(text)
+    .to.match(/Vendor identification: LIO-ORG/)
+    .and.match(/Product identification: RAMDISK-MCP/);
+  return "LIO-ORG RAMDISK-MCP";
+}
+
+async function copy(dom0: Dom0, front: FrontEnd, disk: string): Promise<string> {
+  const begin = performance.now();
+  await front.run(`dd if=/host/${RANDOM} of=/dev/${disk} bs=1M oflag=direct conv=notrunc`, COPY);
+  const written = performance.now();
+  await front.run(`dd if=/dev/${disk} of=/host/read.raw bs=1M iflag=direct`, COPY);
+  const end = performance.now();
+  const [before, after] = [await sha256(dom0.path(RANDOM)), await sha256(dom0.path("read.raw"))];
+  expect(after, "what was read is not what was written").to.equal(before);
+  const rate = (milliseconds: number) => (MEBIBYTES / (milliseconds / 1000)).toFixed(1);
+  return `${before.slice(0, 16)}; MiB/s: ${rate(written - begin)} written, ${rate(end - written)} read`;
+}
+
+async function copyToFile({ dom0, target }: Stand, front: FrontEnd): Promise<string> {
+  const figure = await copy(dom0, front, "sdb");
+  await target.copyFile("file.raw");
+  expect(await sha256(dom0.path("file.raw")), "the file").to.equal(await sha256(dom0.path(RANDOM)));
+  return figure;
+}
+
+async function plug({ device, target }: Stand, front: FrontEnd): Promise<string> {
+  expect(await device.plug(1, target.file), "state of LUN 1").to.equal(CONNECTED);
+  expect(await device.plug(2, target.nothing), "state of LUN 2").to.equal(CLOSED);
+  return await disks(front, "LIO-ORG RAMDISK-MCP", "LIO-ORG FILEIO");
+}
+
+async function unplug({ device }: Stand, front: FrontEnd): Promise<string> {
+  expect(await device.unplug(1), "state of LUN 1").to.equal(CLOSED);
+  return await disks(front, "LIO-ORG RAMDISK-MCP");
+}
+
+async function fail(front: FrontEnd): Promise<string> {
+  const sense = async (command: string) => (await front.run(command)).replace(/\s+/g, " ");
+  const opcode = await sense("sg_raw /dev/sda c1 00 00 00 00 00");
+  expect(opcode).to.contain("Illegal Request").and.contain("Invalid command operation code");
+  const address = await sense("sg_raw --request=512 /dev/sda 28 00 ff ff ff 00 00 00 01 00");
+  expect(address).to.contain("Illegal Request").and.contain("Logical block address out of range");
+  return "invalid opcode, LBA out of range";
+}
+
+/** Takes the nodes away, and sees that what came with the device (`open`, where it is known) has gone. */
+async function leave({ dom0, device, before }: Stand, open: readonly string[] | null): Promise<string> {
+  await device.remove();
+  const more = (open ?? []).filter((line) => !before.includes(line));
+  // What is not seen when it is there is not missed when it is left.
+  for (const kind of open === null ? [] : [PORT, MAPPED])
+    expect(
+      more.some((line) => kind.test(line)),
+      `${kind}`,
+    ).to.equal(true);
+  const after = await openThings(dom0);
+  nothing(
+    "left",
+    after.filter((line) => !before.includes(line)),
+  );
+  nothing(
+    "missing",
+    before.filter((line) => !after.includes(line)),
+  );
+  expect((await dom0.run("grep xen_gntalloc /proc/modules")).split(" ")[2], "users of xen_gntalloc").to.equal("0");
+  nothing(
+    "said of grants",
+    (await dom0.run("dmesg")).split("\n").filter((line) => /leaking g\.e\.|still in use|BUG|Oops/.test(line)),
+  );
+  return `${more.length} things were open`;
+}
+
+/** Fails with all the lines that should not be. */
+function nothing(what: string, lines: readonly string[]): void {
+  if (lines.length > 0) throw new Error(`${what}: ${lines.join("; ")}`);
+}
