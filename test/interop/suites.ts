@@ -9,6 +9,7 @@ import type { Suite } from "./suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
 import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenSuite } from "./xen/suite.js";
+import { xenstoreFullSuite } from "./xenstore/full-suite.js";
 import { xenstoreSuite } from "./xenstore/suite.js";
 
 export const suites: readonly Suite[] = [
@@ -20,6 +21,7 @@ export const suites: readonly Suite[] = [
   xenFrontSuite,
   qemuSuite,
   qemuBlockSuite,
+  xenstoreFullSuite,
   processesFullSuite,
   xenFullSuite,
   qemuFullSuite,
