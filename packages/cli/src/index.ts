@@ -1,3 +1,6 @@
+export { type Diagnosis, DOCTOR_TRANSPORTS, diagnose, formatDiagnoses } from "./doctor.js";
+export type { HostFacts } from "./host-facts.js";
+export { kernelScsiback } from "./kernel-scsiback.js";
 export { messageEnd } from "./message-end.js";
 export { filesIn } from "./node-files.js";
 export * from "./one-process.js";
@@ -13,4 +16,5 @@ export { type Caller, Exit, type Outcome, type Verb } from "./verb.js";
 export { findVerb, runVerb, runWhole, VERBS } from "./verbs.js";
 export { splitWords } from "./words.js";
 export { XenGuest, type XenGuestParts } from "./xen-guest.js";
+export { keepKernelOut } from "./xen-serve.js";
 export { runXenVerb, type XenHostParts } from "./xen-verbs.js";

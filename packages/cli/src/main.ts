@@ -8,6 +8,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { measure, TRANSPORT_NAMES } from "./benchmark.js";
 import { stateFolder } from "./control-client.js";
 import { runDemo } from "./demo.js";
+import { addDoctorCommand } from "./doctor-command.js";
 import { runDom0 } from "./dom0.js";
 import { RESERVED } from "./domain-files.js";
 import { DIALECTS } from "./domain-verbs.js";
@@ -75,6 +76,7 @@ interface XenServeWords {
   readonly lun?: readonly string[];
   readonly host?: string;
   readonly indirect: boolean;
+  readonly unloadXenScsiback?: boolean;
 }
 
 const STATE = "(default: $PVSCSI_STATE, else $XDG_RUNTIME_DIR/pvscsi, else /run/pvscsi)";
@@ -193,12 +195,13 @@ xen
   )
   .option("--host <file>", "a host.yaml with the devices; p-devs are their names there")
   .option("--no-indirect", "do not offer requests with indirect segments (feature-sg-grant)")
+  .option("--unload-xen-scsiback", "unload the kernel's own back end first; guests that it serves lose their devices")
   .addHelpText("after", "\nExample: pvscsi xen serve --lun disk.img,size=1GiB --lun mem:64MiB")
-  .action(async ({ lun: luns = [], host, indirect }: XenServeWords) => {
+  .action(async ({ lun: luns = [], host, indirect, unloadXenScsiback: unload = false }: XenServeWords) => {
     if (luns.length === 0 && host === undefined) {
       program.error("error: name what is to be served: --lun WORD, or --host FILE", { exitCode: Exit.usage });
     }
-    process.exitCode = await runXenServe({ luns, host, indirect, printer, ended: () => interrupts.next() });
+    process.exitCode = await runXenServe({ luns, host, indirect, unload, printer, ended: () => interrupts.next() });
   });
 
 addXenGuest(xen, {
@@ -208,6 +211,10 @@ addXenGuest(xen, {
   finish: (status) => {
     process.exitCode = status;
   },
+});
+
+addDoctorCommand(program, printer, (status) => {
+  process.exitCode = status;
 });
 
 addVhostCommand(program, {

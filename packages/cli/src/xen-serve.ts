@@ -9,6 +9,8 @@ import { type ControllerMessage, Scsiback } from "@pvscsi/scsiback";
 import { Leftovers, ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
 import { type HostDomain, hostCalls, NoXenHost, openHostDomain } from "@pvscsi/xenbus";
+import { type HostFacts, hostFacts } from "./host-facts.js";
+import { kernelScsiback, unloadKernelScsiback } from "./kernel-scsiback.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { Exit } from "./verb.js";
@@ -20,19 +22,22 @@ export interface XenServeOptions {
   readonly host?: string | undefined;
   /** Whether requests with indirect segments are offered. */
   readonly indirect: boolean;
+  /** Whether the kernel's own back end is unloaded where it is in the way. */
+  readonly unload: boolean;
   readonly printer: Printer;
   /** Resolves when it is to end. */
   readonly ended: () => Promise<unknown>;
 }
 
 /** Serves and gives the exit status. Throws `ConfigError`, and `ToolstackError` where this is no Xen host. */
-export async function runXenServe({ luns, host, indirect, printer, ended }: XenServeOptions): Promise<number> {
+export async function runXenServe({ luns, host, printer, ended, ...how }: XenServeOptions): Promise<number> {
   const devices = host === undefined ? openDevices(hostOfLunWords(luns), ".") : await openFile(host);
   const over = ended();
   const domain = await openDomain();
-  const scsiback = newScsiback(domain, devices, indirect, printer);
+  const scsiback = newScsiback(domain, devices, how.indirect, printer);
   const leftovers = newLeftovers(domain, printer);
   try {
+    await keepKernelOut(hostFacts(), how.unload);
     await scsiback.start();
     await leftovers.start();
     const names = devices.list().map(({ address }) => formatAddress(address));
@@ -46,6 +51,19 @@ export async function runXenServe({ luns, host, indirect, printer, ended }: XenS
     await scsiback.close();
     await domain.close();
   }
+}
+
+/** Throws ToolstackError, with the line that mends it, where Linux' own back end would answer for the same nodes. */
+export async function keepKernelOut(facts: HostFacts, unload: boolean): Promise<void> {
+  let inTheWay = await kernelScsiback(facts);
+  if (inTheWay?.loaded && unload) {
+    const failed = await unloadKernelScsiback(facts);
+    if (failed !== null) throw new ToolstackError("FAIL", failed);
+    inTheWay = await kernelScsiback(facts);
+  }
+  if (inTheWay === null) return;
+  const option = inTheWay.loaded ? ", or start with --unload-xen-scsiback" : "";
+  throw new ToolstackError("FAIL", `${inTheWay.reason}; as root: ${inTheWay.mend}${option}`);
 }
 
 function newScsiback(domain: HostDomain, directory: Host, indirect: boolean, printer: Printer): Scsiback {

@@ -8,8 +8,11 @@ import { MAIN } from "./repository.js";
 
 /** Of LUN words: `mem:64MiB`, so that a whole disk is written and read. */
 export const MEBIBYTES = 64;
-/** Blocks of a MiB that a load writes again and again. */
-const LOAD = 8;
+/** Blocks of a MiB that a load writes again and again, with a pause: one emulated processor serves all there is. */
+const LOAD = 2;
+const PAUSE = 0.2;
+/** Seconds for a verb, most of them for Node to start; its own limits are for the drivers alone. */
+const VERB = 240;
 /** Seconds for a disk of that size to be written or read on an emulated processor. */
 const COPY = 120;
 
@@ -67,7 +70,7 @@ export class Luns {
   /** Starts to write to a disk, again and again until `endLoad`. */
   async startLoad(disk: string): Promise<void> {
     const copy = `dd if=/tmp/data of=${disk} bs=1M count=${LOAD} oflag=direct conv=notrunc`;
-    const loop = `while [ ! -e /tmp/stop ] && ${copy} 2>/tmp/failed; do echo; done > /tmp/rounds; touch /tmp/over`;
+    const loop = `while [ ! -e /tmp/stop ] && ${copy} 2>/tmp/failed; do echo; sleep ${PAUSE}; done > /tmp/rounds; touch /tmp/over`;
     await this.#guest.run(`rm -f /tmp/stop /tmp/over; (${loop}) > /dev/null 2>&1 < /dev/null &`);
   }
 
@@ -84,6 +87,6 @@ export class Luns {
   }
 
   async #verb(name: string, ...words: readonly string[]): Promise<string> {
-    return await this.#dom0.run(`node ${MAIN} ${name} --xen ${words.join(" ")} 2>&1`);
+    return await this.#dom0.run(`node ${MAIN} ${name} --xen ${words.join(" ")} 2>&1`, VERB);
   }
 }

@@ -1,6 +1,6 @@
 // Tests the command line of a back end on a Xen host, where there is none. What it does on one is for an outside judge.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { pvscsi } from "./command.js";
@@ -37,6 +37,14 @@ describe("pvscsi xen serve", () => {
       expect(status).to.equal(1);
       expect(errors).to.match(reason);
     }
+  });
+
+  it("is what the systemd unit starts", async () => {
+    const unit = readFileSync(new URL("../../../../configs/pvscsi-xen.service", import.meta.url), "utf8");
+    const [, words] = /^ExecStart=\/usr\/bin\/env pvscsi (.*)$/m.exec(unit) ?? expect.fail(unit);
+    const { status, errors } = await pvscsi(words.replace("/etc/pvscsi", folder.path("none")).split(" "));
+    expect(status).to.equal(1);
+    expect(errors).to.match(/host\.yaml:1:1: cannot read: no such file\n$/);
   });
 
   it("says what is missing on a machine that is no domain of Xen: 1", async function () {
