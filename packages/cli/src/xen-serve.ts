@@ -73,7 +73,7 @@ function newScsiback(domain: HostDomain, directory: Host, indirect: boolean, pri
     const { path, text } = subject as ControllerMessage;
     printer.error(`${path}: ${text}`);
   });
-  const parts = { domain, directory, probes, clock: nodeClock, scheduler: nodeScheduler() };
+  const parts = { domain, directory, probes, clock: nodeClock, scheduler: nodeScheduler(), takesOver: true };
   return new Scsiback({ ...parts, ...(indirect ? {} : { indirectLimit: null }) });
 }
 

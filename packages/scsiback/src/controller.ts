@@ -87,6 +87,25 @@ export class Controller {
     this.#unwatch = await domain.store.watch(`${this.#frontendPath}/state`, () => this.#work.ask());
   }
 
+  /**
+   * Takes over from a back end that ended without a word. What it had of the LUNs may be lost, so they are Closed, and their
+   * commands end as those of a device that is gone. A ring that another back end still has is left alone.
+   */
+  async takeOver(): Promise<void> {
+    const { store } = this.#parts.domain;
+    this.#frontendPath = (await store.read(`${this.path}/frontend`)) ?? "";
+    const ours = this.#frontendPath.startsWith(`/local/domain/${this.frontend}/`);
+    const wrong = ours ? await this.#mapRing(true) : `no frontend of domain ${this.frontend}`;
+    if (wrong !== null) {
+      this.#finished = true;
+      return this.#say(`not taken over: ${wrong}`);
+    }
+    await this.#eachDevice((path) => this.#writeDeviceState(path, XenbusState.Closed));
+    await this.#switchTo(XenbusState.Connected);
+    this.#say("taken over from a back end that has died; its LUNs are Closed");
+    this.#unwatch = await store.watch(`${this.#frontendPath}/state`, () => this.#work.ask());
+  }
+
   /** Lets go of everything; the toolstack has removed the device, or this backend ends. Writes no state. */
   async remove(): Promise<void> {
     this.#finished = this.#removed = true;
@@ -139,14 +158,14 @@ export class Controller {
   /** A front end that comes to Initialised again without having closed is not mapped twice. */
   async #connect(): Promise<void> {
     if (this.#ring !== null) return;
-    const wrong = await this.#mapRing();
+    const wrong = await this.#mapRing(false);
     if (wrong !== null) return this.#fail(DriverErrno.EINVAL, wrong);
     await this.#addAndDeleteDevices();
     await this.#switchTo(XenbusState.Connected);
   }
 
   /** Null when the ring is mapped and its port bound, else why not. */
-  async #mapRing(): Promise<string | null> {
+  async #mapRing(taken: boolean): Promise<string | null> {
     const { domain, indirectLimit } = this.#parts;
     const reference = await this.#readFrontend("ring-ref");
     const remotePort = await this.#readFrontend("event-channel");
@@ -161,6 +180,7 @@ export class Controller {
     this.#ring = new RingServer({
       ...this.#parts,
       indirectLimit: indirectLimit ?? 0,
+      taken,
       page,
       port,
       table: this.table,

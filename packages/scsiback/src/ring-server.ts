@@ -41,6 +41,8 @@ export interface RingServerParts {
   readonly table: TranslationTable;
   /** Segments an indirect request may have; 0 where none was offered. */
   readonly indirectLimit: number;
+  /** Whether another back end had the ring, and has ended without a word. */
+  readonly taken: boolean;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly probes: Probes;
@@ -79,6 +81,7 @@ export class RingServer implements Runnable {
   constructor(parts: RingServerParts) {
     this.#parts = parts;
     this.#ring = new BackRing(parts.page.bytes, VSCSIIF_ENTRY_SIZE);
+    if (parts.taken) this.#ring.resume();
     this.#response = new VscsiifResponse(parts.page.bytes);
     this.#gatherer = new SegmentGatherer(parts.domain, parts.page.from, parts.indirectLimit);
     this.#throttle = new EventThrottle(parts.domain.events, parts.port, parts.clock);

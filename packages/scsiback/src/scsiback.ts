@@ -13,8 +13,8 @@ const DEFAULT_INDIRECT_LIMIT = 128;
 
 interface Device {
   readonly frontend: DomainId;
-  /** In Initialising: nobody has probed it yet. */
-  readonly fresh: boolean;
+  /** As its back end wrote it last. */
+  readonly state: XenbusState;
 }
 
 export interface ScsibackOptions {
@@ -25,7 +25,15 @@ export interface ScsibackOptions {
   readonly probes: Probes;
   /** Segments of an indirect request, as feature-sg-grant says; null offers no indirect requests. Linux' is 128. */
   readonly indirectLimit?: number | null;
+  /**
+   * Whether devices are taken over at the start that are connected already: their back end, this domain's only one, has died.
+   * Absent where devices never outlive it.
+   */
+  readonly takesOver?: boolean;
 }
+
+/** States of a device whose ring is in use. */
+const IN_USE: readonly XenbusState[] = [XenbusState.Connected, XenbusState.Reconfiguring, XenbusState.Reconfigured];
 
 /** The running backend driver of a domain: any number of front ends, any number of controllers each. */
 export class Scsiback {
@@ -36,8 +44,10 @@ export class Scsiback {
   readonly #leaving = new Map<string, Promise<void>>();
   #unwatch: (() => Promise<void>) | null = null;
   #closed = false;
+  #takesOver: boolean;
 
   constructor(options: ScsibackOptions) {
+    this.#takesOver = options.takesOver ?? false;
     this.#parts = {
       ...options,
       indirectLimit: options.indirectLimit === undefined ? DEFAULT_INDIRECT_LIMIT : options.indirectLimit,
@@ -68,21 +78,24 @@ export class Scsiback {
     if (this.#closed) return;
     const present = await this.#devices();
     for (const path of [...this.controllers.keys()]) if (!present.has(path)) this.#remove(path);
-    for (const [path, { frontend, fresh }] of present) {
+    const takesOver = this.#takesOver;
+    this.#takesOver = false;
+    for (const [path, { frontend, state }] of present) {
+      if (takesOver && IN_USE.includes(state)) await this.#begin(path, frontend, (controller) => controller.takeOver());
       // As in Linux, a driver takes devices in Initialising only: others are on their way out.
-      if (!fresh) continue;
+      if (state !== XenbusState.Initialising) continue;
       // A device that is new, at the path of one that we know: that one was removed.
       this.#remove(path);
-      if (!this.#leaving.has(path)) await this.#probe(path, frontend);
+      if (!this.#leaving.has(path)) await this.#begin(path, frontend, (controller) => controller.probe());
     }
   }
 
   /** What goes wrong with one device must not keep the others from theirs. */
-  async #probe(path: string, frontend: DomainId): Promise<void> {
+  async #begin(path: string, frontend: DomainId, how: (controller: Controller) => Promise<void>): Promise<void> {
     const controller = new Controller(path, frontend, this.#parts);
     this.controllers.set(path, controller);
     try {
-      await controller.probe();
+      await how(controller);
     } catch (error) {
       this.#say(path, error);
     }
@@ -121,7 +134,7 @@ export class Scsiback {
         const path = `${ROOT}/${domain}/${device}`;
         const state = await store.read(`${path}/state`);
         if (state === null) continue;
-        devices.set(path, { frontend: Number(domain), fresh: parseXenbusState(state) === XenbusState.Initialising });
+        devices.set(path, { frontend: Number(domain), state: parseXenbusState(state) });
       }
     }
     return devices;

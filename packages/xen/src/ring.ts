@@ -182,6 +182,11 @@ export class BackRing {
     this.#responseProducer = this.#pushed = this.#requestConsumer = index >>> 0;
   }
 
+  /** Goes on where another back end was that ended without a word: with what it has not shown an answer to. */
+  resume(): void {
+    this.attach(this.#shared.load(RSP_PROD));
+  }
+
   /** Requests consumed that have no response slot yet. */
   get outstanding(): number {
     return (this.#requestConsumer - this.#responseProducer) >>> 0;
