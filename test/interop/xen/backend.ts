@@ -55,4 +55,10 @@ echo $? > /host/${name}.new; mv /host/${name}.new /host/${name}.ended) > /dev/nu
     expect(status.trim(), `the back end's status; it said: ${said}`).to.equal("0");
     return said;
   }
+
+  /** Kills it where it stands. */
+  async kill(): Promise<void> {
+    await this.#dom0.run(`kill -KILL $(cat /run/${this.#name}.pid)`);
+    await this.#dom0.appears(`${this.#name}.ended`, PATIENCE, "the back end's end");
+  }
 }

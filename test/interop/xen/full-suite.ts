@@ -11,6 +11,7 @@ import { type Images, prepareImages } from "./images.js";
 import { openThings } from "./leftovers.js";
 import { Luns, MEBIBYTES } from "./luns.js";
 import { complaintsIn } from "./messages.js";
+import { MAIN } from "./repository.js";
 import { nothing, told, xenSuite } from "./suite.js";
 
 const SERVED = [0, 1, 2, 3].flatMap(() => ["--lun", `mem:${MEBIBYTES}MiB`]);
@@ -24,6 +25,8 @@ const DISKS = ["/dev/sda 0:0:0", "/dev/sdb 0:0:1", "/dev/sdc 0:0:0"];
 const PLUGGED = ["0:0:0:3", "0:0:0:5"] as const;
 /** Seconds for Xen and libxl to be done with a domain that was destroyed. */
 const DYING = 60;
+/** Seconds for Node to start and say no. */
+const REFUSAL = 120;
 
 export const xenFullSuite: Suite = {
   name: "xen-full",
@@ -49,6 +52,8 @@ async function judge(context: SuiteContext): Promise<void> {
   if (stand === null) return;
   if (await judgeIndirect(stand)) {
     await judgeDirect(stand);
+    await judgeKilled(stand);
+    await judgeKernel(stand);
     await judgeDestruction(stand);
   }
   await stand.dom0.end();
@@ -107,14 +112,45 @@ async function judgeDirect({ context, dom0, luns }: Stand): Promise<void> {
   });
 }
 
+async function judgeKilled({ context, dom0, luns }: Stand): Promise<void> {
+  const killed = await Backend.serve(dom0, "killed", ...SERVED);
+  await context.check("kill -9 of the back end: the guest's commands end, the LUNs come again", () =>
+    told(killed, async () => {
+      await attach(luns);
+      await luns.startLoad("/dev/sda", "/dev/sdc");
+      await killed.kill();
+      const next = await Backend.serve(dom0, "next", ...SERVED);
+      await luns.endLoad("by themselves");
+      await detach(luns);
+      await attach(luns);
+      const sum = await luns.copy("/dev/sda");
+      await detach(luns);
+      return `${sum.slice(0, 16)}; ${(await next.end()).split("\n").length} lines were said`;
+    }),
+  );
+}
+
+/** Linux' own back end is loaded: ours refuses, says the line that mends it, and unloads it when it is told to. */
+async function judgeKernel({ context, dom0 }: Stand): Promise<void> {
+  await context.check("xen-scsiback in the way is told, and unloaded", async () => {
+    await dom0.run("modprobe xen-scsiback");
+    const refused = await dom0.run(`node ${MAIN} xen serve --lun mem:1MiB 2>&1; echo "status $?"`, REFUSAL);
+    expect(refused).to.match(/^pvscsi: the kernel's xen-scsiback is loaded; as root: modprobe -r xen-scsiback && /);
+    expect(refused).to.match(/status 1\n$/);
+    const backend = await Backend.serve(dom0, "unloading", "--unload-xen-scsiback", "--lun", "mem:1MiB");
+    expect((await dom0.run("lsmod")).includes("xen_scsiback"), "it is loaded").to.equal(false);
+    await backend.end();
+    return refused.split("\n")[0];
+  });
+}
+
 async function judgeDestruction({ context, dom0, guest, luns, empty }: Stand): Promise<void> {
   const backend = await Backend.serve(dom0, "destroyed", ...SERVED);
   await context.check("a guest destroyed in its work leaves no port, grant or node", () =>
     told(backend, async () => {
       await attach(luns);
       const open = (await openThings(dom0)).filter((line) => !empty.includes(line));
-      await luns.startLoad("/dev/sda");
-      await luns.startLoad("/dev/sdc");
+      await luns.startLoad("/dev/sda", "/dev/sdc");
       await guest.destroy();
       await settle(dom0, empty);
       const said = await backend.end();

@@ -11,6 +11,8 @@ export const MEBIBYTES = 64;
 /** Blocks of a MiB that a load writes again and again, with a pause: one emulated processor serves all there is. */
 const LOAD = 2;
 const PAUSE = 0.2;
+/** Seconds that are added where something has to happen in a guest first. */
+const PATIENCE = 60;
 /** Seconds for a verb, most of them for Node to start; its own limits are for the drivers alone. */
 const VERB = 240;
 /** Seconds for a disk of that size to be written or read on an emulated processor. */
@@ -19,6 +21,8 @@ const COPY = 120;
 export class Luns {
   readonly #dom0: Dom0;
   readonly #guest: Guest;
+  /** How many disks are being written to. */
+  #loads = 0;
 
   constructor(dom0: Dom0, guest: Guest) {
     this.#dom0 = dom0;
@@ -67,18 +71,23 @@ export class Luns {
     return wanted;
   }
 
-  /** Starts to write to a disk, again and again until `endLoad`. */
-  async startLoad(disk: string): Promise<void> {
-    const copy = `dd if=/tmp/data of=${disk} bs=1M count=${LOAD} oflag=direct conv=notrunc`;
-    const loop = `while [ ! -e /tmp/stop ] && ${copy} 2>/tmp/failed; do echo; sleep ${PAUSE}; done > /tmp/rounds; touch /tmp/over`;
-    await this.#guest.run(`rm -f /tmp/stop /tmp/over; (${loop}) > /dev/null 2>&1 < /dev/null &`);
+  /** Starts to write to disks, again and again until `endLoad`, or until that fails. */
+  async startLoad(...disks: readonly string[]): Promise<void> {
+    this.#loads = disks.length;
+    await this.#guest.run("rm -f /tmp/stop /tmp/over /tmp/rounds");
+    for (const disk of disks) {
+      const copy = `dd if=/tmp/data of=${disk} bs=1M count=${LOAD} oflag=direct conv=notrunc`;
+      const loop = `while [ ! -e /tmp/stop ] && ${copy}; do echo >> /tmp/rounds; sleep ${PAUSE}; done; echo >> /tmp/over`;
+      await this.#guest.run(`(${loop}) > /dev/null 2>&1 < /dev/null &`);
+    }
   }
 
-  /** Waits until a load has ended by itself, or is told to; gives its rounds. */
-  async endLoad(how: "told" | "by itself", seconds = COPY): Promise<number> {
-    const wait = `n=0; until [ -e /tmp/over ] || [ $n -gt ${seconds * 2} ]; do n=$((n+1)); sleep 0.5; done`;
-    const stop = how === "told" ? "touch /tmp/stop; " : "";
-    const output = await this.#guest.run(`${stop}${wait}; ls /tmp/over && wc -l < /tmp/rounds`, seconds + 60);
+  /** Waits until all loads have ended, by themselves or because they are told to; gives their rounds. */
+  async endLoad(how: "told" | "by themselves"): Promise<number> {
+    if (how === "told") await this.#guest.run("touch /tmp/stop");
+    const over = `[ "$(wc -l < /tmp/over)" = ${this.#loads} ]`;
+    const wait = `n=0; until ${over} || [ $n -gt ${COPY} ]; do n=$((n+1)); sleep 1; done`;
+    const output = await this.#guest.run(`${wait}; ${over} && wc -l < /tmp/rounds`, COPY + PATIENCE);
     return Number(output.trim().split("\n").at(-1));
   }
 
