@@ -10,7 +10,6 @@ export const FRONT = "/local/domain/0/device/vscsi/0";
 
 /** States (xenbus.h), as nodes have them. */
 const INITIALISING = 1;
-const INIT_WAIT = 2;
 const CONNECTED = 4;
 const CLOSING = 5;
 const CLOSED = 6;
@@ -30,6 +29,12 @@ reach() {
     sleep 0.1
   done
 }
+part() {
+  while [ "$(xenstore-read "$1" 2>&1)" = "$2" ]; do
+    [ $(date +%s) -gt $end ] && { echo "$1 is $2 still"; exit 1; }
+    sleep 0.1
+  done
+}
 until_disk() {
   until [ -b "/dev/$(ls /sys/class/scsi_device/*:0:0:$1/device/block 2>/dev/null)" ] || [ $(date +%s) -gt $end ]; do
     sleep 0.1
@@ -43,7 +48,7 @@ export class Device {
     this.#dom0 = dom0;
   }
 
-  /** Creates it with LUN 0, and waits until its back end waits for a front end. */
+  /** Creates it with LUN 0, and waits until its back end has seen it: with a front end there already, it may have gone on. */
   async create(pDev: string): Promise<void> {
     await this.#do(`
 xenstore-write ${FRONT} ""
@@ -54,7 +59,7 @@ xenstore-write ${FRONT}/backend ${BACK} ${FRONT}/backend-id 0 ${FRONT}/state ${I
 xenstore-write ${BACK}/frontend ${FRONT} ${BACK}/frontend-id 0 ${BACK}/online 1 ${BACK}/feature-host 0
 ${addLun(0, pDev)}
 xenstore-write ${BACK}/state ${INITIALISING}
-reach ${BACK}/state ${INIT_WAIT}`);
+part ${BACK}/state ${INITIALISING}`);
   }
 
   /** Creates it, and waits until Linux' front end and the back end are connected and the disk is there. */

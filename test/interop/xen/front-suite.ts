@@ -5,7 +5,8 @@ import { randomFillSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { sha256 } from "../fio/image.js";
-import type { Suite, SuiteContext } from "../suite.js";
+import { reasonOf, type Suite, type SuiteContext } from "../suite.js";
+import { Backend } from "./backend.js";
 import { BACK, Device, FRONT } from "./device.js";
 import { Dom0 } from "./dom0.js";
 import { FrontEnd } from "./front-end.js";
@@ -57,6 +58,8 @@ async function judge(context: SuiteContext): Promise<void> {
     await stand.target.remove();
     return "nothing was in use";
   });
+  await judgeBoth(stand);
+  await judgeNotice(stand);
   await stand.dom0.end();
 }
 
@@ -149,6 +152,37 @@ async function compareChanges(dom0: Dom0): Promise<string> {
   const [golden, ours] = [goldenChanges(FRONT_END), await stopTrace(dom0, FRONT_END)];
   expect(ours).to.deep.equal([...golden, `UNWATCH ${BACK}/state *`]);
   return `${golden.length} writes and watches`;
+}
+
+/** Both ends of the device are ours, each a process, on grants and ports of the real Xen. */
+async function judgeBoth(stand: Stand): Promise<void> {
+  const { context, dom0, device } = stand;
+  await context.check(`${MEBIBYTES} MiB go between both of our ends, each a process of dom0`, async () => {
+    const backend = await Backend.serve(dom0, "ours", "--lun", `mem:${MEBIBYTES}MiB`);
+    await device.create("0:0:0:0");
+    const front = await FrontEnd.start(dom0, "both");
+    const open = await openThings(dom0);
+    const figure = await copy(dom0, front, "sda");
+    await front.end();
+    await leave(stand, open);
+    await backend.end();
+    return figure;
+  });
+}
+
+/** Judges the judge: a back end that spoils what is written has to be found out. */
+async function judgeNotice({ context, dom0, device }: Stand): Promise<void> {
+  await context.check("one bit turned over in each write is noticed", async () => {
+    const backend = await Backend.serveSpoiled(dom0, "spoiled", MEBIBYTES);
+    await device.create("0:0:0:0");
+    const front = await FrontEnd.start(dom0, "noticing");
+    const found = await copy(dom0, front, "sda").catch((error) => reasonOf(error));
+    await front.end();
+    await device.remove();
+    await backend.end();
+    expect(found).to.match(/^what was read is not what was written/);
+    return found;
+  });
 }
 
 async function disks(front: FrontEnd, ...names: readonly string[]): Promise<string> {
