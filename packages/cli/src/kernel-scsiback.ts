@@ -36,10 +36,11 @@ export async function kernelScsiback(facts: HostFacts): Promise<InTheWay | null>
   return { reason, mend: `echo '${LINE}' > ${FILE}`, loaded: false };
 }
 
-/** Takes the module out. Gives why that did not work, or null. */
+/** Takes the module out. Gives why that did not work, or null. modprobe fails as well where only what it depends on stays. */
 export async function unloadKernelScsiback(facts: HostFacts): Promise<string | null> {
   const [program, ...words] = UNLOAD.split(" ");
-  if ((await facts.output(program, words)) !== null) return null;
+  await facts.output(program, words);
+  if (!(await facts.exists(`/sys/module/${MODULE}`))) return null;
   return `${UNLOAD} has failed: is it in use, or no module?`;
 }
 

@@ -34,7 +34,7 @@ export const xenFullSuite: Suite = {
     "a back end in dom0 and our verbs there, by a domU of Xen 4.17: Linux' xen-scsifront, sg_reset, xl, xenstore-ls",
   packages: xenSuite.packages,
   default: false,
-  budgetSeconds: 1500,
+  budgetSeconds: 2400,
   run: judge,
 };
 
@@ -122,9 +122,9 @@ async function judgeKilled({ context, dom0, luns }: Stand): Promise<void> {
       const next = await Backend.serve(dom0, "next", ...SERVED);
       await luns.endLoad("by themselves");
       await detach(luns);
-      await attach(luns);
+      await luns.attach(...LUNS[0]);
       const sum = await luns.copy("/dev/sda");
-      await detach(luns);
+      await luns.detach(LUNS[0][1]);
       return `${sum.slice(0, 16)}; ${(await next.end()).split("\n").length} lines were said`;
     }),
   );

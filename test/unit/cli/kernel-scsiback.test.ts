@@ -91,6 +91,20 @@ describe("the kernel's own xen-scsiback", () => {
     expect(await refusal(true)).to.match(/^udev would load/);
   });
 
+  it("is unloaded though modprobe fails for what it depends on", async () => {
+    loaded();
+    host.programs.set("modprobe -r xen-scsiback", () => {
+      host.files.delete("/sys/module/xen_scsiback/refcnt");
+      return "";
+    });
+    const { output } = host;
+    host.output = async (program, words) => {
+      await output.call(host, program, words);
+      return null;
+    };
+    expect(await refusal(true)).to.equal("");
+  });
+
   it("that cannot be unloaded is told", async () => {
     loaded();
     expect(await refusal(true)).to.equal("modprobe -r xen-scsiback has failed: is it in use, or no module?");
