@@ -224,4 +224,21 @@ describe("a split virtqueue by the rules: indices and lengths", () => {
       expect(driver.device.next).to.equal((base + 1) & 0xffff);
     });
   }
+
+  it("S6: the device begins at an index of 16 bits, whatever number it was told to begin at", () => {
+    const driver = new RawDriver({ size: Q, base: 0x1_0005 });
+    expect([driver.device.next, driver.device.waiting]).to.deep.equal([5, false]);
+  });
+
+  it("S7: no chain is given back twice, which is a fault of ours", () => {
+    for (const features of [0n, Feature.inOrder]) {
+      const driver = new RawDriver({ size: Q, features });
+      driver.chain(3, driver.buffer(1, WRITE));
+      const [chain] = takeAll(driver.device);
+      driver.device.push(chain, 1);
+      expect(() => driver.device.push(chain, 1)).to.throw("chain 3 was given back twice");
+      driver.device.publish();
+      expect([driver.ring.usedIndex, driver.device.outstanding]).to.deep.equal([1, 0]);
+    }
+  });
 });
