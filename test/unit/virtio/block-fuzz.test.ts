@@ -70,7 +70,7 @@ describe("a virtio-blk device and a driver that asks random things", () => {
   ] as const) {
     it(`gives everything back, once, with a status (${name})`, async () => {
       const counts = [0, 0, 0];
-      await histories(name, HISTORIES, (random) => {
+      const all = await histories(name, HISTORIES, (random) => {
         const world = makeWorld().start();
         for (let step = 0; step < STEPS; step++) {
           const asked = 1 + random.below(3);
@@ -84,6 +84,8 @@ describe("a virtio-blk device and a driver that asks random things", () => {
         }
         expect(world.failures).to.deep.equal([]);
       });
+      if (!all) return;
+      // Histories in which nothing succeeds, or nothing fails, judge nothing.
       for (const count of counts) expect(count).to.be.greaterThan(HISTORIES * 10);
     }).timeout(60_000);
   }
@@ -114,8 +116,8 @@ function contents(store: MemoryStore): Uint8Array {
 
 describe("a virtio-blk driver and a device that answers random things", () => {
   it("ends every request, once, and believes no more of a device that has broken the ring", async () => {
-    let [ended, broken] = [0, 0];
-    await histories("device", HISTORIES, async (random) => {
+    let broken = 0;
+    const all = await histories("device", HISTORIES, async (random) => {
       const simulation = new Simulation(seededRandom(1));
       const store = new HeldStore(64 * 512);
       const device: VirtioDevice = new VirtioBlkDevice({ store, scheduler: simulation });
@@ -154,10 +156,8 @@ describe("a virtio-blk driver and a device that answers random things", () => {
       }
       await adapter.close();
       expect(requests.filter(({ ends }) => ends !== 1)).to.deep.equal([]);
-      ended += requests.length;
     });
-    expect(ended).to.equal(HISTORIES * STEPS);
-    expect(broken).to.be.greaterThan(HISTORIES / 4);
+    if (all) expect(broken).to.be.greaterThan(HISTORIES / 4);
   }).timeout(60_000);
 });
 

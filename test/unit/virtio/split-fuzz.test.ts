@@ -272,7 +272,7 @@ for (const [name, make] of [
   describe(`a split virtqueue's ${name} that writes random words`, () => {
     it("(h) finds it out, and keeps its own count", async () => {
       let [taken, refused] = [0, 0];
-      await histories(name, HISTORIES, (random) => {
+      const all = await histories(name, HISTORIES, (random) => {
         const peer = make(random);
         for (let i = 0; i < STEPS; i++) peer.step();
         peer.end();
@@ -280,7 +280,7 @@ for (const [name, make] of [
         refused += peer.refused;
       });
       // Histories that find nothing, or nothing else, judge nothing.
-      expect(Math.min(taken, refused)).to.be.greaterThan(HISTORIES * 20);
+      if (all) expect(Math.min(taken, refused)).to.be.greaterThan(HISTORIES * 20);
     }).timeout(60_000);
 
     it("(h) does not grow", async () => {
