@@ -3,6 +3,7 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import { Archive } from "../linux/archive.js";
+import { FIRST_LINES } from "../linux/first-program.js";
 import { Machine } from "../linux/machine.js";
 import type { SuiteContext } from "../suite.js";
 import type { Images } from "./images.js";
@@ -25,13 +26,7 @@ const BOOT = 90;
 const PATIENCE = 60;
 
 /** The first program. It serves commands, one after the other, for ever. */
-const INIT = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/bin HOME=/ TERM=dumb
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /tmp
-mount -t tmpfs run /run
+const INIT = `${FIRST_LINES}
 for module in virtio_pci virtio_console virtio_scsi virtio_blk sd_mod sg; do modprobe $module; done
 until [ -c /dev/vport0p1 ]; do usleep 10000; done
 exec 3<> /dev/vport0p1

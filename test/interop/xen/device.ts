@@ -15,6 +15,9 @@ const CLOSING = 5;
 const CLOSED = 6;
 const RECONFIGURING = 7;
 
+/** States of a LUN as its node has them, in text. */
+export const LunState = { connected: String(CONNECTED), closed: String(CLOSED) } as const;
+
 /** Seconds for a command's states, by dom0's clock: less than a command may take. A scan on an emulated processor takes 2. */
 const PATIENCE = 40;
 

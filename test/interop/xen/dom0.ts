@@ -3,6 +3,7 @@
 
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { Archive } from "../linux/archive.js";
+import { FIRST_LINES } from "../linux/first-program.js";
 import { Machine } from "../linux/machine.js";
 import type { SuiteContext } from "../suite.js";
 import type { Images } from "./images.js";
@@ -19,13 +20,7 @@ const BOOT = 120;
 const PATIENCE = 60;
 
 /** The first program. It serves commands until one of them ends the machine. */
-const INIT = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/bin HOME=/ TERM=dumb
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /tmp
-mount -t tmpfs run /run
+const INIT = `${FIRST_LINES}
 mkdir -p /run/xen /run/xenstored /run/lock
 for module in virtio_pci 9p 9pnet_virtio xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc sd_mod sg; do modprobe $module; done
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /host

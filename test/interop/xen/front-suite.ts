@@ -7,10 +7,10 @@ import { expect } from "chai";
 import { sha256 } from "../fio/image.js";
 import { reasonOf, type Suite, type SuiteContext } from "../suite.js";
 import { Backend } from "./backend.js";
-import { BACK, Device, FRONT } from "./device.js";
+import { BACK, Device, FRONT, LunState } from "./device.js";
 import { Dom0 } from "./dom0.js";
 import { FrontEnd } from "./front-end.js";
-import { type Images, prepareImages } from "./images.js";
+import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
 import { MAPPED, openThings, PORT } from "./leftovers.js";
 import { LioTarget } from "./lio-target.js";
 import { MAIN } from "./repository.js";
@@ -24,14 +24,11 @@ const COPY = 120;
 /** Pieces of a command: what Linux' back end offers. */
 const PIECES = 128;
 const RANDOM = "random.raw";
-/** States of a LUN (xenbus.h). */
-const CONNECTED = "4";
-const CLOSED = "6";
 
 export const xenFrontSuite: Suite = {
   name: "xen-front",
   judges: "a front end in the dom0 of Xen 4.17: Linux' xen-scsiback with LIO's ramdisk and fileio, xenstored, lsevtchn",
-  packages: ["qemu-system-x86", "busybox-static", "binutils", "kmod", "xz-utils", "zstd"],
+  packages: HOST_PACKAGES,
   default: true,
   budgetSeconds: 420,
   run: judge,
@@ -123,7 +120,7 @@ async function judgeLeaving(stand: Stand): Promise<void> {
     const [hash] = (await dom0.run(`node ${MAIN} xen guest -- sha256sum /dev/sda`, COPY)).split(" ");
     expect(hash, "what the first front end has written").to.equal(await sha256(dom0.path(RANDOM)));
     const states = await dom0.run(`xenstore-read ${FRONT}/state ${BACK}/state`);
-    expect(states.trim().split(/\s+/), "states of both ends").to.deep.equal([CLOSED, CLOSED]);
+    expect(states.trim().split(/\s+/), "states of both ends").to.deep.equal([LunState.closed, LunState.closed]);
     const things = (await openThings(dom0)).filter((line) => PORT.test(line) || MAPPED.test(line));
     nothing(
       "left",
@@ -142,7 +139,7 @@ async function judgeDeath(stand: Stand): Promise<void> {
     const front = await FrontEnd.start(dom0, "killed");
     const open = await openThings(dom0);
     await front.kill();
-    await dom0.run(`xenstore-write ${BACK}/online 0 ${FRONT}/state ${CLOSED}`);
+    await dom0.run(`xenstore-write ${BACK}/online 0 ${FRONT}/state ${LunState.closed}`);
     return await leave(stand, open);
   });
 }
@@ -220,13 +217,13 @@ async function copyToFile({ dom0, target }: Stand, front: FrontEnd): Promise<str
 }
 
 async function plug({ device, target }: Stand, front: FrontEnd): Promise<string> {
-  expect(await device.plug(1, target.file), "state of LUN 1").to.equal(CONNECTED);
-  expect(await device.plug(2, target.nothing), "state of LUN 2").to.equal(CLOSED);
+  expect(await device.plug(1, target.file), "state of LUN 1").to.equal(LunState.connected);
+  expect(await device.plug(2, target.nothing), "state of LUN 2").to.equal(LunState.closed);
   return await disks(front, "LIO-ORG RAMDISK-MCP", "LIO-ORG FILEIO");
 }
 
 async function unplug({ device }: Stand, front: FrontEnd): Promise<string> {
-  expect(await device.unplug(1), "state of LUN 1").to.equal(CLOSED);
+  expect(await device.unplug(1), "state of LUN 1").to.equal(LunState.closed);
   return await disks(front, "LIO-ORG RAMDISK-MCP");
 }
 

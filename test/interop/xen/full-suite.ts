@@ -7,12 +7,12 @@ import type { Suite, SuiteContext } from "../suite.js";
 import { Backend } from "./backend.js";
 import { Dom0 } from "./dom0.js";
 import { Guest, guestFiles, startConsoles } from "./guest.js";
-import { type Images, prepareImages } from "./images.js";
+import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
 import { openThings } from "./leftovers.js";
 import { Luns, MEBIBYTES } from "./luns.js";
 import { complaintsIn } from "./messages.js";
 import { MAIN } from "./repository.js";
-import { nothing, told, xenSuite } from "./suite.js";
+import { nothing, told } from "./suite.js";
 
 const SERVED = [0, 1, 2, 3].flatMap(() => ["--lun", `mem:${MEBIBYTES}MiB`]);
 /** P-devs and v-devs: three LUNs on two controllers, and the disks that Linux makes of them. */
@@ -32,7 +32,7 @@ export const xenFullSuite: Suite = {
   name: "xen-full",
   judges:
     "a back end in dom0 and our verbs there, by a domU of Xen 4.17: Linux' xen-scsifront, sg_reset, xl, xenstore-ls",
-  packages: xenSuite.packages,
+  packages: HOST_PACKAGES,
   default: false,
   budgetSeconds: 2400,
   run: judge,

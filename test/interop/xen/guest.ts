@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import { Archive } from "../linux/archive.js";
+import { FIRST_LINES } from "../linux/first-program.js";
 import type { Dom0, FilesInside } from "./dom0.js";
 import type { Images } from "./images.js";
 
@@ -19,13 +20,7 @@ const PATIENCE = 60;
 const POLL = 50;
 
 /** Each line of its console is the number of a command and its text; its output comes between two lines with that number. */
-const INIT = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/bin HOME=/ TERM=dumb
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /tmp
-mount -t tmpfs run /run
+const INIT = `${FIRST_LINES}
 for module in sd_mod sg xen-scsifront; do modprobe $module; done
 dmesg -n 1
 stty -F /dev/hvc0 -echo

@@ -9,6 +9,9 @@ import { FileSystem } from "../linux/file-system.js";
 import { extractKernel } from "../linux/kernel.js";
 import type { SuiteContext } from "../suite.js";
 
+/** Debian packages that the suites need here. */
+export const HOST_PACKAGES = ["qemu-system-x86", "busybox-static", "binutils", "kmod", "xz-utils", "zstd"];
+
 /** Another number makes the cache be built anew. */
 const RECIPE = 3;
 const PACKAGES = [

@@ -7,9 +7,9 @@ import { expect } from "chai";
 import { sha256 } from "../fio/image.js";
 import { reasonOf, type Suite, type SuiteContext } from "../suite.js";
 import { Backend } from "./backend.js";
-import { Device, diskOf } from "./device.js";
+import { Device, diskOf, LunState } from "./device.js";
 import { Dom0 } from "./dom0.js";
-import { type Images, prepareImages } from "./images.js";
+import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
 import { MAPPED, openThings, PORT } from "./leftovers.js";
 import { complaintsIn } from "./messages.js";
 import { BACK_END, goldenChanges, startTrace, stopTrace } from "./trace.js";
@@ -21,14 +21,11 @@ const LUNS = ["--lun", `mem:${MEBIBYTES}MiB`, "--lun", "mem:32MiB"];
 const RANDOM = "random.raw";
 /** Pieces of a command, as Linux' front end has them: of what it is offered, or what a request itself holds. */
 const PIECES = { indirect: 128, direct: 26 };
-/** States of a LUN (xenbus.h). */
-const CONNECTED = "4";
-const CLOSED = "6";
 
 export const xenSuite: Suite = {
   name: "xen",
   judges: "a back end in the dom0 of Xen 4.17: Linux' xen-scsifront, xenstored, xl, lsevtchn, lsscsi",
-  packages: ["qemu-system-x86", "busybox-static", "binutils", "kmod", "xz-utils", "zstd"],
+  packages: HOST_PACKAGES,
   default: true,
   budgetSeconds: 420,
   run: judge,
@@ -143,11 +140,11 @@ async function copy(dom0: Dom0, device: Device): Promise<string> {
 }
 
 async function reconfigure(device: Device): Promise<string> {
-  expect(await device.plug(1, "0:0:0:1"), "state of LUN 1").to.equal(CONNECTED);
+  expect(await device.plug(1, "0:0:0:1"), "state of LUN 1").to.equal(LunState.connected);
   const disk = diskOf(await device.lsscsi(), 1);
   await device.read(disk, "read.raw", 1);
-  expect(await device.plug(2, "0:0:0:7"), "state of LUN 2").to.equal(CLOSED);
-  expect(await device.unplug(1), "state of LUN 1").to.equal(CLOSED);
+  expect(await device.plug(2, "0:0:0:7"), "state of LUN 2").to.equal(LunState.closed);
+  expect(await device.unplug(1), "state of LUN 1").to.equal(LunState.closed);
   const lines = await device.lsscsi();
   expect(lines.length, lines.join("; ")).to.equal(1);
   return `${disk} came and went`;
