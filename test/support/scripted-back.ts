@@ -137,6 +137,17 @@ export class ScriptedBack {
     if (push) this.push();
   }
 
+  /** The same as Linux' back end does it: what it says nothing of keeps the bytes of the request that lay there. Unseen so far. */
+  answerInPlace(rqid: number, { rslt = 0, residual = 0, sense = new Uint8Array(0) }: AnswerFields): void {
+    const at = RING.slots + RING.slotSize * (this.#responses++ % RING.entries);
+    const response = new VscsiifResponse((this.page as MappedPage).bytes, at);
+    response.rqid = rqid;
+    response.rslt = rslt;
+    response.residualLen = residual;
+    response.senseLen = sense.length;
+    response.bytes.set(sense, at + VscsiifResponse.offsets.senseBuffer);
+  }
+
   /** Shows the front end all answers, and notifies it. */
   push(producer = this.#responses): void {
     this.set("rspProd", producer);

@@ -96,7 +96,7 @@ export class ScriptedFront {
   /** Writes a request into the next slot, unseen so far; returns its rqid. */
   put(fields: RequestFields): number {
     const { cdb = [0, 0, 0, 0, 0, 0], segments = [] } = fields;
-    const at = RING.slots + RING.slotSize * (this.#requests++ % RING.entries);
+    const at = this.#nextSlot();
     this.ring.page.bytes.fill(0, at, at + RING.slotSize);
     const request = new VscsiifRequest(this.ring.page.bytes, at);
     request.rqid = fields.rqid ?? this.#rqid++;
@@ -117,6 +117,15 @@ export class ScriptedFront {
       segment.length = length;
     }
     return request.rqid;
+  }
+
+  /** Puts all 252 bytes of a request into the next slot, unseen so far. */
+  putBytes(request: Uint8Array): void {
+    this.ring.page.bytes.set(request, this.#nextSlot());
+  }
+
+  #nextSlot(): number {
+    return RING.slots + RING.slotSize * (this.#requests++ % RING.entries);
   }
 
   /** Shows the back end all that was put, and notifies it. */

@@ -60,7 +60,9 @@ export class RingClient implements Runnable {
   readonly #throttle: EventThrottle;
   readonly #ranges = new Places();
   readonly #shadows = Array.from({ length: RING_ENTRIES }, (_, rqid) => new Shadow(rqid));
-  readonly #free: number[] = this.#shadows.map((shadow) => RING_ENTRIES - 1 - shadow.rqid);
+  /** Rqids that no request has, a bit each. */
+  #free = (1 << RING_ENTRIES) - 1;
+  #underWay = 0;
   readonly #waiting = new Queue<Command>();
   readonly #management = new Queue<AdapterManagement>();
   readonly #pushSoon: Runnable = { run: () => this.#pushQueued() };
@@ -170,17 +172,17 @@ export class RingClient implements Runnable {
 
   /** Requests on the ring and not yet answered. */
   get underWay(): number {
-    return RING_ENTRIES - this.#free.length;
+    return this.#underWay;
   }
 
   #submitWaiting(): void {
-    while (this.#management.length > 0 && this.#free.length > 0) {
-      this.#submitManagement(this.#shadows[this.#free.pop() as number], this.#management.shift());
+    while (this.#management.length > 0 && this.#underWay < RING_ENTRIES) {
+      this.#submitManagement(this.#takeShadow(), this.#management.shift());
     }
-    while (this.#waiting.length > 0 && this.#free.length > RING_ENTRIES - COMMAND_SLOTS) {
-      const shadow = this.#shadows[this.#free.pop() as number];
+    while (this.#waiting.length > 0 && this.#underWay < COMMAND_SLOTS) {
+      const shadow = this.#takeShadow();
       if (!this.#submitCommand(shadow, this.#waiting.first())) {
-        this.#free.push(shadow.rqid);
+        this.#release(shadow);
         this.#submitLater();
         break;
       }
@@ -293,9 +295,18 @@ export class RingClient implements Runnable {
     refuseCommand(victim, HostByte.abort);
   }
 
+  /** The lowest rqid that is free, as in Linux: rings of both read alike. */
+  #takeShadow(): Shadow {
+    const rqid = 31 - Math.clz32(this.#free & -this.#free);
+    this.#free &= ~(1 << rqid);
+    this.#underWay += 1;
+    return this.#shadows[rqid];
+  }
+
   #release(shadow: Shadow): void {
     shadow.busy = false;
-    this.#free.push(shadow.rqid);
+    this.#free |= 1 << shadow.rqid;
+    this.#underWay -= 1;
   }
 
   /** Nothing is believed any more that this backend says; what it holds no grant of ends, the rest stays held. */
