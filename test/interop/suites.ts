@@ -1,5 +1,6 @@
 // Knows which suites there are.
 
+import { abiSuite } from "./abi/suite.js";
 import { fioSuite } from "./fio/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
@@ -13,6 +14,7 @@ import { xenstoreFullSuite } from "./xenstore/full-suite.js";
 import { xenstoreSuite } from "./xenstore/suite.js";
 
 export const suites: readonly Suite[] = [
+  abiSuite,
   fioSuite,
   processesSuite,
   machinesSuite,

@@ -1,6 +1,6 @@
 // Knows the text that a C program printed about Xen's public headers, and how a struct table is compared with it.
 
-import type { Cursor, Field, StructClass } from "@pvscsi/wire";
+import { membersInC, type StructInC } from "./c-names.js";
 
 export interface AbiField {
   readonly offset: number;
@@ -53,26 +53,21 @@ export function parseAbiDump(text: string): AbiDump {
 
 /**
  * Compares a struct table with the dump and returns one line for each difference, none when they agree: the size, and
- * every field of either side, padding apart. A field `cmdLen` is looked for as `cmd_len`, or as what `renamed` says.
+ * every member of either side.
  */
-export function layoutDifferences(
-  dump: AbiDump,
-  struct: StructClass<Cursor>,
-  renamed: { readonly [field: string]: string } = {},
-): string[] {
+export function layoutDifferences(dump: AbiDump, row: StructInC): string[] {
+  const { struct } = row;
   const expected = dump.structs.get(struct.structName);
   if (expected === undefined) return [`${struct.structName} is not in the dump`];
   const differences: string[] = [];
   if (struct.size !== expected.size)
     differences.push(`${struct.structName}: ${struct.size} bytes, not ${expected.size}`);
   const missing = new Map(expected.fields);
-  for (const [name, field] of Object.entries(struct.fields)) {
-    const abiName = renamed[name] ?? snakeCase(name);
-    const abiField = expected.fields.get(abiName);
-    missing.delete(abiName);
-    if (abiField === undefined && field.kind === "pad") continue;
-    if (placeOf(field) !== placeOf(abiField)) {
-      differences.push(`${struct.structName}.${name}: ${placeOf(field)}, not ${placeOf(abiField)} (${abiName})`);
+  for (const [name, ours] of membersInC(row)) {
+    const theirs = expected.fields.get(name);
+    missing.delete(name);
+    if (placeOf(ours) !== placeOf(theirs)) {
+      differences.push(`${struct.structName}.${name}: ${placeOf(ours)}, not ${placeOf(theirs)}`);
     }
   }
   for (const [name, field] of missing) differences.push(`${struct.structName}: no ${name} ${placeOf(field)}`);
@@ -88,10 +83,6 @@ function pairs(text: string, each: (name: string, value: string) => void): void 
   for (const [, name, value] of text.matchAll(/(\S+)=(\S+)/g)) each(name, value);
 }
 
-function placeOf(field: AbiField | Field | undefined): string {
+function placeOf(field: AbiField | undefined): string {
   return field === undefined ? "nothing" : `${field.offset}+${field.size}`;
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,9 +1,9 @@
 // What this package offers.
 
 export * from "./abi/block.js";
-export { Feature, type RingFeatures, ringFeatures } from "./abi/features.js";
+export * from "./abi/features.js";
 export * from "./abi/scsi.js";
-export { Descriptor, DescriptorFlag, RING_PARTS } from "./abi/split-ring.js";
+export * from "./abi/split-ring.js";
 export { Arena, PAGE_SIZE } from "./arena.js";
 export { type BlockAdapterOptions, VirtioBlkAdapter } from "./block/adapter.js";
 export type { BlockLimits } from "./block/config-space.js";

@@ -1,3 +1,6 @@
+export * from "./abi/evtchn.js";
+export * from "./abi/gntalloc.js";
+export * from "./abi/gntdev.js";
 export * from "./abi/messages.js";
 export * from "./arrival.js";
 export * from "./client.js";

@@ -35,26 +35,28 @@ describe("layoutDifferences", () => {
       segments: array(4, count, Segment),
       spare: pad(4 + count * 8, rest),
     });
-  const renamed = { segmentCount: "nr_segments", segments: "seg" };
+  const members = { segmentCount: "nr_segments", segments: "seg" };
 
   it("finds nothing where table and header agree", () => {
-    expect(layoutDifferences(dump, Segment)).to.deep.equal([]);
-    expect(layoutDifferences(dump, SegmentList(31, 0), renamed)).to.deep.equal([]);
+    expect(layoutDifferences(dump, { struct: Segment })).to.deep.equal([]);
+    expect(layoutDifferences(dump, { struct: SegmentList(31, 0), members })).to.deep.equal([]);
   });
 
   it("finds another size, another field, a field too many and one too few", () => {
-    expect(layoutDifferences(dump, SegmentList(30, 8), renamed)).to.deep.equal([
-      "vscsiif_sg_list.segments: 4+240, not 4+248 (seg)",
+    expect(layoutDifferences(dump, { struct: SegmentList(30, 8), members })).to.deep.equal([
+      "vscsiif_sg_list.seg: 4+240, not 4+248",
     ]);
-    expect(layoutDifferences(dump, SegmentList(31, 4), renamed)).to.deep.equal(["vscsiif_sg_list: 256 bytes, not 252"]);
-    expect(layoutDifferences(dump, SegmentList(31, 0), { segments: "seg" })).to.deep.equal([
-      "vscsiif_sg_list.segmentCount: 3+1, not nothing (segment_count)",
+    expect(layoutDifferences(dump, { struct: SegmentList(31, 4), members })).to.deep.equal([
+      "vscsiif_sg_list: 256 bytes, not 252",
+    ]);
+    expect(layoutDifferences(dump, { struct: SegmentList(31, 0), members: { segments: "seg" } })).to.deep.equal([
+      "vscsiif_sg_list.segment_count: 3+1, not nothing",
       "vscsiif_sg_list: no nr_segments 3+1",
     ]);
   });
 
   it("finds a struct that the header does not have", () => {
-    expect(layoutDifferences(dump, struct("vscsiif_nothing", 1, { a: u8(0) }))).to.deep.equal([
+    expect(layoutDifferences(dump, { struct: struct("vscsiif_nothing", 1, { a: u8(0) }) })).to.deep.equal([
       "vscsiif_nothing is not in the dump",
     ]);
   });
