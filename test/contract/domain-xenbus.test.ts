@@ -12,7 +12,7 @@ import { type DomainWorld, domainContract } from "./domain.js";
 
 const PAGES = 64;
 const [BACK, FRONT, STRANGER] = [0, 1, 2];
-const REAL = { scheduler: realScheduler, probes: nullProbes };
+const REAL = { scheduler: realScheduler, clock: realClock, probes: nullProbes };
 
 for (const seed of [1, 2, 3]) {
   domainContract(`xenbus, back end in the hub, order ${seed}`, () => simulated(seed, true));
@@ -40,8 +40,7 @@ async function simulated(seed: number, local: boolean): Promise<DomainWorld> {
 async function overWebSockets(local: boolean): Promise<DomainWorld> {
   const hub = realHub(false);
   const server = await serveXenbus({ hub, clock: realClock, listen: { port: 0 } });
-  const connect = (domain: number) =>
-    connectXenbus({ ...REAL, clock: realClock, url: server.url, domain, secret: secretOf(domain) });
+  const connect = (domain: number) => connectXenbus({ ...REAL, url: server.url, domain, secret: secretOf(domain) });
   return realWorld(hub, local, connect, () => server.close());
 }
 

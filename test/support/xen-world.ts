@@ -23,7 +23,7 @@ export class XenWorld {
 
   constructor(seed = 1) {
     this.simulation = new Simulation(seededRandom(seed));
-    const parts = { scheduler: this.simulation, probes: this.probes };
+    const parts = { scheduler: this.simulation, clock: this.simulation, probes: this.probes };
     this.hypervisor = new Hypervisor(parts);
     this.xenstored = new Xenstored(parts);
     this.tool = this.#connect(0);

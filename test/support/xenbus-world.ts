@@ -1,7 +1,7 @@
 // Knows a hub whose domains are behind connections that a seed delays: frames of one connection keep their order, those
 // of different ones do not, and what waits in one direction may arrive as one frame or as several, down to one for each message.
 
-import { nullProbes, type Random, type Runnable, type Scheduler } from "@pvscsi/wire";
+import { nullProbes, type Random, type Runnable, type Scheduler, type Simulation } from "@pvscsi/wire";
 import { connectInProcess, type InProcessDomain, Xenstored } from "@pvscsi/xen";
 import {
   type Arrival,
@@ -143,12 +143,12 @@ export class XenbusWorld {
   readonly #random: Random;
   readonly #tamper: Tamper | null;
 
-  constructor(scheduler: Scheduler, random: Random, tamper: Tamper | null = null) {
-    this.#scheduler = scheduler;
+  constructor(simulation: Simulation, random: Random, tamper: Tamper | null = null) {
+    this.#scheduler = simulation;
     this.#random = random;
     this.#tamper = tamper;
-    this.xenstored = new Xenstored({ scheduler, probes: nullProbes });
-    this.hub = new Hub({ scheduler, probes: nullProbes, xenstored: this.xenstored });
+    this.xenstored = new Xenstored({ scheduler: simulation, clock: simulation, probes: nullProbes });
+    this.hub = new Hub({ scheduler: simulation, probes: nullProbes, xenstored: this.xenstored });
   }
 
   /** A domain in the hub's process. */

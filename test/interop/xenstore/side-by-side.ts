@@ -3,7 +3,7 @@
 import { nullProbes, type Random, seededRandom } from "@pvscsi/wire";
 import { Xenstored, XS } from "@pvscsi/xen";
 import { expect } from "chai";
-import { realScheduler } from "../../support/node-platform.js";
+import { realClock, realScheduler } from "../../support/node-platform.js";
 import { Conversation, type Request, wordsOf } from "./conversation.js";
 import { ownLine, PageLine, socketLine } from "./lines.js";
 import { DOMAINS, randomRequest, SHARED } from "./random-requests.js";
@@ -20,7 +20,7 @@ const QUIET: Request = { type: XS.DIRECTORY, payload: `${SHARED}\0`, transaction
 
 /** Asks `count` random requests of a tool and of two domains; rejects with the first that is answered otherwise. */
 export async function askBoth(real: RunningXenstored, seed: number, count: number): Promise<void> {
-  const xenstored = new Xenstored({ scheduler: realScheduler, probes: nullProbes });
+  const xenstored = new Xenstored({ scheduler: realScheduler, clock: realClock, probes: nullProbes });
   const tool: Pair = {
     name: "the tool",
     theirs: new Conversation(socketLine(real.socket)),

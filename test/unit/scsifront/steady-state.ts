@@ -80,8 +80,9 @@ class Reader {
 async function connected(): Promise<{ adapter: HostAdapter; run: () => void }> {
   const turns = new Turns();
   const { scheduler } = turns;
-  const xenstored = new Xenstored({ scheduler, probes: nullProbes });
-  const hypervisor = new Hypervisor({ scheduler, probes: nullProbes });
+  const parts = { scheduler, clock: new Simulation(seededRandom(1)), probes: nullProbes };
+  const xenstored = new Xenstored(parts);
+  const hypervisor = new Hypervisor(parts);
   const connect = (id: number) => connectInProcess(xenstored, { domain: id, privileged: id === 0 }, scheduler);
   const tool = connect(0);
   const create = async (id: number): Promise<InProcessDomain> => {
@@ -89,7 +90,6 @@ async function connected(): Promise<{ adapter: HostAdapter; run: () => void }> {
     await turns.done(tool.setPermissions(`/local/domain/${id}`, [`n${id}`]));
     return hypervisor.createDomain({ id, store: connect(id) });
   };
-  const parts = { scheduler, clock: new Simulation(seededRandom(1)), probes: nullProbes };
   const directory = new TestDirectory({ disk: memoryDisk(new MemoryStore(1 << 20)) });
   await turns.done(new Scsiback({ ...parts, domain: await create(0), directory }).start());
   const found = new Promise<HostAdapter>((resolve) => {

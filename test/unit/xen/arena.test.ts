@@ -18,7 +18,8 @@ const SIZE = { memoryPages: 8, grantFrames: 2 };
 
 /** A domain, and what another thread makes of its arena. */
 function domain(): { readonly own: InProcessDomain; readonly pages: ArenaPages; readonly entries: SharedGrantEntries } {
-  const parts = { scheduler: new Simulation(seededRandom(1)), probes: nullProbes };
+  const simulation = new Simulation(seededRandom(1));
+  const parts = { scheduler: simulation, clock: simulation, probes: nullProbes };
   const hypervisor = new Hypervisor({ ...parts, sharedMemory: true });
   const store = connectInProcess(new Xenstored(parts), { domain: 1, privileged: false }, parts.scheduler);
   const own = hypervisor.createDomain({ id: 1, store, ...SIZE });

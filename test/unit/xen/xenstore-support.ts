@@ -94,6 +94,11 @@ export class RawPeer {
     return Number.parseInt(this.answer("TRANSACTION_START", "|"), 10);
   }
 
+  /** Messages that have come since then. */
+  get received(): number {
+    return this.#received.length;
+  }
+
   /** Lets everything run, then gives what has come since the last time. */
   taken(): string[] {
     return this.takenRaw().map(show);
@@ -112,7 +117,7 @@ export class World {
 
   constructor({ seed = 1, probes = nullProbes, quotas = {} }: Partial<WorldOptions> = {}) {
     this.simulation = new Simulation(seededRandom(seed));
-    this.xenstored = new Xenstored({ scheduler: this.simulation, probes, quotas });
+    this.xenstored = new Xenstored({ scheduler: this.simulation, clock: this.simulation, probes, quotas });
   }
 
   /** A raw connection of domain 0's tools. */

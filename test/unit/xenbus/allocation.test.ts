@@ -1,7 +1,7 @@
 // Tests how little what runs once per command on a connection allocates: ranges, grants, uses and events, on
 // both sides, over a transport that carries frames at once.
 
-import { nullProbes, Places, Queue, type Runnable } from "@pvscsi/wire";
+import { nullProbes, Places, Queue, type Runnable, Simulation, seededRandom } from "@pvscsi/wire";
 import {
   BackRing,
   connectInProcess,
@@ -54,7 +54,7 @@ class AtOnce implements FrameTransport {
 
 /** A back end beside the hub, and a front end behind a connection. */
 async function connected(scheduler: Drained): Promise<{ readonly back: InProcessDomain; readonly front: Domain }> {
-  const xenstored = new Xenstored({ scheduler, probes: nullProbes });
+  const xenstored = new Xenstored({ scheduler, clock: new Simulation(seededRandom(1)), probes: nullProbes });
   const hub = new Hub({ scheduler, probes: nullProbes, xenstored });
   const store = connectInProcess(xenstored, { domain: 0, privileged: true }, scheduler);
   const back = hub.hypervisor.createDomain({ id: 0, store });

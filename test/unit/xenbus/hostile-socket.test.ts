@@ -28,7 +28,7 @@ class Scene {
   #ends: (() => Promise<void>)[] = [];
 
   constructor() {
-    const xenstored = new Xenstored({ scheduler, probes: nullProbes });
+    const xenstored = new Xenstored({ scheduler, clock, probes: nullProbes });
     this.hub = new Hub({ scheduler, probes: nullProbes, xenstored });
   }
 

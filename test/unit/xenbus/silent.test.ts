@@ -73,7 +73,11 @@ describe("xenbus: a silent connection", function () {
   let came: string[];
 
   beforeEach(async () => {
-    hub = new Hub({ scheduler, probes: nullProbes, xenstored: new Xenstored({ scheduler, probes: nullProbes }) });
+    hub = new Hub({
+      scheduler,
+      probes: nullProbes,
+      xenstored: new Xenstored({ scheduler, clock, probes: nullProbes }),
+    });
     ends = [];
     came = [];
     const joined = (domain: number, address: string): void => void came.push(`${domain} from ${address}`);

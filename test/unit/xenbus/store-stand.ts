@@ -6,7 +6,7 @@ import { nullProbes } from "@pvscsi/wire";
 import { Xenstored, type XenstoreSession, XS } from "@pvscsi/xen";
 import { connectStore, type StoreServer, serveStore } from "@pvscsi/xenbus";
 import { expect } from "chai";
-import { realScheduler } from "../../support/node-platform.js";
+import { realClock, realScheduler } from "../../support/node-platform.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 /** Milliseconds for what has to happen. */
@@ -87,7 +87,7 @@ export class StoreStand {
 
   constructor() {
     beforeEach(async () => {
-      this.xenstored = new Xenstored({ scheduler: realScheduler, probes: nullProbes });
+      this.xenstored = new Xenstored({ scheduler: realScheduler, clock: realClock, probes: nullProbes });
       this.server = await this.serve();
     });
     afterEach(async () => {

@@ -14,7 +14,7 @@ import { GRANTED, type MapperData, MapperWord, TAKEN_BACK } from "./mapper-main.
 
 const [GRANTER, MAPPER] = [1, 2];
 const PAGES = 16;
-const PARTS = { scheduler: realScheduler, probes: nullProbes };
+const PARTS = { scheduler: realScheduler, clock: realClock, probes: nullProbes };
 /** Milliseconds after which what has not happened will not happen. */
 const PATIENCE = 20_000;
 
@@ -114,7 +114,7 @@ describe("xenbus: threads that share memory", function () {
     const server = await serveXenbus({ hub, clock: realClock, listen: { port: 0 } });
     hub.admit({ id: MAPPER, secret: secretOf(MAPPER), memoryPages: PAGES });
     const overSocket = connectXenbus({
-      ...{ ...PARTS, clock: realClock, url: server.url },
+      ...{ ...PARTS, url: server.url },
       ...{ domain: MAPPER, secret: secretOf(MAPPER) },
     });
     expect(await overSocket.catch((error: Error) => error.message)).to.equal(

@@ -1,20 +1,24 @@
 // Knows one connection's bytes: requests in, replies and events out, and what happens when either side is too slow.
 // Knows nothing of what requests mean.
 
-import type { Runnable, Scheduler } from "@pvscsi/wire";
+import type { Clock, Runnable, Scheduler, Timer } from "@pvscsi/wire";
 import { ProtocolError } from "@pvscsi/wire";
 import { XS } from "../abi/xenstore.js";
 import { encodeMessage, type Message, MessageReader } from "./framing.js";
 import { OutputQueue, type Send } from "./output.js";
+import type { Cause } from "./outstanding.js";
 
 /** What a connection is given. */
 export interface ConnectionOptions {
   readonly scheduler: Scheduler;
+  readonly clock: Clock;
   readonly send: Send;
-  /** Replies that may wait unsent before no more requests are taken. */
-  readonly outstanding: number;
+  /** Milliseconds until a request may be taken, 0 for at once; Infinity until the connection is woken. */
+  readonly delay: () => number;
   /** Bytes that may wait in both directions together. */
   readonly memory: number;
+  /** Milliseconds after which an event that waits is dropped; may be Infinity. */
+  readonly eventTimeout: number;
   readonly handle: (message: Message) => void;
   /** The connection is over; `reason` is null when the transport ended it. Called once. */
   readonly ended: (reason: string | null) => void;
@@ -31,10 +35,17 @@ export class StoreConnection implements Runnable {
   #scheduled = false;
   #open = true;
   #last = false;
+  #timer: Timer | null = null;
+  readonly #alarm = {
+    run: () => {
+      this.#timer = null;
+      this.#schedule();
+    },
+  };
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#output = new OutputQueue(options.send);
+    this.#output = new OutputQueue(options);
   }
 
   /** Bytes of the peer that wait to be taken; a request that is taken is answered, so they are fewer at each reply. */
@@ -57,6 +68,11 @@ export class StoreConnection implements Runnable {
     this.#schedule();
   }
 
+  /** Requests may be taken again. */
+  wake(): void {
+    if (this.#reader.buffered > 0) this.#schedule();
+  }
+
   /** The peer says no more: the connection ends from this side when what it has said is done. */
   halfClosed(): void {
     this.#last = true;
@@ -75,7 +91,7 @@ export class StoreConnection implements Runnable {
 
   run(): void {
     this.#scheduled = false;
-    if (!this.#open || this.#output.replies >= this.#options.outstanding) return;
+    if (!this.#open || this.#isDelayed()) return;
     const message = this.#next();
     if (message === null) {
       if (this.#last) this.#finish("the peer says no more");
@@ -85,17 +101,28 @@ export class StoreConnection implements Runnable {
     this.#options.handle(message);
   }
 
-  reply(message: Message): void {
+  reply(message: Message, cause: Cause): void {
     if (!this.#open) return;
-    this.#output.reply(encodeMessage(message));
+    this.#output.reply(encodeMessage(message), cause);
     this.#checkMemory();
   }
 
   /** Sends a watch event, unless the same one still waits. */
-  event(payload: string): void {
+  event(payload: string, cause: Cause | null): void {
     if (!this.#open) return;
-    this.#output.event(encodeMessage({ type: XS.WATCH_EVENT, requestId: 0, transactionId: 0, payload }), payload);
+    const bytes = encodeMessage({ type: XS.WATCH_EVENT, requestId: 0, transactionId: 0, payload });
+    this.#output.event(bytes, payload, cause);
     this.#checkMemory();
+  }
+
+  #isDelayed(): boolean {
+    if (this.#reader.buffered === 0) return false;
+    const delay = this.#options.delay();
+    if (delay === 0) return false;
+    if (this.#timer === null && delay !== Number.POSITIVE_INFINITY) {
+      this.#timer = this.#options.clock.after(delay, this.#alarm);
+    }
+    return true;
   }
 
   #next(): Message | null {
@@ -122,6 +149,8 @@ export class StoreConnection implements Runnable {
   #finish(reason: string | null): void {
     if (!this.#open) return;
     this.#open = false;
+    if (this.#timer !== null) this.#options.clock.cancel(this.#timer);
+    this.#timer = null;
     this.#output.clear();
     this.#options.ended(reason);
   }

@@ -13,6 +13,7 @@ export function introduce({ store, payload }: Request): string | Refusal {
   if (strings.length < 3) return refuse("EINVAL");
   const domain = leadingNumber(strings[0]);
   if (!isDomainId(domain) || leadingNumber(strings[2]) <= 0) return refuse("EINVAL");
+  store.credits.join(domain);
   if (store.domains.introduce(domain)) announceDomain(store, INTRODUCED);
   else if (domain !== 0) resetDomain(store, domain);
   return DONE;

@@ -1,6 +1,7 @@
 // Knows what xenstored keeps for one connection: who it is, its open transactions. Knows no bytes.
 
 import type { Domains } from "./domains.js";
+import type { Cause, Outstanding } from "./outstanding.js";
 import type { Transaction } from "./transactions.js";
 import type { Watcher } from "./watches.js";
 
@@ -15,7 +16,9 @@ export interface PeerIdentity {
 
 /** The way to a peer. */
 export interface PeerLink {
-  event(path: string, token: string): void;
+  /** Its requests that are outstanding. */
+  readonly outstanding: Outstanding;
+  event(path: string, token: string, cause: Cause | null): void;
   /** Ends the connection from this side. */
   end(reason: string): void;
 }
@@ -41,12 +44,16 @@ export class Peer implements Watcher {
     this.#link = link;
   }
 
+  get outstanding(): Outstanding {
+    return this.#link.outstanding;
+  }
+
   get target(): number | null {
     return this.#domains.targetOf(this.domain);
   }
 
-  event(path: string, token: string): void {
-    this.#link.event(path, token);
+  event(path: string, token: string, cause: Cause | null): void {
+    this.#link.event(path, token, cause);
   }
 
   end(reason: string): void {

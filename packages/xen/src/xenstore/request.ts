@@ -1,10 +1,12 @@
 // Knows one request while it is answered, and how payloads give up their arguments.
 
 import { NodeAccess } from "./nodes.js";
+import type { Cause } from "./outstanding.js";
+import { PaidTree } from "./paid-tree.js";
 import { absolutePath, isValidPath } from "./paths.js";
 import type { Peer } from "./peer.js";
 import { type Refusal, refuse } from "./refusal.js";
-import { announce, type Store } from "./store.js";
+import { announce, hasOpenTransaction, type Store } from "./store.js";
 import type { Transaction } from "./transactions.js";
 import type { Watch } from "./watches.js";
 
@@ -16,18 +18,31 @@ export class Request {
   readonly nodes: NodeAccess;
   /** A watch that this request made: its first event follows the reply. */
   started: Watch | null = null;
+  /** What the events of this request wait for; null for one of the tools, which others do not hold up. */
+  readonly cause: Cause | null;
 
   constructor(
     readonly store: Store,
     readonly peer: Peer,
+    cause: Cause,
     readonly payload: string,
     readonly transactionId: number,
     readonly transaction: Transaction | null,
   ) {
-    this.nodes =
-      transaction === null
-        ? new NodeAccess(store.tree, peer, store.quotas, (...change) => announce(store, ...change))
-        : new NodeAccess(transaction, peer, store.quotas, (path, exact) => transaction.announce(path, exact));
+    const { tree, quotas } = store;
+    this.cause = peer.privileged ? null : cause;
+    if (transaction === null) {
+      const view = peer.privileged ? tree : new PaidTree(tree, () => this.pay());
+      this.nodes = new NodeAccess(view, peer, quotas, (...change) => announce(store, this.cause, ...change));
+    } else {
+      this.nodes = new NodeAccess(transaction, peer, quotas, (path, exact) => transaction.announce(path, exact));
+    }
+  }
+
+  /** A guest pays for a change that may make a transaction fail, whoever's. */
+  pay(): void {
+    const { store, peer } = this;
+    if (!peer.privileged && hasOpenTransaction(store)) store.credits.debit(peer.domain);
   }
 
   /** A payload that is one string; null when it is none or more. */

@@ -50,7 +50,9 @@ export function endTransaction(request: Request): string | Refusal {
   if (argument === "F") return DONE;
   const tooMany = transaction.gained(peer.domain) > 0 && transaction.owned(peer.domain) > store.quotas.nodes;
   if (!peer.privileged && tooMany) return refuse("ENOSPC");
-  return transaction.commit((...change) => announce(store, ...change)) ?? DONE;
+  const refused = transaction.commit((...change) => announce(store, request.cause, ...change));
+  if (refused === null) request.pay();
+  return refused ?? DONE;
 }
 
 /** Drops all watches and transactions of the connection. */

@@ -17,8 +17,10 @@ interface Touched {
   event: "none" | "exact" | "below";
 }
 
-/** Tells of a changed node: `exact` to those only who watch this very path, `before` is who could read it. */
-export type Announce = (path: string, exact: boolean, before: Permissions | null) => void;
+/** A changed node: `exact` is for those only who watch this very path, `before` is who could read it. */
+export type Change = [path: string, exact: boolean, before: Permissions | null];
+/** Tells of a change. */
+export type Announce = (...change: Change) => void;
 
 /**
  * What one transaction sees: nodes as they were when it first touched them, plus its own changes. Whatever it touches,

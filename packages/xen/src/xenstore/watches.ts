@@ -1,5 +1,6 @@
 // Knows who watches what, and in which order watches are told of a change. Knows no nodes and no rights.
 
+import type { Cause } from "./outstanding.js";
 import { parentOf } from "./paths.js";
 import type { Asker } from "./permissions.js";
 
@@ -7,7 +8,8 @@ import type { Asker } from "./permissions.js";
 export interface Watcher extends Asker {
   /** Counts up with each connection: earlier ones are told first. */
   readonly number: number;
-  event(path: string, token: string): void;
+  /** `cause` is the request that is outstanding until this event has left, if one is. */
+  event(path: string, token: string, cause: Cause | null): void;
 }
 
 export interface Watch {
@@ -57,7 +59,7 @@ export class WatchTable {
    * by connection, then by the watches' age; of equal events a connection gets one, as from 4.17. `permits` is asked once
    * a connection.
    */
-  fire(path: string, exact: boolean, permits: (watcher: Watcher) => boolean): void {
+  fire(path: string, exact: boolean, cause: Cause | null, permits: (watcher: Watcher) => boolean): void {
     const found = this.#concerned(path, exact);
     found.sort((a, b) => a.watcher.number - b.watcher.number || a.number - b.number);
     let asked: Watcher | null = null;
@@ -72,7 +74,7 @@ export class WatchTable {
       const words = `${watch.strip}|${watch.token}`;
       if (!permitted || told.has(words)) continue;
       told.add(words);
-      tell(watch, path);
+      tell(watch, path, cause);
     }
   }
 
@@ -87,8 +89,8 @@ export class WatchTable {
 }
 
 /** Sends one event; its path is relative if the watch was. */
-export function tell({ watcher, token, strip }: Watch, path: string): void {
-  watcher.event(path.slice(strip), token);
+export function tell({ watcher, token, strip }: Watch, path: string, cause: Cause | null): void {
+  watcher.event(path.slice(strip), token, cause);
 }
 
 function addTo<Key>(lists: Map<Key, Watch[]>, key: Key, watch: Watch): void {

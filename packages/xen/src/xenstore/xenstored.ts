@@ -1,6 +1,6 @@
 // Knows how a message becomes a call and a call's outcome a reply. The daemon without any transport.
 
-import type { Probes, Scheduler } from "@pvscsi/wire";
+import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
 import { XENSTORE_PAYLOAD_MAX, XS } from "../abi/xenstore.js";
 import { CALLS, type Call } from "./calls.js";
 import { StoreConnection } from "./connection.js";
@@ -8,6 +8,7 @@ import { Domains } from "./domains.js";
 import { dumpTree } from "./dump.js";
 import type { Message } from "./framing.js";
 import type { Send } from "./output.js";
+import { Cause, Outstanding } from "./outstanding.js";
 import { Peer, type PeerIdentity } from "./peer.js";
 import { type Quotas, quotasWith } from "./quotas.js";
 import { Refusal, refuse } from "./refusal.js";
@@ -16,9 +17,11 @@ import type { Store } from "./store.js";
 import type { Transaction } from "./transactions.js";
 import { Tree } from "./tree.js";
 import { tell, WatchTable } from "./watches.js";
+import { WriteCredits } from "./write-credits.js";
 
 export interface XenstoredOptions {
   readonly scheduler: Scheduler;
+  readonly clock: Clock;
   readonly probes: Probes;
   /** Limits other than 4.17's. */
   readonly quotas?: Partial<Quotas>;
@@ -42,23 +45,29 @@ export interface XenstoredEnd {
   readonly reason: string;
 }
 
+interface Event {
+  readonly path: string;
+  readonly token: string;
+  readonly cause: Cause | null;
+}
+
 /** xenstored 4.17's behaviour: messages in, messages out. */
 export class Xenstored {
   readonly #scheduler: Scheduler;
+  readonly #clock: Clock;
   readonly #probes: Probes;
   readonly #store: Store;
   #connections = 0;
 
-  constructor({ scheduler, probes, quotas }: XenstoredOptions) {
+  constructor({ scheduler, clock, probes, quotas: changes }: XenstoredOptions) {
     this.#scheduler = scheduler;
+    this.#clock = clock;
     this.#probes = probes;
-    this.#store = {
-      tree: new Tree(),
-      watches: new WatchTable(),
-      domains: new Domains(),
-      quotas: quotasWith(quotas),
-      peers: new Set(),
-    };
+    const quotas = quotasWith(changes);
+    const credits = new WriteCredits(clock, quotas);
+    const [tree, watches, domains] = [new Tree(), new WatchTable(), new Domains()];
+    this.#store = { tree, watches, domains, quotas, credits, peers: new Set() };
+    credits.join(0);
   }
 
   /**
@@ -66,15 +75,20 @@ export class Xenstored {
    * the peer broke the protocol, was too slow for its quota, or its domain was released.
    */
   connect(identity: PeerIdentity, send: Send, ended: (reason: string) => void = () => {}): StoreConnection {
-    const { quotas, peers, watches, domains } = this.#store;
-    const { privileged, bounded = !privileged } = identity;
+    const { quotas, credits, peers, watches, domains } = this.#store;
+    const { domain, privileged, bounded = !privileged } = identity;
+    const outstanding = this.#outstandingOf(identity);
+    credits.join(domain);
     const connection: StoreConnection = new StoreConnection({
       scheduler: this.#scheduler,
+      clock: this.#clock,
       send,
-      outstanding: quotas.outstanding,
+      delay: () => (outstanding.count < quotas.outstanding ? credits.wait(domain) : Number.POSITIVE_INFINITY),
       memory: bounded ? quotas.memory : Number.POSITIVE_INFINITY,
+      eventTimeout: privileged ? Number.POSITIVE_INFINITY : quotas["event-timeout"],
       handle: (message) => this.#handle(peer, connection, message),
       ended: (reason) => {
+        forget();
         watches.removeAll(peer);
         peer.transactions.clear();
         peers.delete(peer);
@@ -84,9 +98,11 @@ export class Xenstored {
       },
     });
     const peer = new Peer(this.#connections++, identity, domains, {
-      event: (path, token) => this.#event(peer, connection, path, token),
+      outstanding,
+      event: (path, token, cause) => this.#event(peer, connection, { path, token, cause }),
       end: (reason) => connection.end(reason),
     });
+    const forget = outstanding.onFreed(() => connection.wake());
     peers.add(peer);
     return connection;
   }
@@ -96,37 +112,46 @@ export class Xenstored {
     return dumpTree(this.#store.tree, path);
   }
 
+  /** A guest's requests count over all of its connections. */
+  #outstandingOf({ domain, privileged }: PeerIdentity): Outstanding {
+    if (privileged) return new Outstanding();
+    for (const peer of this.#store.peers) if (peer.domain === domain && !peer.privileged) return peer.outstanding;
+    return new Outstanding();
+  }
+
   #handle(peer: Peer, connection: StoreConnection, message: Message): void {
     const { type, requestId, transactionId } = message;
     this.#probe("xenstored:request", peer, message);
+    const cause = new Cause(peer.outstanding);
     const call = Object.hasOwn(CALLS, type) ? CALLS[type] : null;
-    const request = call === null ? refuse("ENOSYS") : this.#admit(peer, call, message);
+    const request = call === null ? refuse("ENOSYS") : this.#admit(peer, call, message, cause);
     const outcome = call === null || request instanceof Refusal ? request : answer(call, request);
     const reply =
       typeof outcome === "string"
         ? { type, requestId, transactionId, payload: outcome }
         : { type: XS.ERROR, requestId, transactionId, payload: `${(outcome as Refusal).errno}\0` };
     this.#probe("xenstored:reply", peer, reply);
-    connection.reply(reply);
-    if (request instanceof Request && request.started !== null) tell(request.started, request.started.path);
+    connection.reply(reply, cause);
+    // The first event of a watch holds up nobody, as in 4.17.
+    if (request instanceof Request && request.started !== null) tell(request.started, request.started.path, null);
   }
 
-  #admit(peer: Peer, call: Call, { payload, transactionId }: Message): Request | Refusal {
+  #admit(peer: Peer, call: Call, { payload, transactionId }: Message, cause: Cause): Request | Refusal {
     if (call.privileged && !peer.privileged) return refuse("EACCES");
     let transaction: Transaction | null = null;
     if (transactionId !== 0 && !call.outsideTransactions) {
       transaction = peer.transactions.get(transactionId) ?? null;
       if (transaction === null) return refuse("ENOENT");
     }
-    return new Request(this.#store, peer, payload, transactionId, transaction);
+    return new Request(this.#store, peer, cause, payload, transactionId, transaction);
   }
 
   /** An event that does not fit into a message is not sent (XSA-324). */
-  #event(peer: Peer, connection: StoreConnection, path: string, token: string): void {
+  #event(peer: Peer, connection: StoreConnection, { path, token, cause }: Event): void {
     const payload = `${path}\0${token}\0`;
     if (payload.length > XENSTORE_PAYLOAD_MAX) return;
     this.#probe("xenstored:event", peer, { type: XS.WATCH_EVENT, requestId: 0, transactionId: 0, payload });
-    connection.event(payload);
+    connection.event(payload, cause);
   }
 
   #probe(name: string, { domain, number }: Peer, message: Message): void {
