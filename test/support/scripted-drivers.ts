@@ -15,6 +15,8 @@ export class ScriptedDrivers {
   reason: string | null = "2 no such thing";
   /** The controller goes to Closing instead of Connected. */
   failing = false;
+  /** The guest does not run yet: a new controller's back end waits for it, and tells which LUNs it would refuse. */
+  paused = false;
   readonly #store: XenstoreClient;
   readonly #root: string;
   readonly #work: Coalesced;
@@ -53,6 +55,7 @@ export class ScriptedDrivers {
       await this.#explain(back);
       return this.#store.write(`${back}/state`, "5");
     }
+    if (this.paused) return this.#offer(back);
     const front = (await this.#store.read(`${back}/frontend`)) ?? "";
     let end = "4";
     for (const name of (await this.#store.list(`${back}/vscsi-devs`)) ?? []) {
@@ -60,6 +63,15 @@ export class ScriptedDrivers {
     }
     await this.#store.write(`${front}/state`, "4");
     await this.#store.write(`${back}/state`, end);
+  }
+
+  async #offer(back: string): Promise<void> {
+    for (const name of (await this.#store.list(`${back}/vscsi-devs`)) ?? []) {
+      const lun = `${back}/vscsi-devs/${name}`;
+      const verdict = this.verdicts.get((await this.#store.read(`${lun}/v-dev`)) ?? "");
+      if (verdict === "refused-by-backend") await this.#explain(lun);
+    }
+    await this.#store.write(`${back}/state`, "2");
   }
 
   /** True when the handshake does not end. */

@@ -69,9 +69,15 @@ export class HoldingUnit implements LogicalUnit {
 export class TestDirectory implements DeviceDirectory {
   readonly units = new Map<string, LogicalUnit>();
   readonly opened: string[] = [];
+  /** Why a device would be refused, by p-dev. */
+  readonly refusals = new Map<string, string>();
 
   constructor(units: { readonly [physical: string]: LogicalUnit }) {
     for (const [name, unit] of Object.entries(units)) this.units.set(name, unit);
+  }
+
+  refusal(physicalDevice: string): string | null {
+    return this.refusals.get(physicalDevice) ?? null;
   }
 
   async open(physicalDevice: string): Promise<OpenedDevice | string> {

@@ -7,10 +7,17 @@ import { activityText } from "./activity.js";
 import { NBD_USAGE } from "./nbd-command.js";
 import { pathIn } from "./node-files.js";
 import type { System } from "./system.js";
-import { Exit, JSON_OPTION, type Outcome, UsageError, type Verb, type VerbWords } from "./verb.js";
+import { Exit, JSON_OPTION, type Outcome, UsageError, type Verb, type VerbOption, type VerbWords } from "./verb.js";
 
 /** How the third field of a vscsi entry may be read. */
 export const DIALECTS: readonly VscsiDialect[] = ["libxl", "xend"];
+
+/** Of the verbs that read a domU.cfg. */
+export const DIALECT_OPTION: VerbOption = {
+  name: "--dialect",
+  value: "DIALECT",
+  summary: `how vscsi is read: ${DIALECTS.join(" or ")}`,
+};
 
 export const GUEST_VERB: Verb = {
   name: "guest",
@@ -32,7 +39,7 @@ export const DOMAIN_VERBS: readonly Verb[] = [
     least: 1,
     most: 1,
     options: [
-      { name: "--dialect", value: "DIALECT", summary: `how vscsi is read: ${DIALECTS.join(" or ")}` },
+      DIALECT_OPTION,
       { name: "--elsewhere", summary: "somebody starts its process, by pvscsi join on whatever machine", own: true },
     ],
     xl: "modifies",
@@ -115,11 +122,16 @@ export async function guestId(system: { readonly toolstack: Pick<Toolstack, "fin
   return id;
 }
 
-async function create(system: System, { arguments: [path], options, directory }: VerbWords): Promise<Outcome> {
-  const wanted = options.get("--dialect") ?? "libxl";
+/** The dialect that was asked for. Throws UsageError where there is none of that name. */
+export function dialectOf(options: VerbWords["options"]): VscsiDialect {
+  const wanted = options.get(DIALECT_OPTION.name) ?? "libxl";
   const dialect = DIALECTS.find((known) => known === wanted);
   if (dialect === undefined) throw new UsageError(`no dialect '${wanted}', expecting ${DIALECTS.join(" or ")}`);
-  const config = await readMachineConfig(pathIn(directory, path), dialect);
+  return dialect;
+}
+
+async function create(system: System, { arguments: [path], options, directory }: VerbWords): Promise<Outcome> {
+  const config = await readMachineConfig(pathIn(directory, path), dialectOf(options));
   const output = [`Parsing config from ${path}`];
   if (options.has("--elsewhere")) output.push(await system.createElsewhere(config));
   else await system.toolstack.create(config);

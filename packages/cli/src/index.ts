@@ -17,4 +17,4 @@ export { findVerb, runVerb, runWhole, VERBS } from "./verbs.js";
 export { splitWords } from "./words.js";
 export { XenGuest, type XenGuestParts } from "./xen-guest.js";
 export { keepKernelOut } from "./xen-serve.js";
-export { runXenVerb, type XenHostParts } from "./xen-verbs.js";
+export { runXenVerb, XEN_VERBS, type XenHostParts } from "./xen-verbs.js";

@@ -3,6 +3,7 @@
 import { runAtDom0, stateFolder } from "./control-client.js";
 import { type Caller, checkWords, type Outcome, runAlone, UsageError, type Verb } from "./verb.js";
 import { VOICES } from "./voice.js";
+import type { XenVerb } from "./xen-domain-verbs.js";
 import { runOnXenHost, XEN_OPTION, XEN_VERBS } from "./xen-verbs.js";
 
 /** Who has typed it, and where a dom0 is looked for. */
@@ -15,13 +16,13 @@ export async function runRemotely(verb: Verb, typed: readonly string[], caller: 
   const { environment, directory, program, print } = caller;
   const { told, words: rest } = takeState(verb, typed);
   if (told === null) return VOICES[program].usage(verb, new UsageError("--state needs a value"));
-  const { onXenHost, words } = takeXen(verb, rest);
-  const outcome = checkWords(verb, words, program);
+  const { xenVerb, words } = takeXen(verb, rest);
+  const outcome = checkWords(xenVerb ?? verb, words, program);
   if (outcome !== null) return outcome;
+  if (xenVerb !== undefined) return runOnXenHost(xenVerb, words, caller);
   // Nobody aborts it but the person who ends this process.
   const alone = await runAlone(verb, words, { ...caller, signal: new AbortController().signal });
   if (alone !== null) return alone;
-  if (onXenHost) return runOnXenHost(verb, words, caller);
   return runAtDom0(stateFolder(told, environment), { words: [verb.name, ...words], directory, program }, print);
 }
 
@@ -41,13 +42,13 @@ function takeState(
   return { told: undefined, words: typed };
 }
 
-/** Takes `--xen` out of the words, where the verb is one for a Xen host. */
+/** Takes `--xen` out of the words, where there is such a verb on a Xen host. */
 function takeXen(
   { name }: Verb,
   words: readonly string[],
-): { readonly onXenHost: boolean; readonly words: readonly string[] } {
+): { readonly xenVerb: XenVerb | undefined; readonly words: readonly string[] } {
   const end = words.includes("--") ? words.indexOf("--") : words.length;
   const at = words.slice(0, end).indexOf(XEN_OPTION);
-  if (at < 0 || !XEN_VERBS.some((verb) => verb.name === name)) return { onXenHost: false, words };
-  return { onXenHost: true, words: words.filter((_, index) => index !== at) };
+  const xenVerb = at < 0 ? undefined : XEN_VERBS.find((verb) => verb.name === name);
+  return { xenVerb, words: xenVerb === undefined ? words : words.filter((_, index) => index !== at) };
 }

@@ -48,7 +48,8 @@ export interface VerbOption {
 /** Of every verb that prints a table. */
 export const JSON_OPTION: VerbOption = { name: "--json", summary: "print JSON" };
 
-export interface Verb {
+/** What is known of a verb that does not run. */
+export interface VerbUsage {
   readonly name: string;
   /** Its arguments, in the words of --help. */
   readonly parameters: string;
@@ -62,6 +63,9 @@ export interface Verb {
   readonly xl?: "modifies" | "reads";
   /** What stands behind its first argument belongs to somebody else, dashes included. */
   readonly passesOn?: true;
+}
+
+export interface Verb extends VerbUsage {
   /** Does it; gives what it prints. */
   readonly run: (system: System, words: VerbWords) => Promise<string | Outcome>;
   /** Does it without any dom0, where this option is given. */
@@ -100,7 +104,7 @@ function aloneWith({ alone }: Verb, { options }: Pick<VerbWords, "options">): Ve
 
 /** The same where something else than a whole system does what the verb says. */
 export function runBody(
-  verb: Verb,
+  verb: VerbUsage,
   words: readonly string[],
   caller: Caller,
   body: (words: VerbWords) => Promise<string | Outcome>,
@@ -112,7 +116,11 @@ export function runBody(
 }
 
 /** The same for what is the body of a verb. */
-export async function outcomeOf(verb: Verb, program: Program, body: () => Promise<string | Outcome>): Promise<Outcome> {
+export async function outcomeOf(
+  verb: VerbUsage,
+  program: Program,
+  body: () => Promise<string | Outcome>,
+): Promise<Outcome> {
   const voice = VOICES[program];
   try {
     const result = await body();
@@ -126,7 +134,7 @@ export async function outcomeOf(verb: Verb, program: Program, body: () => Promis
 }
 
 /** What can be said of a verb's words without any system: its help, what is wrong with them, or null when they will do. */
-export function checkWords(verb: Verb, words: readonly string[], program: Program): Outcome | null {
+export function checkWords(verb: VerbUsage, words: readonly string[], program: Program): Outcome | null {
   const voice = VOICES[program];
   try {
     return sortWords(verb, words, program) === "help" ? success(voice.help(verb)) : null;
@@ -154,12 +162,12 @@ export function success(output: string): Outcome {
 }
 
 /** The options a verb has when it is called so. */
-function optionsOf({ options = [] }: Verb, program: Program): readonly VerbOption[] {
+function optionsOf({ options = [] }: VerbUsage, program: Program): readonly VerbOption[] {
   return program === "xl" ? options.filter(({ own }) => own === undefined) : options;
 }
 
 function sortWords(
-  verb: Verb,
+  verb: VerbUsage,
   words: readonly string[],
   program: Program,
 ): Pick<VerbWords, "arguments" | "options"> | "help" {
@@ -186,7 +194,7 @@ function sortWords(
   return { arguments: given, options };
 }
 
-function checkCount({ least, most }: Verb, count: number): void {
+function checkCount({ least, most }: VerbUsage, count: number): void {
   const plural = (number: number): string => `${number} argument${number === 1 ? "" : "s"}.`;
   if (count < least) throw new UsageError(`requires at least ${plural(least)}`, "count");
   if (count > most) throw new UsageError(`takes at most ${plural(most)}`, "count");

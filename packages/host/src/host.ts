@@ -89,6 +89,12 @@ export class Host implements DeviceDirectory {
     return { logicalUnit: opened.logicalUnit, release: () => this.#release(opened) };
   }
 
+  /** Why a device would not be given to a guest now: unknown, or in use; null where its file decides. */
+  refusal(physicalDevice: string): string | null {
+    const unit = this.#find(physicalDevice);
+    return typeof unit === "string" ? unit : unit.taken;
+  }
+
   /** Makes a device that is in use `size` bytes long; its guests hear of it through SCSI. Gives why not, or null. */
   async grow(physicalDevice: string, size: number): Promise<string | null> {
     const unit = this.#find(physicalDevice);

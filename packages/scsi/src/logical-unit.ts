@@ -47,4 +47,9 @@ export interface OpenedDevice {
 export interface DeviceDirectory {
   /** The device, or in words for the person who asked why there is none. */
   open(physicalDevice: string, opener: OpenedFor): Promise<OpenedDevice | string>;
+  /**
+   * In words why it would not be opened now, as far as that is known without touching it; null where nothing speaks against it.
+   * Absent where nothing is known beforehand.
+   */
+  refusal?(physicalDevice: string): string | null;
 }

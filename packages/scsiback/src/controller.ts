@@ -43,6 +43,8 @@ export class Controller {
   readonly #work: Coalesced;
   /** What each node below vscsi-devs has in the table: not what it says now, which may be another's place. */
   readonly #mapped = new Map<string, VirtualDevice>();
+  /** Nodes whose device could not be had before the front end came. */
+  readonly #refused = new Set<string>();
   #frontendPath = "";
   #unwatch: (() => Promise<void>) | null = null;
   #ring: RingServer | null = null;
@@ -75,10 +77,11 @@ export class Controller {
     return this.#ring?.underWay ?? 0;
   }
 
-  /** Offers what it can do and waits for the front end. */
+  /** Offers what it can do, says what it cannot, and waits for the front end. */
   async probe(): Promise<void> {
     const { domain, indirectLimit } = this.#parts;
     this.#frontendPath = (await domain.store.read(`${this.path}/frontend`)) ?? "";
+    await this.#eachDevice((path, state) => this.#foresee(path, state));
     if (indirectLimit !== null) await domain.store.write(`${this.path}/feature-sg-grant`, String(indirectLimit));
     await this.#switchTo(XenbusState.InitWait);
     if (!this.#frontendPath.startsWith(`/local/domain/${this.frontend}/`)) {
@@ -257,8 +260,21 @@ export class Controller {
     const virtual = (await store.read(`${path}/v-dev`)) ?? "";
     const opened = physical === null || physical === "" ? "no p-dev" : await this.#openDevice(physical, virtual);
     if (typeof opened === "string") await this.#complain(path, DriverErrno.ENODEV, opened);
-    else this.#mapped.set(path, opened);
+    else {
+      this.#mapped.set(path, opened);
+      if (this.#refused.delete(path)) await store.remove(`error/${path}`);
+    }
     await this.#writeDeviceState(path, typeof opened === "string" ? XenbusState.Closed : XenbusState.Initialised);
+  }
+
+  /** A device that could not be had now is told before its guest runs. It is asked for when the guest asks, whatever was said. */
+  async #foresee(path: string, state: XenbusState): Promise<void> {
+    const { domain, directory } = this.#parts;
+    if (state !== XenbusState.Initialising) return;
+    const refusal = directory.refusal?.((await domain.store.read(`${path}/p-dev`)) ?? "") ?? null;
+    if (refusal === null) return;
+    this.#refused.add(path);
+    await this.#complain(path, DriverErrno.ENODEV, refusal);
   }
 
   /** Where the device is in the table now, or in words why it is not. */

@@ -38,6 +38,11 @@ export function errorPath(path: string): string {
   return path.replace(/^(\/local\/domain\/\d+)\//, "$1/error/");
 }
 
+/** The reason that a driver has left for a device or a LUN, without the errno in front; null when it has said none. */
+export async function readReason(store: XenstoreAccess, path: string): Promise<string | null> {
+  return (await store.read(`${errorPath(path)}/error`))?.replace(/^\d+ /, "") ?? null;
+}
+
 /** What stays when nothing is said any more: the directory that a domain is created with, and dom0 is without. */
 function errorRoot(domain: DomainId): string {
   return domain === 0 ? "/local/domain/0" : `/local/domain/${domain}/error`;

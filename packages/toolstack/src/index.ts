@@ -8,3 +8,4 @@ export * from "./scsi-list.js";
 export * from "./toolstack.js";
 export * from "./vscsi-devices.js";
 export * from "./wait.js";
+export * from "./xl-domains.js";

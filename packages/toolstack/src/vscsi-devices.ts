@@ -3,20 +3,14 @@
 
 import { ConfigError, formatAddress, type MachineConfig, type VscsiDevice } from "@pvscsi/config";
 import type { Clock } from "@pvscsi/wire";
-import {
-  type DomainId,
-  readState,
-  scanNumber,
-  XenbusState,
-  type XenstoreAccess,
-  type XenstoreClient,
-} from "@pvscsi/xen";
+import { type DomainId, scanNumber, XenbusState, type XenstoreAccess, type XenstoreClient } from "@pvscsi/xen";
+import { askToClose, beginEnd, removeNodes, waitClosed } from "./closing.js";
 import {
   counterPath,
   devicePaths,
-  errorPath,
   lunPath,
   readBackend,
+  readReason,
   removeController,
   removeLun,
   writeController,
@@ -58,7 +52,7 @@ interface Entered {
 }
 
 /** What is left to do for a removal: nothing, to wait for the handshake, or for the end of the whole controller. */
-type Removal = "done" | "handshake" | "controller";
+type Removal = "done" | "handshake" | ControllerInfo;
 
 const NOT_GROWN: NotFound = { reason: "devices do not grow here" };
 
@@ -107,11 +101,11 @@ export class VscsiDevices {
     throw new ToolstackError("NOT_READY", `domain ${backend}, which has the device, waits to be joined`);
   }
 
-  /** Writes new controllers in one transaction. */
+  /** Writes new controllers, each whole with its LUNs in one transaction, as libxl does. */
   async write(domain: DomainId, planned: readonly PlannedController[]): Promise<void> {
-    await this.#options.store.transaction(async (transaction) => {
-      for (const controller of planned) await writeController(transaction, domain, controller);
-    });
+    for (const controller of planned) {
+      await this.#options.store.transaction((transaction) => writeController(transaction, domain, controller));
+    }
   }
 
   /** All controllers of a domain. */
@@ -187,15 +181,16 @@ export class VscsiDevices {
 
   /** Removes all controllers of a domain that has been ended: its half goes first, the back end follows by itself. */
   async removeAll(domain: DomainId): Promise<void> {
-    const devids = await this.#options.store.transaction(async (transaction) => {
-      const controllers = await readControllers(transaction, domain);
-      for (const controller of controllers) {
-        await transaction.remove(controller.frontendPath);
-        await askToClose(transaction, controller);
-      }
-      return controllers.map(({ devid }) => devid);
-    });
-    await Promise.all(devids.map((devid) => this.#closed(domain, devid)));
+    await this.removeEnded(await this.list(domain));
+  }
+
+  /**
+   * The same for controllers as `list` gave them before: who ended the domain may have removed the nodes by which they are found.
+   */
+  async removeEnded(controllers: readonly ControllerInfo[]): Promise<void> {
+    const asked: ControllerInfo[] = [];
+    for (const controller of controllers) if (await beginEnd(this.#options, controller)) asked.push(controller);
+    await Promise.all(asked.map((controller) => this.#closed(controller)));
   }
 
   /** Decides and writes in one transaction, so that two who attach at the same time cannot meet. */
@@ -296,7 +291,7 @@ export class VscsiDevices {
     if (removal === "handshake") {
       await this.#detached(domain, devid, name);
       await store.transaction((transaction) => removeLun(transaction, domain, backend, devid, name));
-    } else if (removal === "controller" && !(await this.#closed(domain, devid))) {
+    } else if (typeof removal === "object" && !(await this.#closed(removal))) {
       const late = `not closed after ${DEVICE_TIMEOUT / 1000} s, removed by force`;
       throw new ToolstackError("TIMEDOUT", `controller ${devid}: ${late}`);
     }
@@ -315,7 +310,7 @@ export class VscsiDevices {
     if (controller === null || lun === undefined) return "done";
     if (controller.luns.length === 1) {
       await askToClose(store, controller);
-      return "controller";
+      return controller;
     }
     if (this.#awaited(controller.backendDomain) || changeTo(controller, lun) === "none") {
       await removeLun(store, domain, controller.backendDomain, devid, name);
@@ -337,18 +332,11 @@ export class VscsiDevices {
   }
 
   /** Waits for a back end that was asked to close, then removes all nodes; false when it took too long. */
-  async #closed(domain: DomainId, devid: number): Promise<boolean> {
-    const { store, clock } = this.#options;
-    const backend = await this.#backendOf(domain, devid);
-    const path = devicePaths(domain, backend, devid).backend;
-    const look = async (): Promise<true | null> => {
-      const gone = (await store.read(`${path}/state`)) === null;
-      return gone || (await readState(store, path)) === XenbusState.Closed ? true : null;
-    };
-    const nobody = this.#awaited(domain) || this.#awaited(backend);
-    const closed = nobody || (await waitFor(store, clock, `${path}/state`, look));
-    await store.transaction((transaction) => removeController(transaction, domain, backend, devid));
-    return closed === true;
+  async #closed(controller: ControllerInfo): Promise<boolean> {
+    const nobody = this.#awaited(controller.domain) || this.#awaited(controller.backendDomain);
+    const closed = nobody || (await waitClosed(this.#options, controller.backendPath));
+    await removeNodes(this.#options, controller);
+    return closed;
   }
 
   #awaited(domain: DomainId): boolean {
@@ -366,10 +354,9 @@ export class VscsiDevices {
     return new ToolstackError("FAIL", `${what}: the guest could not attach it`);
   }
 
-  /** The reason that a back end has left in its error node, without the errno in front; or what there is to see. */
+  /** The reason that a back end has left, or what there is to see. */
   async #failure(path: string, what: string, otherwise: string): Promise<ToolstackError> {
-    const reason = (await this.#options.store.read(`${errorPath(path)}/error`))?.replace(/^\d+ /, "");
-    return new ToolstackError("FAIL", `${what}: ${reason ?? otherwise}`);
+    return new ToolstackError("FAIL", `${what}: ${(await readReason(this.#options.store, path)) ?? otherwise}`);
   }
 }
 
@@ -380,13 +367,6 @@ async function takeName(store: XenstoreAccess, { domain, devid, luns }: Controll
   const next = Math.max(scanNumber(await store.read(counter)) ?? 0, ...used.map((number) => number + 1));
   await store.write(counter, String(next + 1));
   return `dev-${next}`;
-}
-
-/** libxl's request to both halves. A back end that is closed, or gone, needs none. */
-async function askToClose(store: XenstoreAccess, { backendPath, backendState }: ControllerInfo): Promise<void> {
-  if (backendState === null) return;
-  await store.write(`${backendPath}/online`, "0");
-  if (backendState !== XenbusState.Closed) await writeState(store, backendPath, XenbusState.Closing);
 }
 
 async function writeState(store: XenstoreAccess, path: string, state: XenbusState): Promise<void> {

@@ -1,9 +1,12 @@
-// Tests the verbs of LUNs over a Xen host's own store: its kernel is played, and both drivers.
+// Tests the verbs that a Xen host has, over its own store: its kernel, its xl and both drivers are played.
 
 import { existsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
-import { findVerb, type Outcome, runXenVerb } from "pvscsi";
+import { type Outcome, runXenVerb, XEN_VERBS } from "pvscsi";
 import { ScriptedDrivers } from "../../support/scripted-drivers.js";
+import { ScriptedXl } from "../../support/scripted-xl.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { XenKernel } from "../../support/xen-kernel.js";
 import { XenWorld } from "../../support/xen-world.js";
 import { pvscsi } from "./command.js";
@@ -12,10 +15,12 @@ const GUEST = 7;
 const FRONT = `/local/domain/${GUEST}/device/vscsi/0`;
 const BACK = `/local/domain/0/backend/vscsi/${GUEST}/0`;
 
-describe("verbs of LUNs on a Xen host", () => {
+describe("verbs on a Xen host", () => {
   let world: XenWorld;
   let kernel: XenKernel;
   let drivers: ScriptedDrivers;
+  let xl: ScriptedXl;
+  const folder = temporaryFolder();
 
   beforeEach(async () => {
     world = new XenWorld();
@@ -27,16 +32,31 @@ describe("verbs of LUNs on a Xen host", () => {
       [`/local/domain/${GUEST}/device`]: "",
     });
     drivers = new ScriptedDrivers(world.tool, GUEST);
+    xl = new ScriptedXl(world.tool, "another", GUEST + 1);
     await world.done(drivers.start());
   });
 
   /** Runs a verb to its end; nothing may stay open. */
   async function run(name: string, ...words: readonly string[]): Promise<Outcome> {
-    const verb = findVerb(name) ?? expect.fail(name);
-    const caller = { program: "pvscsi", directory: "/", print: () => {} } as const;
-    const outcome = await world.done(runXenVerb(verb, words, caller, { calls: kernel, clock: world.simulation }));
+    const verb = XEN_VERBS.find((known) => known.name === name) ?? expect.fail(name);
+    const caller = { program: "pvscsi", directory: folder.path(""), print: () => {} } as const;
+    const parts = { calls: kernel, xl, clock: world.simulation };
+    const outcome = await settled(runXenVerb(verb, words, caller, parts));
     expect(kernel.openFiles).to.equal(0);
     return outcome;
+  }
+
+  /** What reads a file as well does not go by the world's time alone. */
+  async function settled<Value>(promise: Promise<Value>): Promise<Value> {
+    let ended = false;
+    const end = promise.finally(() => {
+      ended = true;
+    });
+    for (let turn = 0; !ended && turn < 100; turn++) {
+      await world.settle();
+      await setTimeout(1);
+    }
+    return world.done(end);
   }
 
   it("writes both halves with their owners' rights, takes the p-dev as it is typed, and takes all away again", async () => {
@@ -72,6 +92,57 @@ describe("verbs of LUNs on a Xen host", () => {
     );
   });
 
+  it("creates a guest by xl, with the LUNs of its configuration, and destroys it", async () => {
+    const before = world.xenstored.dump();
+    const back = `/local/domain/0/backend/vscsi/${GUEST + 1}`;
+    drivers = new ScriptedDrivers(world.tool, GUEST + 1);
+    drivers.paused = true;
+    await world.done(drivers.start());
+    folder.write({ "guest.cfg": "name = 'another'\nvscsi = ['0:0:0:0,0:0:0:0,colour', '0:0:0:1,2:0:0:0']\n" });
+    const { status, output, errors } = await run("create", "guest.cfg");
+    const file = folder.path("guest.cfg");
+    expect({ status, output }).to.deep.equal({ status: 0, output: "" });
+    expect(errors).to.equal(
+      `${file}:2:27: warning: unknown option 'colour', expecting feature-host or backend=DOMAIN: left to the backend`,
+    );
+    expect(xl.calls).to.deep.equal([`create ${file}`, `unpause ${GUEST + 1}`]);
+    expect([await world.read(`${back}/0/state`), await world.read(`${back}/1/state`)]).to.deep.equal(["2", "2"]);
+    expect(await run("destroy", "another")).to.deep.equal({ output: "", errors: "", status: 0 });
+    expect(world.xenstored.dump()).to.equal(before);
+  });
+
+  it("starts nothing where a configuration is wrong", async () => {
+    folder.write({ "guest.cfg": "name = 'another'\nvscsi = ['0:0:0:0,0:0:0', '0:0:0:1,2:0:0:0']\n" });
+    const { status, errors } = await run("create", "guest.cfg");
+    expect({ status, errors }).to.deep.equal({
+      status: 1,
+      errors: `${folder.path("guest.cfg")}:2:19: invalid '0:0:0', expecting hst:chn:tgt:lun`,
+    });
+    folder.write({ "guest.cfg": "name = 'another'\nvscsi = ['0:0:0:0,0:0:0:0,backend=nobody']\n" });
+    expect((await run("create", "guest.cfg")).errors).to.match(/^\S+:2:11: backend domain 'nobody': scsiback runs in/);
+    expect((await run("create", "-p", "--dialect", "xm", "guest.cfg")).status).to.equal(2);
+    expect(xl.calls).to.deep.equal([]);
+  });
+
+  it("has the back end of a LUN where the configuration says, and leaves the guest paused when it is told to", async () => {
+    await world.write({ "/local/domain/3/name": "storage" });
+    folder.write({ "guest.cfg": "name = 'another'\nvscsi = ['0:0:0:0,0:0:0:0,backend=storage']\n" });
+    const back = `/local/domain/3/backend/vscsi/${GUEST + 1}/0`;
+    await world.done(
+      world.tool.watch(
+        `${back}/state`,
+        () =>
+          void world.tool.read(`${back}/state`).then((state) => {
+            return state === "1" ? world.tool.write(`${back}/state`, "2") : undefined;
+          }),
+      ),
+    );
+    expect(await run("create", "-p", "guest.cfg")).to.deep.equal({ output: "", errors: "", status: 0 });
+    expect(xl.calls.length).to.equal(1);
+    expect(await world.done(world.tool.permissions(back))).to.deep.equal(["n3", `r${GUEST + 1}`]);
+    expect(await world.read(`/local/domain/${GUEST + 1}/device/vscsi/0/backend-id`)).to.equal("3");
+  });
+
   it("knows the host's guests only", async () => {
     const { status, errors } = await run("scsi-list", "nobody");
     expect({ status, errors }).to.deep.equal({
@@ -83,11 +154,13 @@ describe("verbs of LUNs on a Xen host", () => {
 });
 
 describe("--xen", () => {
-  it("is of three verbs only, and no dom0 is asked", async () => {
+  it("is of five verbs only, and no dom0 is asked", async () => {
     const { status, errors } = await pvscsi(["scsi-resize", "domU", "0:0:0:0", "1M", "--xen"]);
     expect(status).to.equal(2);
     expect(errors).to.match(/^scsi-resize: unknown option '--xen'/);
     expect((await pvscsi(["scsi-list", "--xen"])).status).to.equal(2);
+    expect((await pvscsi(["create", "--xen", "--elsewhere", "x.cfg"])).errors).to.match(/unknown option '--elsewhere'/);
+    expect((await pvscsi(["create", "-p", "x.cfg"])).errors).to.match(/unknown option '-p'/);
   });
 
   it("says what is missing on a machine that is no domain of Xen: 1", async function () {

@@ -129,6 +129,7 @@ describe("the host's devices", () => {
     it(`are not found as ${name}`, async () => {
       expect(refused(host.find(name))).to.contain(reason);
       expect(refused(await host.open(name, GUEST))).to.contain(reason);
+      expect(host.refusal(name)).to.contain(reason);
     });
   }
 
@@ -138,8 +139,10 @@ describe("the host's devices", () => {
       "2:0:1:0 (/dev/sdc) is in use by domain 3 as 0:0:0:0, and not shareable",
     );
     expect(refused(await host.open("sg1", GUEST))).to.contain("is in use by domain 3");
+    expect([host.refusal("sdc"), host.refusal("sda")]).to.deep.equal([refused(await host.open("sdc", OTHER)), null]);
     expect(host.list().map((d) => d.users.length)).to.deep.equal([0, 1, 0, 0]);
     await device.release();
+    expect(host.refusal("sdc")).to.equal(null);
     await (await opened("2:0:1:0", OTHER)).release();
   });
 

@@ -397,6 +397,20 @@ onEachPlatform("LUNs that cannot be", (platform) => {
     expect(await front.nodes.states()).to.equal("4 3 3-");
   });
 
+  it("a device that would be refused is told of before the guest comes, and asked for all the same when it does", async () => {
+    stand.directory.refusals.set("disk", "disk is on its way").set("holding", "holding is on its way");
+    const nodes = await stand.device();
+    await stand.world.settle();
+    const errors = () =>
+      Promise.all(["dev-0", "dev-1"].map((name) => stand.reason(`backend/vscsi/1/0/vscsi-devs/${name}`)));
+    expect(await nodes.states()).to.equal("2 1 1- 1-");
+    expect(await errors()).to.deep.equal(["19 disk is on its way", "19 holding is on its way"]);
+    stand.directory.units.delete("holding");
+    const front = await stand.front(nodes).connect();
+    expect(await front.nodes.states()).to.equal("4 3 3- 6-");
+    expect(await errors()).to.deep.equal([null, "19 no device holding"]);
+  });
+
   it("a device without a state is passed over", async () => {
     const nodes = await stand.device([LUNS[0]]);
     await stand.world.write({ [`${nodes.back}/vscsi-devs/dev-7/p-dev`]: "holding" });
