@@ -1,9 +1,10 @@
-// Knows which commands and files the documents name, and finds those that do not exist. Argument: another root folder.
+// Knows which commands, files and tests the documents name, and finds those that do not exist. Argument: another root folder.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { root as repositoryRoot } from "./run.mjs";
+import { testFaults } from "./test-tables.mjs";
 
 const root = resolve(process.argv[2] ?? repositoryRoot);
 const scripts = Object.keys(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts);
@@ -37,9 +38,12 @@ function markdownIn(folder) {
 }
 
 function faultsOf(file) {
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .flatMap((line, i, lines) => [...lineFaults(file, line, isFenced(lines, i))].map((fault) => `:${i + 1}: ${fault}`));
+  const lines = readFileSync(file, "utf8").split("\n");
+  const tests = testFaults(root, lines);
+  return lines.flatMap((line, i) => {
+    const faults = [...lineFaults(file, line, isFenced(lines, i)), ...tests[i]];
+    return faults.map((fault) => `:${i + 1}: ${fault}`);
+  });
 }
 
 function isFenced(lines, index) {

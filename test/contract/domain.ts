@@ -158,7 +158,7 @@ function grantsContract(world: () => DomainWorld): void {
     expect(stranger.grants.map(front.id, readOnly, "read-only"), "others").to.equal(GrantStatus.generalError);
   });
 
-  it("may be mapped several times; revoking waits for the last unmap (XSA-396)", async () => {
+  it("XSA-396: may be mapped several times; revoking waits for the last unmap", async () => {
     const { front, back } = world();
     const [, reference] = await granted(world(), "read-write");
     const pages = [mapped(world(), reference, "read-only"), mapped(world(), reference, "read-write")];
@@ -171,7 +171,7 @@ function grantsContract(world: () => DomainWorld): void {
     expect(front.grants.revoke(reference)).to.equal(true);
   });
 
-  it("refuse to end a mapping twice, also after its handle is in use again (XSA-394)", async () => {
+  it("XSA-394: refuse to end a mapping twice, also after its handle is in use again", async () => {
     const { back } = world();
     const [, reference] = await granted(world(), "read-only");
     const first = mapped(world(), reference, "read-only");

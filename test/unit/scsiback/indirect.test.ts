@@ -160,7 +160,7 @@ onEachPlatform("indirect segments", (platform) => {
     expect((await inquiry([[list.gref, 0, 8]])).rslt).to.equal(0);
   });
 
-  it("are not read again, however the front end changes them between check and use", async () => {
+  it("XSA-155: are not read again, however the front end changes them between check and use", async () => {
     const { borrow } = stand.domain;
     let loans = 0;
     stand.domain.borrow = (loan: Loan) => {
@@ -177,7 +177,7 @@ onEachPlatform("indirect segments", (platform) => {
     expect([loans, data.page.bytes[8]]).to.deep.equal([2, 0x50]);
   });
 
-  it("are read once: what changes while they are copied is the only version there is", async () => {
+  it("XSA-155: are read once: what changes while they are copied is the only version there is", async () => {
     const { borrow } = stand.domain;
     stand.domain.borrow = (loan: Loan) => {
       describeSegments(list, 0, [[data.gref, 4096, 1]]);

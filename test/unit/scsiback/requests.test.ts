@@ -133,7 +133,7 @@ onEachPlatform("one request", (platform) => {
     expect([written.rslt, read.rslt, data.page.bytes[511]]).to.deep.equal([0, 0, 0x11]);
   });
 
-  it("takes segments of no bytes, 26 of one byte, and pages twice", async () => {
+  it("XSA-423, XSA-424, XSA-432, XSA-448, XSA-457: takes segments of no bytes, 26 of one byte, and pages twice", async () => {
     const front = await stand.connected();
     const data = front.grant("read-write");
     const zero: [number, number, number][] = [
@@ -163,7 +163,7 @@ onEachPlatform("one request", (platform) => {
     expect(await send(2, 1024)).to.include({ rslt: 0, residual: 0 });
   });
 
-  it("hands over sense data, 96 bytes at most, and zeros behind it", async () => {
+  it("XSA-216: hands over sense data, 96 bytes at most, and zeros behind it", async () => {
     const front = await stand.connected();
     const [invalid] = await front.send({ cdb: [0xc0, 0, 0, 0, 0, 0] });
     expect(invalid).to.include({ rslt: 2, senseLen: 18, clean: true });
@@ -184,7 +184,7 @@ onEachPlatform("one request", (platform) => {
     expect(busy).to.include({ rslt: 8, senseLen: 0, clean: true });
   });
 
-  it("does not look at a request again once it has taken it", async () => {
+  it("XSA-155: does not look at a request again once it has taken it", async () => {
     const front = await stand.connected();
     const data = front.grant("read-write");
     const rqid = front.put({ lun: 1, cdb: read10(1, 1), direction: 2, segments: [[data.gref, 0, 512]] });
@@ -202,6 +202,22 @@ onEachPlatform("one request", (platform) => {
       { rqid, rslt: 0, residual: 0, senseLen: 0, sense: new Uint8Array(96), clean: true },
     ]);
     expect(data.page.bytes[511]).to.equal(7);
+  });
+
+  it("answers two requests that share an rqid, each with its own data", async () => {
+    const front = await stand.connected();
+    const pages = [front.grant("read-write"), front.grant("read-write")];
+    for (const { gref } of pages) front.put({ rqid: 7, lun: 1, direction: 2, segments: [[gref, 0, 8]] });
+    front.push();
+    await stand.world.settle();
+    for (const value of [1, 2]) {
+      const answers = await stand.finish(front, (task) => {
+        task.data.fill(value);
+        return filled(task);
+      });
+      expect(answers.map(({ rqid, rslt }) => [rqid, rslt])).to.deep.equal([[7, 0]]);
+    }
+    expect(pages.map(({ page }) => page.bytes[7])).to.deep.equal([1, 2]);
   });
 
   it("answers 16 requests at once, in the order in which they end", async () => {

@@ -1,11 +1,14 @@
 // A front end that does with ring, grants and events what no driver does: it hurts itself only.
 
 import type { Loan } from "@pvscsi/xen";
-import { GrantStatus } from "@pvscsi/xen";
+import { GrantStatus, ScsiifSegment } from "@pvscsi/xen";
 import { expect } from "chai";
+import type { RequestFields } from "../../support/scripted-front.js";
 import { LUNS, onEachPlatform, read10, Stand } from "./stand.js";
 
 const ERROR = 0x70000;
+/** A reference that nobody is granted. */
+const UNGRANTED = 300;
 
 onEachPlatform("a hostile ring", (platform) => {
   let stand: Stand;
@@ -76,7 +79,7 @@ onEachPlatform("a hostile ring", (platform) => {
     front.leave();
   });
 
-  it("answers in slots of requests only: a producer that goes on while all are taken waits", async () => {
+  it("XSA-392: answers in slots of requests only: a producer that goes on while all are taken waits", async () => {
     const front = await stand.connected();
     for (let i = 0; i < 16; i++) front.put({ lun: 1 });
     front.push();
@@ -97,7 +100,7 @@ onEachPlatform("a hostile ring", (platform) => {
     for (let round = 0; round < 40; round++) expect(await front.send({}, {}, {})).to.have.length(3);
   });
 
-  it("takes no more at once than there are slots: who has not seen an answer cannot have room for more", async () => {
+  it("XSA-392: takes no more at once than there are slots: who has not seen an answer cannot have room for more", async () => {
     const front = await stand.connected();
     let taken = 0;
     const stop = stand.world.listen((name) => {
@@ -115,7 +118,7 @@ onEachPlatform("a hostile ring", (platform) => {
     expect(await front.nodes.states()).to.equal("5 4 4- 4-");
   });
 
-  it("delays a port that sends events without work, and serves it all the same", async () => {
+  it("XSA-332: delays a port that sends events without work, and serves it all the same", async () => {
     const front = await stand.connected();
     let delivered = 0;
     const stop = stand.world.listen((name, subject) => {
@@ -134,7 +137,7 @@ onEachPlatform("a hostile ring", (platform) => {
   }).timeout(20_000);
 
   for (const [name, status] of Object.entries(GrantStatus).filter(([, code]) => code < 0)) {
-    it(`answers ERROR when mapping data or descriptors fails with ${name}`, async () => {
+    it(`XSA-362: answers ERROR when mapping data or descriptors fails with ${name}`, async () => {
       const front = await stand.connected();
       const data = front.grant("read-write");
       const { borrow } = stand.domain;
@@ -155,7 +158,7 @@ onEachPlatform("a hostile ring", (platform) => {
       expect((await front.send({ cdb: read10(0, 1), direction: 2, segments }))[0].rslt).to.equal(0);
     });
 
-    it(`writes a reason and stays in Closing when mapping the ring fails with ${name}`, async () => {
+    it(`XSA-362: writes a reason and stays in Closing when mapping the ring fails with ${name}`, async () => {
       const front = stand.front(await stand.device());
       await stand.world.settle();
       const { grants } = stand.domain;
@@ -176,6 +179,58 @@ onEachPlatform("a hostile ring", (platform) => {
       expect(await front.nodes.states()).to.equal("4 3 3- 3-");
     });
   }
+
+  it("XSA-361: no piece of a request stays mapped when one fails, whichever it is", async () => {
+    const front = await stand.connected();
+    const list = front.grant("read-only");
+    const descriptor = new ScsiifSegment(list.page.bytes);
+    const pages = Array.from({ length: 26 }, () => front.grant("read-write"));
+    for (let bad = 0; bad < pages.length; bad++) {
+      const segments = pages.map(({ gref }, i) => [i === bad ? UNGRANTED : gref, 0, 16] as const);
+      for (const [i, [gref, , length]] of segments.entries()) {
+        descriptor.at(8 * i).gref = gref;
+        descriptor.length = length;
+      }
+      const answers = await front.send(
+        { cdb: read10(0, 1), direction: 2, segments },
+        { cdb: read10(0, 1), direction: 2, segmentCount: 0x81, segments: [[list.gref, 0, 8 * segments.length]] },
+      );
+      expect(answers.map(({ rslt }) => rslt)).to.deep.equal([ERROR, ERROR]);
+      expect([stand.dom0.describe().mappings.length, stand.guest.describe().uses]).to.deep.equal([1, 1]);
+    }
+  });
+
+  it("XSA-365, XSA-371: no way to fail leaves a grant in use", async () => {
+    const front = await stand.connected();
+    const data = front.grant("read-write");
+    const list = front.grant("read-only");
+    new ScsiifSegment(list.page.bytes).gref = data.gref;
+    const segments = [[data.gref, 0, 512]] as const;
+    const failing: { readonly [name: string]: RequestFields } = {
+      "a direction": { segments, direction: 9 },
+      "the CDB's length": { segments, cmdLen: 17 },
+      "no device": { segments, lun: 9 },
+      "an act": { segments, act: 9 },
+      "too many segments": { segments, segmentCount: 27 },
+      "a segment behind a good one": { segments: [...segments, [data.gref, 4096, 8]] },
+      "a grant behind a good one": { segments: [...segments, [UNGRANTED, 0, 8]], direction: 1 },
+      "a list's length": { segments: [[list.gref, 0, 12]], segmentCount: 0x81 },
+      "a list behind a good one": {
+        segments: [
+          [list.gref, 0, 8],
+          [UNGRANTED, 0, 8],
+        ],
+        segmentCount: 0x82,
+      },
+      "an abort of nothing": { segments, act: 2 },
+      "sense data": { segments, cdb: [0xc0, 0, 0, 0, 0, 0], direction: 1 },
+      "an address": { segments, cdb: [0x28, 0, 0xff, 0, 0, 0, 0, 0, 1, 0], direction: 2 },
+    };
+    for (const [name, fields] of Object.entries(failing)) {
+      expect((await front.send(fields))[0].rslt, name).to.not.equal(0);
+      expect([stand.dom0.describe().mappings.length, stand.guest.describe().uses], name).to.deep.equal([1, 1]);
+    }
+  });
 
   it("keeps the page of a command whose grant the front end takes away meanwhile, or answers that nothing came", async () => {
     const mapped = platform === "in process";

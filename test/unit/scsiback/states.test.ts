@@ -185,34 +185,6 @@ onEachPlatform("states", (platform) => {
     expect((await front.send({ lun: 1 }))[0].rslt).to.equal(2);
   });
 
-  it("bear a front end that flaps between states", async () => {
-    const front = await stand.connected();
-    for (let round = 0; round < 50; round++) {
-      for (const state of ["5", "3", "6", "7", "4", "3", "1"]) {
-        void front.domain.store.write(`${front.nodes.front}/state`, state);
-      }
-      if (round % 10 === 0) await settle();
-    }
-    await settle();
-    expect(stand.dom0.describe().mappings.length).to.be.lessThan(2);
-  });
-
-  it("cost two runs when a front end writes its state 10^4 times", async () => {
-    const front = await stand.connected();
-    let requests = 0;
-    const stop = stand.world.listen((name, subject) => {
-      if (name === "xenstored:request" && (subject as { domain: number }).domain === 0) requests += 1;
-    });
-    const { store } = front.domain;
-    const writes = Array.from({ length: 10_000 }, () => store.write(`${front.nodes.front}/state`, "4"));
-    await settle();
-    await Promise.all(writes);
-    stop();
-    // A run reads the state and both LUNs'. Runs follow one another while the writes come in.
-    expect(requests).to.be.lessThan(10_000);
-    expect(await front.nodes.states()).to.equal("4 4 4- 4-");
-  }).timeout(20_000);
-
   for (const [text, expected] of [
     ["4 ", "4 4  4- 4-"],
     ["04", "4 04 4- 4-"],

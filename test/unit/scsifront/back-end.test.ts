@@ -43,7 +43,7 @@ describe("scsifront: answers", () => {
     });
   }
 
-  it("takes 96 bytes of sense data at most, and no residual above what there was", async () => {
+  it("XSA-376: takes 96 bytes of sense data at most, and no residual above what there was", async () => {
     const [page] = stand.adapter.allocate(1);
     const command = new TestCommand([0x12, 0, 0, 0, 36, 0], { direction: "from-device" });
     command.data.add(page, 0, 36);
@@ -256,7 +256,7 @@ describe("scsifront: task management", () => {
     stand.adapter.free([page]);
   });
 
-  it("waits for the answer of a victim whose page is still mapped", async () => {
+  it("XSA-396: waits for the answer of a victim whose page is still mapped", async () => {
     const [page] = stand.adapter.allocate(1);
     const victim = new TestCommand([0x12, 0, 0, 0, 36, 0], { direction: "from-device" });
     victim.data.add(page, 0, 36);
@@ -341,7 +341,7 @@ describe("scsifront: a hostile back end", () => {
     "rsp_prod behind": [() => back.push(0xffffffff), /^71 rsp_prod 4294967295/],
   };
   for (const [name, [act, reason]] of Object.entries(broken)) {
-    it(`is declared broken for ${name}; every command ends once`, async () => {
+    it(`XSA-376: is declared broken for ${name}; every command ends once`, async () => {
       const commands = [new TestCommand(), new TestCommand()];
       await stand.queue(...commands);
       const [{ rqid }] = back.take();
@@ -372,7 +372,7 @@ describe("scsifront: a hostile back end", () => {
     });
   }
 
-  it("is declared broken when it keeps a page mapped; that page is not touched again until it lets go", async () => {
+  it("XSA-396: is declared broken when it keeps a page mapped; that page is not touched again until it lets go", async () => {
     const [page, other] = stand.adapter.allocate(2);
     const held = new TestCommand([0x12, 0, 0, 0, 36, 0], { direction: "from-device" });
     held.data.add(page, 0, 36);
@@ -394,7 +394,7 @@ describe("scsifront: a hostile back end", () => {
     stand.adapter.free([page, other]);
   });
 
-  it("that never lets go of a page is given up at last, and the page is not given back", async () => {
+  it("XSA-396: that never lets go of a page is given up at last, and the page is not given back", async () => {
     const [page] = stand.adapter.allocate(1);
     const held = new TestCommand([0x12, 0, 0, 0, 36, 0], { direction: "from-device" });
     held.data.add(page, 0, 36);
@@ -431,7 +431,7 @@ describe("scsifront: a hostile back end", () => {
     expect(delivered).to.equal(0);
   });
 
-  it("that sends events without work is delayed, and heard all the same", async () => {
+  it("XSA-391: that sends events without work is delayed, and heard all the same", async () => {
     const command = new TestCommand();
     await stand.queue(command);
     let delivered = 0;

@@ -24,6 +24,8 @@ describe("check-docs", () => {
       "package.json": JSON.stringify({ scripts: { start: "", test: "", "test:interop": "" } }),
       "packages/cli/dist/main.js": `console.log(${JSON.stringify(HELP)});`,
       "docs/TESTING.md": "`npm test`\n",
+      "test/unit/a.test.ts": `it("holds", f); it(\`refuses \${name}, twice\`, f); it(\`says "so" as well\`, f);`,
+      "test/other/b.test.ts": 'describe("takes 1 at a time", f);',
       "README.md": readme,
     });
     const { status, stderr, stdout } = runTool(toolPath("check-docs.mjs"), [folder.path()]);
@@ -41,6 +43,11 @@ describe("check-docs", () => {
       "scsi host0: pvscsi nothing here",
       "```",
       "[testing](docs/TESTING.md#top) and [elsewhere](https://example.org/x)",
+      "| what | test in `test/unit` |",
+      "|---|---|",
+      '| one "word" | `a.test.ts` "holds", "says so as well"; `test/other/b.test.ts` "takes 1 at a time" |',
+      '| several | `a.test.ts` "refuses ...", "says ...", `c` |',
+      'A line of no table, `test/unit/a.test.ts` "does nothing".',
     ];
     expect(faults(text.join("\n"))).to.deep.equal([]);
   });
@@ -49,6 +56,13 @@ describe("check-docs", () => {
     ["a script", "one\n`npm run nothing -- x`", "README.md:2: no script nothing"],
     ["a verb in a line", "`pvscsi destroy 3`", "README.md:1: no verb destroy"],
     ["a verb in a block", "```sh\n$ npx pvscsi destroy 3\n```", "README.md:2: no verb destroy"],
+    ["a test", '| `test/unit/a.test.ts` "hold" |', 'README.md:1: no test "hold" in test/unit/a.test.ts'],
+    [
+      "a test of the table's file",
+      '| `test/unit/a.test.ts` |\n|---|\n| "holds", "refuses" |',
+      'README.md:3: no test "refuses" in test/unit/a.test.ts',
+    ],
+    ["a test's file", "| `test/unit/a.test.ts`, `d.test.ts` |", "README.md:1: no file test/unit/d.test.ts"],
     ["a file", "see [this](docs/NOTHING.md)", "README.md:1: no file docs/NOTHING.md"],
   ];
   for (const [what, text, message] of planted) {

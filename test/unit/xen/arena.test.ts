@@ -85,7 +85,7 @@ describe("an arena", () => {
     expect(own.grants.revoke(reference)).to.equal(true);
   });
 
-  it("keeps a page that was freed while it is granted: it is not allocated again before (XSA-396)", () => {
+  it("XSA-396: keeps a page that was freed while it is granted: it is not allocated again before", () => {
     const { own, pages } = domain();
     const all = own.allocatePages(SIZE.memoryPages);
     const [granted] = all;

@@ -87,7 +87,7 @@ describe("event channels in process", () => {
     expect(listener.runs).to.equal(1);
   });
 
-  it("XSA-505: any sequence of calls leaves both ends of each channel agreeing", () => {
+  it("XSA-340, XSA-342, XSA-343, XSA-344, XSA-358, XSA-359, XSA-496, XSA-505: any sequence of calls leaves both ends of each channel agreeing", () => {
     const call = fc.record({ what: fc.nat(7), domain: fc.nat(2), port: fc.nat(6), remote: fc.nat(2) });
     fc.assert(
       fc.property(fc.array(call, { maxLength: 80 }), (calls) => {

@@ -102,13 +102,13 @@ describe("mapping what a hostile granter wrote", () => {
     return { ...world, page, reference };
   }
 
-  for (const [name, flags] of [
-    ["invalid", GrantFlags.invalid],
-    ["accept_transfer", GrantFlags.acceptTransfer],
-    ["XSA-411: transitive", GrantFlags.transitive],
-    ["sub_page", permitAccess | GrantFlags.subPage],
+  for (const [title, flags] of [
+    ["an entry of type invalid", GrantFlags.invalid],
+    ["an entry of type accept_transfer", GrantFlags.acceptTransfer],
+    ["XSA-411: an entry of type transitive", GrantFlags.transitive],
+    ["an entry of type sub_page", permitAccess | GrantFlags.subPage],
   ] as const) {
-    it(`an entry of type ${name} is a general error, and its bits stay as they are`, () => {
+    it(`${title} is a general error, and its bits stay as they are`, () => {
       const { front, back, entry, reference } = hostile((entry) => (entry.flags = flags));
       expect(back.grants.map(front.id, reference, "read-only")).to.equal(GrantStatus.generalError);
       expect(entry(reference).flags).to.equal(flags);
@@ -189,7 +189,7 @@ describe("mapping what a hostile granter wrote", () => {
 });
 
 describe("limits of mapping", () => {
-  it("128 mappings of one kind, as Xen's pin counters have it", () => {
+  it("XSA-236: 128 mappings of one kind, as Xen's pin counters have it", () => {
     const { front, back } = hypervisorWorld();
     const reference = front.grants.grant(back.id, front.allocatePages(1)[0], "read-write");
     for (let i = 0; i < MAX_PINS; i++) mapped(back.grants.map(front.id, reference, "read-only"));

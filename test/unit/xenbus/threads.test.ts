@@ -45,7 +45,7 @@ async function startMapper(hub: Hub, references: number): Promise<{ worker: Work
 describe("xenbus: threads that share memory", function () {
   this.timeout(60_000);
 
-  it("never show a page that was taken back, nor take back one that is mapped (XSA-396)", async () => {
+  it("XSA-396: never show a page that was taken back, nor take back one that is mapped", async () => {
     const hub = newHub(true);
     const granter = localDomain(hub, GRANTER);
     const pages = granter.allocatePages(4);
