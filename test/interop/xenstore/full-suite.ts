@@ -5,6 +5,7 @@ import { goldenText } from "../../support/repository.js";
 import type { Suite, SuiteContext } from "../suite.js";
 import { Clients } from "./clients.js";
 import { parseDialogue, printDialogue } from "./dialogue.js";
+import { flood, QUIET_SECONDS, SECONDS } from "./flood.js";
 import { RealXenstored } from "./real-xenstored.js";
 import { askBoth } from "./side-by-side.js";
 
@@ -31,6 +32,10 @@ async function judge(context: SuiteContext): Promise<void> {
     for (let seed = 1; seed <= SEEDS; seed++) {
       await context.check(`${REQUESTS} random requests, seed ${seed}`, () => sideBySide(real, seed));
     }
+    const [told, quiet] = [`for ${SECONDS} seconds`, `after ${QUIET_SECONDS} quiet ones`];
+    await context.check(`a domain floods it ${told}, and ${quiet}: as many writes are let through`, () =>
+      flooded(real),
+    );
   }
 }
 
@@ -53,4 +58,13 @@ async function sideBySide(real: RealXenstored, seed: number): Promise<string> {
     await running.child.end();
   }
   return "every reply and event is equal";
+}
+
+async function flooded(real: RealXenstored): Promise<string> {
+  const running = await real.start();
+  try {
+    return await flood(running);
+  } finally {
+    await running.child.end();
+  }
 }

@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, FIRST_PORT = 100, NAME = 512 };
+enum { PAGE = 4096, FIRST_PORT = 100, FIRST_RESERVED = 0x7ff0, NAME = 512 };
 
 static int events = -1;
 static int handle;
@@ -126,7 +126,7 @@ int xengnttab_unmap(void *table, void *page, uint32_t count)
 	return munmap(page, PAGE);
 }
 
-/* Domains: every number is one that lives. */
+/* Domains: every number below the reserved ones is one that lives. */
 
 void *xc_interface_open(void *logger, void *dombuild_logger, unsigned flags)
 {
@@ -141,6 +141,8 @@ int xc_interface_close(void *interface)
 /* The first 16 bytes of xc_dominfo_t: its number, its label, and flags such as `dying`. */
 int xc_domain_getinfo(void *interface, uint32_t first, unsigned most, void *information)
 {
+	if (first >= FIRST_RESERVED)
+		return 0;
 	memset(information, 0, 16);
 	memcpy(information, &first, sizeof(first));
 	return 1;

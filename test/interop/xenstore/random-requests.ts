@@ -23,7 +23,7 @@ const ODD_PATHS = [
   "@releaseDomain",
 ];
 const TOKENS = ["t", "u", "v", ""];
-const OWNERS = ["0", "1", "5", "9", "", "0x5", "07"];
+const OWNERS = ["0", "1", "5", "9", "", "0x5", "07", "-1", "0x10005", "32752", "-99999999999999999999"];
 const NUMBERS = ["0", "1", "5", "9", "77", "", "x"];
 
 type Payload = (random: Random) => string;
@@ -58,11 +58,12 @@ const KINDS: readonly (readonly [weight: number, type: number, payload: Payload,
   [1, XS.UNWATCH, watch, true],
   [1, XS.TRANSACTION_START, () => "\0", true],
   [2, XS.TRANSACTION_END, (random) => pick(random, ["T\0", "T\0", "F\0", "X\0", ""]), true],
-  [1, XS.INTRODUCE, (random) => `${pick(random, DOMAINS)}\x001\x001\0`, false],
+  [1, XS.INTRODUCE, (random) => `${pick(random, DOMAINS)}\x001\x001\0`, true],
+  [1, XS.SET_TARGET, (random) => `${pick(random, DOMAINS)}\0${pick(random, DOMAINS)}\0`, true],
   [1, XS.GET_DOMAIN_PATH, oneNumber, true],
   [5, XS.WRITE, (random) => `${path(random)}\0${pick(random, ["", "v", "x".repeat(random.below(60))])}`, true],
   [1, XS.MKDIR, onePath, true],
-  [2, XS.RM, onePath, false],
+  [2, XS.RM, onePath, true],
   [2, XS.SET_PERMS, permissions, true],
   [1, XS.IS_DOMAIN_INTRODUCED, oneNumber, true],
   [1, XS.RESUME, oneNumber, true],

@@ -10,7 +10,7 @@ import { DOMAINS, randomRequest, SHARED } from "./random-requests.js";
 import type { RunningXenstored } from "./real-xenstored.js";
 
 /** One connection, to both. */
-interface Pair {
+export interface Pair {
   readonly name: string;
   readonly theirs: Conversation;
   readonly ours: Conversation;
@@ -19,7 +19,18 @@ interface Pair {
 const QUIET: Request = { type: XS.DIRECTORY, payload: `${SHARED}\0`, transaction: 0 };
 
 /** Asks `count` random requests of a tool and of two domains; rejects with the first that is answered otherwise. */
-export async function askBoth(real: RunningXenstored, seed: number, count: number): Promise<void> {
+export function askBoth(real: RunningXenstored, seed: number, count: number): Promise<void> {
+  return withBoth(real, async (pairs) => {
+    const random = seededRandom(seed);
+    for (let step = 0; step < count; step++) await askOne(pairs, random, `seed ${seed}, step ${step}`);
+  });
+}
+
+/** Connects a tool and, behind it, two domains that have homes, to that xenstored and to a new one of ours; `body` has them until it ends. */
+export async function withBoth<Result>(
+  real: RunningXenstored,
+  body: (pairs: readonly Pair[]) => Promise<Result>,
+): Promise<Result> {
   const xenstored = new Xenstored({ scheduler: realScheduler, clock: realClock, probes: nullProbes });
   const tool: Pair = {
     name: "the tool",
@@ -34,8 +45,7 @@ export async function askBoth(real: RunningXenstored, seed: number, count: numbe
       const ours = new Conversation(ownLine(xenstored, { domain, privileged: false }));
       pairs.push({ name: `domain ${domain}`, theirs, ours });
     }
-    const random = seededRandom(seed);
-    for (let step = 0; step < count; step++) await askOne(pairs, random, `seed ${seed}, step ${step}`);
+    return await body(pairs);
   } finally {
     for (const { theirs, ours } of pairs) {
       theirs.close();

@@ -124,6 +124,15 @@ describe("xenstore's write rate", () => {
     expect(timeOf(world, guest, 1)).to.equal(10);
   });
 
+  it("counts a removed tree twice a node, as each parent's list is changed too", () => {
+    const { world, tools, guest } = contested();
+    for (const name of ["a", "a/b", "a/c", "a/c/d", "a/e"]) tools.ask("WRITE", `/local/domain/5/x/${name}|`);
+    tools.ask("SET_PERMS", "/local/domain/5/x/a|n5|");
+    expect(guest.answer("RM", "x/a|")).to.equal("OK");
+    expect(timeOf(world, guest, 1)).to.equal(0);
+    expect(timeOf(world, guest, 1)).to.equal(10);
+  });
+
   it("goes on with what domains that are gone had saved up", () => {
     const { world, tools, guest } = contested();
     for (const id of [6, 7]) world.introduce(id);

@@ -122,7 +122,21 @@ describe("xenstore permissions", () => {
     expect(tools.answer("GET_PERMS", "/tool|")).to.equal("n0|r31|w8|b7|n0|");
   });
 
-  for (const bad of ["x5", "r", "5", "r-1", "r99999", "rr5", "r5 ", "r0x", "r08", "r- 1", ""]) {
+  it("have numbers that no domain has, cut as 4.17 cuts them, for nobody; and not as the owner's", () => {
+    const tools = new World().tools();
+    expect(
+      tools.answer("SET_PERMS", "/tool|n0|r-1|r0x10005|w4294967296|b99999999999999999999|b-99999999999999999999|"),
+    ).to.equal("OK");
+    expect(tools.answer("GET_PERMS", "/tool|")).to.equal("n0|r-1|r65541|w0|b-1|b0|");
+    for (const owner of ["-1", "0x7ff0", "65541", "99999999999999999999"]) {
+      expect(tools.answer("SET_PERMS", `/tool|n${owner}|`), owner).to.equal("ENOENT");
+    }
+    expect(tools.answer("SET_PERMS", "/tool|n-1|x|")).to.equal("EINVAL");
+    expect(tools.answer("SET_PERMS", "/tool|n4294967301|")).to.equal("OK");
+    expect(tools.answer("GET_PERMS", "/tool|")).to.equal("n5|");
+  });
+
+  for (const bad of ["x5", "r", "5", "rr5", "r5 ", "r0x", "r08", "r- 1", "r+-1", "r--1", ""]) {
     it(`refuse the entry "${bad}"`, () => {
       expect(new World().tools().answer("SET_PERMS", `/tool|n0|${bad}|`)).to.equal("EINVAL");
     });

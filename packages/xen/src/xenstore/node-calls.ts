@@ -1,6 +1,7 @@
 // Knows the requests about nodes: their payloads and replies. What they do to nodes is in nodes.ts.
 
 import { XENSTORE_PAYLOAD_MAX } from "../abi/xenstore.js";
+import { isDomainId } from "./domains.js";
 import { joinStrings, splitStrings } from "./framing.js";
 import { Access, accessOf, type Permissions, parsePermissions, printPermission } from "./permissions.js";
 import { Refusal, refuse } from "./refusal.js";
@@ -72,6 +73,7 @@ export function setPermissions(request: Request): string | Refusal {
   if (!peer.privileged && texts.length > store.quotas.permissions) return refuse("ENOSPC");
   const permissions = parsePermissions(texts);
   if (permissions === null) return refuse("EINVAL");
+  if (!isDomainId(permissions[0].domain)) return refuse("ENOENT");
   if (name.startsWith("@")) return setListeners(request, name, permissions);
   const path = request.path(name);
   return path instanceof Refusal ? path : (request.nodes.setPermissions(path, permissions) ?? DONE);

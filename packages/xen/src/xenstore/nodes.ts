@@ -59,20 +59,24 @@ export class NodeAccess {
     }
     if (path === "/") return refuse("EINVAL");
     const parent = this.#view.read(parentOf(path));
-    if (parent !== null) this.removeTree(path, node, parent);
-    return null;
+    return parent === null ? refuse("EINVAL") : this.removeTree(path, node, parent);
   }
 
   /**
    * Removes without asking for rights. Those who watch a node below are told of just that node, deepest first; the
-   * event of `path` comes last. Each is sent while the nodes still say who may read them.
+   * event of `path` comes last. Each is sent while the nodes still say who may read them. Where a parent and its children do
+   * not agree, which is seen only in a transaction that cannot be committed any more, it ends with EIO half done, as 4.17's.
    */
-  removeTree(path: string, node: StoreNode, parent: StoreNode): void {
-    this.#dropBelow(path, node);
+  removeTree(path: string, node: StoreNode, parent: StoreNode): Refusal | null {
+    const refused = this.#dropBelow(path, node);
+    if (refused !== null) return refused;
     this.#announce(path, false, null);
-    const children = parent.children.filter((name) => name !== nameOf(path));
-    this.#view.put(parentOf(path), { ...parent, children });
     this.#view.drop(path);
+    const at = parent.children.indexOf(nameOf(path));
+    if (at < 0) return refuse("EIO");
+    const children = [...parent.children.slice(0, at), ...parent.children.slice(at + 1)];
+    this.#view.put(parentOf(path), { ...parent, children });
+    return null;
   }
 
   /** Replaces the permission list; only privileged askers may name another owner. */
@@ -89,15 +93,17 @@ export class NodeAccess {
   }
 
   /** As deep as a path can be: 1024 nodes for a path of 2048 characters. */
-  #dropBelow(path: string, node: StoreNode): void {
-    for (const name of node.children) {
+  #dropBelow(path: string, node: StoreNode): Refusal | null {
+    for (const [index, name] of node.children.entries()) {
       const child = childOf(path, name);
       const below = this.#view.read(child);
-      if (below === null) continue;
-      this.#dropBelow(child, below);
+      const refused = below === null ? refuse("EIO") : this.#dropBelow(child, below);
+      if (refused !== null) return refused;
       this.#announce(child, true, null);
       this.#view.drop(child);
+      this.#view.put(path, { ...node, children: node.children.slice(index + 1) });
     }
+    return null;
   }
 
   #create(path: string, value: string): Refusal | null {

@@ -5,9 +5,9 @@ export const Access = { read: 1, write: 2, owner: 4 } as const;
 
 const LETTERS = "nrwb";
 /** A letter, and a number as C's strtol takes it in any base. */
-const TEXT = /^([nrwb])\s*\+?(?:(0x[0-9A-Fa-f]+|[1-9]\d*)|(0[0-7]*))$/;
-/** Ids are of 16 bits; 4.17 takes longer ones, but no hypervisor has such a domain. */
-const LARGEST_ID = 0xffff;
+const TEXT = /^([nrwb])[ \t\n\v\f\r]*([+-]?)(?:0([0-7]+)|(0[xX][0-9A-Fa-f]+|0|[1-9]\d*))$/;
+/** What strtol gives at most; one less below zero. */
+const LONGEST = 0x7fff_ffff_ffff_ffffn;
 
 /** One entry: what `domain` may do. In the first entry `domain` is the owner, and `access` is for all not listed. */
 export interface Permission {
@@ -60,12 +60,17 @@ export function parsePermissions(texts: readonly string[]): Permissions | null {
   for (const text of texts) {
     const match = TEXT.exec(text);
     if (match === null) return null;
-    const [, letter, number, octal] = match;
-    const domain = octal === undefined ? Number(number) : Number.parseInt(octal, 8);
-    if (domain > LARGEST_ID) return null;
-    permissions.push({ access: LETTERS.indexOf(letter), domain });
+    const [, letter, sign, octal, number] = match;
+    const size = BigInt(octal === undefined ? number : `0o${octal}`);
+    permissions.push({ access: LETTERS.indexOf(letter), domain: idOf(sign === "-" ? -size : size) });
   }
   return permissions;
+}
+
+/** 4.17 cuts what is too long, first to a long, then to an int. No domain has a negative id, nor one of more than 15 bits. */
+function idOf(number: bigint): number {
+  const long = number > LONGEST ? LONGEST : number < -LONGEST ? -LONGEST - 1n : number;
+  return Number(BigInt.asIntN(32, long));
 }
 
 export function printPermission({ domain, access }: Permission): string {
