@@ -175,12 +175,22 @@ export async function openPlayedHost(world: XenWorld, dom0: InProcessDomain) {
 }
 
 const COPY_SEGMENT = 24;
+/** UNMAP_NOTIFY_SEND_EVENT. */
+const SEND_EVENT = 2;
+
+/** A grant that may be mapped, or is. */
+interface AskedGrant {
+  readonly domid: number;
+  readonly reference: number;
+  /** The port that is to be notified when it is mapped no more; 0 for none. */
+  port: number;
+}
 
 class GrantDevice implements DeviceFile {
   readonly unread: Uint8Array[] = [];
   readonly #domain: InProcessDomain;
   readonly #at: (address: number, length: number) => Uint8Array;
-  readonly #asked = new Map<number, { readonly domid: number; readonly reference: number }>();
+  readonly #asked = new Map<number, AskedGrant>();
   #index = INDICES;
 
   constructor(domain: InProcessDomain, at: (address: number, length: number) => Uint8Array) {
@@ -191,6 +201,7 @@ class GrantDevice implements DeviceFile {
   ioctl(request: number, argument: DataView): number {
     if (request === 0x184700) return this.#ask(argument);
     if (request === 0x104701) return this.#forget(argument);
+    if (request === 0x104707) return this.#notifyAtEnd(argument);
     if (request === 0x104708) return this.#copyAll(argument);
     throw new SystemCallError("ioctl", EINVAL);
   }
@@ -216,13 +227,25 @@ class GrantDevice implements DeviceFile {
     const index = this.#index;
     this.#index += 4096;
     argument.setBigUint64(8, BigInt(index), true);
-    this.#asked.set(index, { domid: argument.getUint32(16, true), reference: argument.getUint32(20, true) });
+    this.#asked.set(index, { domid: argument.getUint32(16, true), reference: argument.getUint32(20, true), port: 0 });
     return 0;
   }
 
   #forget(argument: DataView): number {
     const index = Number(argument.getBigUint64(0, true));
-    if (argument.getUint32(8, true) !== 1 || !this.#asked.delete(index)) throw new SystemCallError("ioctl", EINVAL);
+    const asked = this.#asked.get(index);
+    if (argument.getUint32(8, true) !== 1 || asked === undefined) throw new SystemCallError("ioctl", EINVAL);
+    this.#asked.delete(index);
+    if (asked.port !== 0) this.#domain.events.notify(asked.port);
+    return 0;
+  }
+
+  #notifyAtEnd(argument: DataView): number {
+    const asked = this.#asked.get(Number(argument.getBigUint64(0, true)));
+    const port = argument.getUint32(12, true);
+    if (asked === undefined || argument.getUint32(8, true) !== SEND_EVENT) throw new SystemCallError("ioctl", EINVAL);
+    if (this.#domain.events.state(port) === "closed") throw new SystemCallError("ioctl", EINVAL);
+    asked.port = port;
     return 0;
   }
 

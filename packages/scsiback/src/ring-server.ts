@@ -87,6 +87,7 @@ export class RingServer implements Runnable {
     this.#throttle = new EventThrottle(parts.domain.events, parts.port, parts.clock);
     this.#exchanges = new Pool(() => this.#newExchange());
     parts.domain.events.listen(parts.port, this);
+    parts.domain.notifyAtUnmap?.(parts.page, parts.port);
   }
 
   /** Requests taken and not yet answered. */

@@ -164,6 +164,12 @@ export interface BackEndDomain {
    * only when there is something for the other end to take, or the two would wake each other for ever.
    */
   publish(port: Port, ranges: Places, wanted: boolean): void;
+  /**
+   * Has the other end of `port` notified when the page is mapped no more, be it by the death of this process: what it wrote
+   * last is looked at, though it did not live to tell. There where memory outlives who wrote it, which is a Xen host; elsewhere
+   * `publish` is both at once.
+   */
+  notifyAtUnmap?(page: MappedPage, port: Port): void;
   /** Leaves: ports closed, mappings ended, the store's watches and transactions dropped. */
   close(): Promise<void>;
 }

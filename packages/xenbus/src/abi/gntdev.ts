@@ -9,6 +9,7 @@ export const GNTDEV_PATH = "/dev/xen/gntdev";
 export const GntdevRequest = {
   mapGrantRef: 0x184700,
   unmapGrantRef: 0x104701,
+  setUnmapNotify: 0x104707,
   grantCopy: 0x104708,
 } as const;
 
@@ -27,6 +28,16 @@ export const GntdevUnmapGrantRef = struct("ioctl_gntdev_unmap_grant_ref", 16, {
   indexHigh: u32(4),
   count: u32(8),
   end: pad(12, 4),
+});
+
+/** UNMAP_NOTIFY_*: what the kernel does when the mapping ends, however it does. */
+export const UnmapNotify = { clearByte: 1, sendEvent: 2 } as const;
+
+export const GntdevUnmapNotify = struct("ioctl_gntdev_unmap_notify", 16, {
+  index: u32(0),
+  indexHigh: u32(4),
+  action: u32(8), // UnmapNotify
+  eventChannelPort: u32(12),
 });
 
 /**

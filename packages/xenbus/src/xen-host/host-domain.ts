@@ -6,6 +6,7 @@ import {
   type DomainId,
   GrantStatus,
   type Loan,
+  type MappedPage,
   type Port,
   scanNumber,
   type XenstoreClient,
@@ -82,6 +83,10 @@ export class HostDomain implements BackEndDomain {
   /** Both ends have the same page: there is nothing to do for the ranges. */
   publish(port: Port, _ranges: Places, wanted: boolean): void {
     if (port !== 0 && wanted) this.events.notify(port);
+  }
+
+  notifyAtUnmap(page: MappedPage, port: Port): void {
+    this.grants.notifyAtUnmap(page, port);
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import {
   GrantStatus,
   type MappedPage,
   PAGE_SIZE,
+  type Port,
 } from "@pvscsi/xen";
 import {
   foreignHigh,
@@ -20,6 +21,8 @@ import {
   GntdevMapGrantRef,
   GntdevRequest,
   GntdevUnmapGrantRef,
+  GntdevUnmapNotify,
+  UnmapNotify,
 } from "../abi/gntdev.js";
 import type { HostCalls, HostMemory } from "./host-calls.js";
 
@@ -98,6 +101,18 @@ export class HostGrants implements GrantMaps {
     mapping.memory.release();
     this.#forget(mapping.index, mapping.indexHigh);
     return GrantStatus.okay;
+  }
+
+  /** Has the kernel notify a port of this process when the mapping ends; it keeps the port until then. */
+  notifyAtUnmap({ handle }: MappedPage, port: Port): void {
+    const mapping = this.#mappings.get(handle);
+    if (mapping === undefined) return;
+    const notify = new GntdevUnmapNotify(new Uint8Array(GntdevUnmapNotify.size));
+    notify.index = mapping.index;
+    notify.indexHigh = mapping.indexHigh;
+    notify.action = UnmapNotify.sendEvent;
+    notify.eventChannelPort = port;
+    this.#calls.ioctl(this.#device, GntdevRequest.setUnmapNotify, notify.bytes);
   }
 
   /** Adds a piece to be copied from a granted page to an address, by the next `finish` at the latest. */
