@@ -9,7 +9,7 @@ import type { SuiteContext } from "../suite.js";
 import type { Images } from "./images.js";
 import { addRepository } from "./repository.js";
 
-const MACHINE = ["-M", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64", "-smp", "1", "-m", "3072"];
+const MACHINE = ["-M", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64", "-smp", "1", "-m", "4096"];
 /** Guards against what processors do wrong cost much time where each instruction is emulated. */
 const XEN_WORDS = "console=com1 com1=115200 noreboot spec-ctrl=no xpti=0 dom0_mem=1536M,max:1536M dom0_max_vcpus=1";
 const LINUX_WORDS = "console=hvc0 mitigations=off random.trust_cpu=on rdinit=/init";
@@ -55,7 +55,7 @@ export class Dom0 {
     const folder = context.path("host");
     await mkdir(folder);
     const archive = context.path("dom0.cpio");
-    await writeFile(archive, await firstFileSystem(images, files));
+    await writeFile(archive, await fileSystemOf(images, INIT, files));
     const share = ["-fsdev", `local,id=host,path=${folder},security_model=none`];
     const device = ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host,disable-legacy=on"];
     const modules = `${images.linux} ${LINUX_WORDS},${archive}`;
@@ -106,10 +106,10 @@ export class Dom0 {
   }
 }
 
-/** Debian's part is in the cache; Linux unpacks one archive after the other. */
-async function firstFileSystem(images: Images, files: FilesInside): Promise<readonly Uint8Array[]> {
+/** Of a Linux with Node, Xen's tools and this repository, in parts: Debian's is in the cache, and Linux unpacks one after the other. */
+export async function fileSystemOf(images: Images, init: string, files: FilesInside): Promise<readonly Uint8Array[]> {
   const archive = new Archive();
-  archive.file("/init", INIT, 0o755);
+  archive.file("/init", init, 0o755);
   // Without it, xl says that it is not there.
   archive.file("/etc/xen/xl.conf", "");
   for (const [path, content] of files) archive.file(path, content);

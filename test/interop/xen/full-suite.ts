@@ -6,6 +6,7 @@ import { expect } from "chai";
 import type { Suite, SuiteContext } from "../suite.js";
 import { Backend } from "./backend.js";
 import { Dom0 } from "./dom0.js";
+import { DriverDomain } from "./driver-domain.js";
 import { Guest, guestFiles, startConsoles } from "./guest.js";
 import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
 import { openThings } from "./leftovers.js";
@@ -23,6 +24,8 @@ const LUNS = [
 ] as const;
 const DISKS = ["/dev/sda 0:0:0", "/dev/sdb 0:0:1", "/dev/sdc 0:0:0"];
 const PLUGGED = ["0:0:0:3", "0:0:0:5"] as const;
+/** A LUN whose first write of its first blocks takes longer than Linux waits, in seconds, once it is told to wait no longer. */
+const SLOW = [`mem:${MEBIBYTES}MiB,fault=write@0-1:delay=600s,,times=1`, "0:0:0:0", "0:0:0:0", 5] as const;
 /** Seconds for Xen and libxl to be done with a domain that was destroyed. */
 const DYING = 60;
 /** Seconds for Node to start and say no. */
@@ -40,6 +43,7 @@ export const xenFullSuite: Suite = {
 
 interface Stand {
   readonly context: SuiteContext;
+  readonly images: Images;
   readonly dom0: Dom0;
   readonly guest: Guest;
   readonly luns: Luns;
@@ -52,8 +56,11 @@ async function judge(context: SuiteContext): Promise<void> {
   if (stand === null) return;
   if (await judgeIndirect(stand)) {
     await judgeDirect(stand);
+    await judgeSlow(stand);
+    await judgeSecond(stand);
     await judgeKilled(stand);
     await judgeKernel(stand);
+    await judgeDriverDomain(stand);
     await judgeDestruction(stand);
   }
   await stand.dom0.end();
@@ -67,7 +74,7 @@ async function boot(context: SuiteContext): Promise<Stand | null> {
     await startConsoles(dom0);
     const empty = await openThings(dom0);
     const guest = await Guest.start(dom0, "first");
-    stand = { context, dom0, guest, luns: new Luns(dom0, guest), empty };
+    stand = { context, images, dom0, guest, luns: new Luns(dom0, guest), empty };
     await stand.luns.makeData();
     return `Linux ${(await guest.run("uname -r")).trim()} in domain ${guest.id}`;
   });
@@ -112,10 +119,104 @@ async function judgeDirect({ context, dom0, luns }: Stand): Promise<void> {
   });
 }
 
-async function judgeKilled({ context, dom0, luns }: Stand): Promise<void> {
+/** Linux gives up a command, which its front end asks to be aborted, and says it again. */
+async function judgeSlow({ context, dom0, guest, luns }: Stand): Promise<void> {
+  const [word, physical, virtual, limit] = SLOW;
+  const backend = await Backend.serve(dom0, "slow", "--lun", word);
+  await context.check(`a command that takes longer than ${limit} s is aborted, and done when it is said again`, () =>
+    told(backend, async () => {
+      await luns.attach(physical, virtual);
+      const device = "/sys/block/sda/device";
+      await guest.run(`echo ${limit} > ${device}/timeout && dmesg -c > /dev/null`);
+      const begin = performance.now();
+      const sum = await luns.copy("/dev/sda");
+      const taken = (performance.now() - begin) / 1000;
+      const counts = (await guest.run(`cat ${device}/iotmo_cnt`)).trim();
+      expect(counts, "commands that Linux gave up").to.equal("0x1");
+      expect(taken, "seconds").to.be.above(limit);
+      nothing("said besides", complaintsIn(await guest.run("dmesg")));
+      await luns.detach(virtual);
+      await backend.end();
+      return `${sum.slice(0, 16)}; ${counts} given up`;
+    }),
+  );
+}
+
+/** Two guests at one back end: what one has and does is none of the other's. */
+async function judgeSecond({ context, dom0, luns }: Stand): Promise<void> {
+  const backend = await Backend.serve(dom0, "two", ...SERVED);
+  await context.check("a second guest has LUNs of its own, and goes under load; the first goes on", () =>
+    told(backend, async () => {
+      const before = await openThings(dom0);
+      const second = await Guest.start(dom0, "second");
+      const others = new Luns(dom0, second);
+      await others.makeData();
+      await luns.attach(...LUNS[0]);
+      await others.attach(LUNS[1][0], LUNS[0][1]);
+      await luns.startLoad("/dev/sda");
+      const sum = await others.copy("/dev/sda");
+      await others.startLoad("/dev/sda");
+      await second.destroy();
+      const rounds = await luns.endLoad("told");
+      expect(rounds, "rounds of the first guest's load").to.be.above(1);
+      expect(await luns.copy("/dev/sda"), "the first guest's data").not.to.equal(sum);
+      await luns.detach(LUNS[0][1]);
+      await settle(dom0, before);
+      compare(before, await openThings(dom0));
+      const said = await backend.end();
+      expect(said).to.include(`backend/vscsi/${second.id}/0: its guest is gone, removed`);
+      return `${rounds} rounds of the first guest were written meanwhile`;
+    }),
+  );
+}
+
+async function judgeDriverDomain({ context, images, dom0, luns }: Stand): Promise<void> {
+  await context.check("a driver domain's back end serves a guest, and clears up after another", async () => {
+    const before = await openThings(dom0);
+    const driver = await DriverDomain.start(dom0, images);
+    const said = await driver.serve(...SERVED.slice(0, 2));
+    await luns.attach(...lunOf(driver));
+    const sum = await luns.copy("/dev/sda");
+    await luns.detach(LUNS[0][1]);
+    await destroyServed(dom0, driver);
+    await driver.end();
+    await driver.destroy();
+    await settle(dom0, before);
+    compare(before, await openThings(dom0));
+    return `${said}; ${sum.slice(0, 16)}`;
+  });
+}
+
+/** Starts a guest with a LUN of a driver domain's, and ends it at once: its back end alone can clear up. */
+async function destroyServed(dom0: Dom0, driver: DriverDomain): Promise<void> {
+  const guest = await Guest.start(dom0, "passing");
+  await new Luns(dom0, guest).attach(...lunOf(driver));
+  await guest.destroy();
+  await driver.says(`backend/vscsi/${guest.id}/0: its guest is gone, removed`);
+  const left = await dom0.run(`xenstore-ls /local/domain/${driver.id}/backend/vscsi`);
+  expect(left.trim(), "nodes that are left").to.equal("");
+}
+
+function lunOf(driver: DriverDomain): readonly [physical: string, virtual: string] {
+  return [LUNS[0][0], `${LUNS[0][1]},backend=${driver.name}`];
+}
+
+async function judgeKilled({ context, dom0, guest, luns }: Stand): Promise<void> {
+  const idle = await Backend.serve(dom0, "idle", ...SERVED);
+  await context.check("kill -9 of a back end with nothing to do: its front end is notified", () =>
+    told(idle, async () => {
+      await luns.attach(...LUNS[0]);
+      const before = await notifications(guest);
+      await idle.kill();
+      const after = await notifications(guest);
+      expect(after - before, "events").to.equal(1);
+      return `event ${after}`;
+    }),
+  );
   const killed = await Backend.serve(dom0, "killed", ...SERVED);
   await context.check("kill -9 of the back end: the guest's commands end, the LUNs come again", () =>
     told(killed, async () => {
+      await luns.detach(LUNS[0][1]);
       await attach(luns);
       await luns.startLoad("/dev/sda", "/dev/sdc");
       await killed.kill();
@@ -194,6 +295,11 @@ async function change(guest: Guest, luns: Luns): Promise<string> {
   expect(rounds, "rounds of the load").to.be.above(1);
   await luns.copy("/dev/sdb");
   return `${rounds} rounds were written meanwhile`;
+}
+
+/** How many events the controller of a guest has had. */
+async function notifications(guest: Guest): Promise<number> {
+  return Number((await guest.run("grep scsif /proc/interrupts")).trim().split(/\s+/)[1]);
 }
 
 /** Waits until the nodes of a destroyed guest are gone. */

@@ -1,5 +1,5 @@
-// Knows a guest of that Xen, a domU with Debian's Linux and nothing of ours: how it starts, how commands are run in it over its
-// console, how it ends. Knows nothing of SCSI.
+// Knows a guest of that Xen, a domU with Debian's Linux: how it starts, how commands are run in it over its console, how it ends.
+// Knows nothing of SCSI.
 
 import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
@@ -10,8 +10,6 @@ import type { Dom0, FilesInside } from "./dom0.js";
 import type { Images } from "./images.js";
 
 const KERNEL = "/boot/vmlinux.elf";
-const RAMDISK = "/boot/guest.cpio";
-const MEBIBYTES = 320;
 const WORDS = "console=hvc0 mitigations=off random.trust_cpu=on rdinit=/init";
 
 /** Seconds for it to start, and for a command where none are given. */
@@ -19,10 +17,20 @@ const BOOT = 150;
 const PATIENCE = 60;
 const POLL = 50;
 
+/** What a guest is made of. */
+export interface GuestKind {
+  /** The path in dom0 of its first file system. */
+  readonly ramdisk: string;
+  readonly mebibytes: number;
+  /** More lines of its domU.cfg. */
+  readonly lines: readonly string[];
+}
+
+/** One with nothing of ours in it. */
+const STOCK: GuestKind = { ramdisk: "/boot/guest.cpio", mebibytes: 320, lines: [] };
+
 /** Each line of its console is the number of a command and its text; its output comes between two lines with that number. */
-const INIT = `${FIRST_LINES}
-for module in sd_mod sg xen-scsifront; do modprobe $module; done
-dmesg -n 1
+export const COMMAND_LINES = `dmesg -n 1
 stty -F /dev/hvc0 -echo
 echo guest-is-up > /dev/hvc0
 setsid sh -c 'while read -r number text; do
@@ -31,6 +39,9 @@ setsid sh -c 'while read -r number text; do
   echo "end-$number $?"
 done < /dev/hvc0 > /dev/hvc0 2>&1'
 `;
+const INIT = `${FIRST_LINES}
+for module in sd_mod sg xen-scsifront; do modprobe $module; done
+${COMMAND_LINES}`;
 
 /** What dom0 needs to start one. */
 export async function guestFiles(images: Images): Promise<FilesInside> {
@@ -39,7 +50,7 @@ export async function guestFiles(images: Images): Promise<FilesInside> {
   const whole = [await readFile(images.guest), ...archive.finish()];
   return new Map([
     [KERNEL, await readFile(images.linux)],
-    [RAMDISK, Buffer.concat(whole)],
+    [STOCK.ramdisk, Buffer.concat(whole)],
   ]);
 }
 
@@ -61,15 +72,16 @@ export class Guest {
     this.id = id;
   }
 
-  static async start(dom0: Dom0, name: string): Promise<Guest> {
+  static async start(dom0: Dom0, name: string, { ramdisk, mebibytes, lines } = STOCK): Promise<Guest> {
     await dom0.run(`cat > /tmp/${name}.cfg <<END
 name = "${name}"
 type = "pv"
 kernel = "${KERNEL}"
-ramdisk = "${RAMDISK}"
-memory = ${MEBIBYTES}
+ramdisk = "${ramdisk}"
+memory = ${mebibytes}
 vcpus = 1
 cmdline = "${WORDS}"
+${lines.join("\n")}
 END
 xl create /tmp/${name}.cfg`);
     const guest = new Guest(dom0, name, Number(await dom0.run(`xl domid ${name}`)));
