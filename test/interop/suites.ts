@@ -7,6 +7,7 @@ import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import type { Suite } from "./suite.js";
+import { xenCreateSuite } from "./xen/create-suite.js";
 import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
 import { xenSuite } from "./xen/suite.js";
@@ -26,6 +27,7 @@ export const suites: readonly Suite[] = [
   xenstoreFullSuite,
   processesFullSuite,
   xenFullSuite,
+  xenCreateSuite,
   qemuFullSuite,
   qemuOwnSuite,
 ];

@@ -27,7 +27,7 @@ export interface GuestKind {
 }
 
 /** One with nothing of ours in it. */
-const STOCK: GuestKind = { ramdisk: "/boot/guest.cpio", mebibytes: 320, lines: [] };
+export const STOCK: GuestKind = { ramdisk: "/boot/guest.cpio", mebibytes: 320, lines: [] };
 
 /** Each line of its console is the number of a command and its text; its output comes between two lines with that number. */
 export const COMMAND_LINES = `dmesg -n 1
@@ -60,6 +60,26 @@ export async function startConsoles(dom0: Dom0): Promise<void> {
 xenconsoled --log=guest --log-dir=/host --pid-file=/run/xenconsoled.pid`);
 }
 
+/** Writes a guest's configuration; gives its path in dom0. */
+export async function writeConfiguration(
+  dom0: Dom0,
+  name: string,
+  { ramdisk, mebibytes, lines }: GuestKind,
+): Promise<string> {
+  const path = `/tmp/${name}.cfg`;
+  await dom0.run(`cat > ${path} <<END
+name = "${name}"
+type = "pv"
+kernel = "${KERNEL}"
+ramdisk = "${ramdisk}"
+memory = ${mebibytes}
+vcpus = 1
+cmdline = "${WORDS}"
+${lines.join("\n")}
+END`);
+  return path;
+}
+
 export class Guest {
   readonly name: string;
   readonly id: number;
@@ -72,18 +92,13 @@ export class Guest {
     this.id = id;
   }
 
-  static async start(dom0: Dom0, name: string, { ramdisk, mebibytes, lines } = STOCK): Promise<Guest> {
-    await dom0.run(`cat > /tmp/${name}.cfg <<END
-name = "${name}"
-type = "pv"
-kernel = "${KERNEL}"
-ramdisk = "${ramdisk}"
-memory = ${mebibytes}
-vcpus = 1
-cmdline = "${WORDS}"
-${lines.join("\n")}
-END
-xl create /tmp/${name}.cfg`);
+  static async start(dom0: Dom0, name: string, kind = STOCK): Promise<Guest> {
+    return await Guest.startBy(dom0, name, `xl create ${await writeConfiguration(dom0, name, kind)}`);
+  }
+
+  /** The same by another command, which may take its time. */
+  static async startBy(dom0: Dom0, name: string, command: string, seconds = PATIENCE): Promise<Guest> {
+    await dom0.run(command, seconds);
     const guest = new Guest(dom0, name, Number(await dom0.run(`xl domid ${name}`)));
     await guest.#says(/^guest-is-up$/m, BOOT, "its start");
     return guest;
