@@ -1,10 +1,9 @@
 // Knows what is exported: a store under a name, with the flags and block sizes a client is told.
 
 import { type ByteStore, type StoreError, type StoreFailure, StoreRequest } from "@pvscsi/scsi";
-import { assert, Pool } from "@pvscsi/wire";
+import { assert, heapPages, PagePool, type PageSource, Pool } from "@pvscsi/wire";
 import { MAX_STRING } from "./abi/handshake.js";
 import { ERRORS, type NbdError, TransmissionFlag } from "./abi/transmission.js";
-import { heapPages, PagePool, type PageSource } from "./memory.js";
 import { NbdRequest } from "./request.js";
 import { encodeText } from "./text.js";
 

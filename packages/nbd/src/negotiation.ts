@@ -1,12 +1,11 @@
 // Knows how the handshake is framed: greeting, then options one after the other. What an option does is in options.ts.
 
-import { ProtocolError } from "@pvscsi/wire";
+import { Assembly, type Input, type Outbox, ProtocolError } from "@pvscsi/wire";
 import { Greeting, GreetingReply, HandshakeFlag, MAGIC, OPTION_MAGIC, OptionHeader } from "./abi/handshake.js";
 import type { NbdExport } from "./export.js";
-import { Assembly, type Input } from "./input.js";
 import { type Choice, Options } from "./options.js";
-import type { Outbox } from "./outbox.js";
 import type { Phase, Step } from "./phase.js";
+import type { NbdRequest } from "./request.js";
 
 /** Longest option data that is looked at: a name and some queries. Longer is answered TOO_BIG; far longer is an attack. */
 const MAX_OPTION = 16 * 1024;
@@ -18,7 +17,7 @@ const FLAGS = HandshakeFlag.fixedNewstyle | HandshakeFlag.noZeroes;
 
 export class Negotiation implements Phase {
   readonly #options: Options;
-  readonly #outbox: Outbox;
+  readonly #outbox: Outbox<NbdRequest>;
   readonly #assembly = new Assembly(MAX_OPTION);
   readonly #greeting = new GreetingReply(this.#assembly.bytes);
   readonly #header = new OptionHeader(this.#assembly.bytes);
@@ -28,7 +27,7 @@ export class Negotiation implements Phase {
   #skipped = 0;
 
   /** Sends the greeting. */
-  constructor(exports: readonly NbdExport[], outbox: Outbox) {
+  constructor(exports: readonly NbdExport[], outbox: Outbox<NbdRequest>) {
     this.#options = new Options(exports, outbox);
     this.#outbox = outbox;
     const greeting = new Greeting(new Uint8Array(Greeting.size));

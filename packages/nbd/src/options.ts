@@ -1,6 +1,6 @@
 // Knows what each option of the handshake does, and what a client has agreed on so far. Knows no framing of requests.
 
-import { ProtocolError } from "@pvscsi/wire";
+import { type Outbox, ProtocolError } from "@pvscsi/wire";
 import {
   EXPORT_NAME_REPLY_SHORT,
   ExportNameReply,
@@ -18,7 +18,7 @@ import {
 import { BASE_ALLOCATION } from "./abi/transmission.js";
 import type { NbdExport } from "./export.js";
 import { OptionData } from "./option-data.js";
-import type { Outbox } from "./outbox.js";
+import type { NbdRequest } from "./request.js";
 import { decodeText, encodeText } from "./text.js";
 
 /** The id of `base:allocation`, the only metadata context there is. */
@@ -49,13 +49,13 @@ export class Options {
   /** Whether the zeroes behind the reply to EXPORT_NAME are left out. */
   noZeroes = false;
   readonly #exports: readonly NbdExport[];
-  readonly #outbox: Outbox;
+  readonly #outbox: Outbox<NbdRequest>;
   #option = 0;
   #structured = false;
   /** The export that SET_META_CONTEXT selected `base:allocation` for. */
   #allocation: NbdExport | null = null;
 
-  constructor(exports: readonly NbdExport[], outbox: Outbox) {
+  constructor(exports: readonly NbdExport[], outbox: Outbox<NbdRequest>) {
     this.#exports = exports;
     this.#outbox = outbox;
   }

@@ -1,6 +1,6 @@
 // Knows how a session's two phases, handshake and transmission, take what was received.
 
-import type { Input } from "./input.js";
+import type { Input } from "@pvscsi/wire";
 
 /**
  * What a step came to: "again" when it may go on at once, "wait" when it needs more bytes or room, "done" when the

@@ -1,9 +1,8 @@
 // Knows sockets: listens on a Unix or TCP socket and gives each connection a session. Knows no message.
 
 import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
-import { type Clock, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
+import { type ByteSink, type Clock, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
 import { NbdExport, type NbdExportOptions } from "./export.js";
-import type { NbdSink } from "./outbox.js";
 import { type NbdHost, NbdSession } from "./session.js";
 
 export interface NbdServerOptions {
@@ -116,7 +115,7 @@ function authority(address: string, port: number): string {
 }
 
 /** One socket, and the session behind it. */
-class Connection implements NbdSink {
+class Connection implements ByteSink {
   /** Resolves when the connection has ended and nothing of it is under way. */
   readonly over: Promise<void>;
   readonly #socket: Socket;

@@ -1,11 +1,18 @@
 // Knows one client's session from greeting to end: which phase it is in, when it takes bytes, and when it is over.
 // Bytes come in and go out; it knows no socket.
 
-import { type Clock, type Probes, ProtocolError, type Scheduler, type Timer } from "@pvscsi/wire";
+import {
+  type ByteSink,
+  type Clock,
+  Input,
+  Outbox,
+  type Probes,
+  ProtocolError,
+  type Scheduler,
+  type Timer,
+} from "@pvscsi/wire";
 import type { NbdExport } from "./export.js";
-import { Input } from "./input.js";
 import { Negotiation } from "./negotiation.js";
-import { type NbdSink, Outbox } from "./outbox.js";
 import type { Phase, Step } from "./phase.js";
 import type { NbdRequest } from "./request.js";
 import { Transmission } from "./transmission.js";
@@ -30,9 +37,9 @@ export interface NbdHost {
  */
 export class NbdSession {
   readonly #host: NbdHost;
-  readonly #sink: NbdSink;
+  readonly #sink: ByteSink;
   readonly #input = new Input();
-  readonly #outbox: Outbox;
+  readonly #outbox: Outbox<NbdRequest>;
   readonly #negotiation: Negotiation;
   #transmission: Transmission | null = null;
   #phase: Phase;
@@ -45,7 +52,7 @@ export class NbdSession {
   #settled = false;
 
   /** Sends the greeting. */
-  constructor(host: NbdHost, sink: NbdSink) {
+  constructor(host: NbdHost, sink: ByteSink) {
     this.#host = host;
     this.#sink = sink;
     this.#outbox = new Outbox(

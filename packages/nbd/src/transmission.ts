@@ -2,7 +2,7 @@
 // the store does with it in execution.ts.
 
 import type { StoreError } from "@pvscsi/scsi";
-import { type Probes, ProtocolError } from "@pvscsi/wire";
+import { Assembly, type Input, type Outbox, type Probes, ProtocolError } from "@pvscsi/wire";
 import {
   COMMANDS,
   type CommandRow,
@@ -14,9 +14,7 @@ import {
 } from "./abi/transmission.js";
 import { descriptorsOf, Execution } from "./execution.js";
 import { CUSTOMARY_PAYLOAD, nbdError } from "./export.js";
-import { Assembly, type Input } from "./input.js";
 import { ALLOCATION_CONTEXT, type Choice } from "./options.js";
-import type { Outbox } from "./outbox.js";
 import type { Phase, Step } from "./phase.js";
 import { refusal } from "./refusal.js";
 import type { NbdRequest } from "./request.js";
@@ -33,7 +31,7 @@ export class Transmission implements Phase {
   /** Bytes of the pages they hold. */
   bytesInFlight = 0;
   readonly #choice: Choice;
-  readonly #outbox: Outbox;
+  readonly #outbox: Outbox<NbdRequest>;
   readonly #probes: Probes;
   readonly #maximumBytes: number;
   readonly #execution: Execution;
@@ -45,7 +43,7 @@ export class Transmission implements Phase {
   #error: NbdError | null = null;
 
   /** `maximumBytes` is what the pages of all requests under way may hold; one request always has room. */
-  constructor(choice: Choice, outbox: Outbox, probes: Probes, maximumBytes: number) {
+  constructor(choice: Choice, outbox: Outbox<NbdRequest>, probes: Probes, maximumBytes: number) {
     const { store, pages, maximumPayload } = choice.export;
     this.#choice = choice;
     this.#outbox = outbox;

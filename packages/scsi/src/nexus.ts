@@ -3,8 +3,8 @@
 
 import { nullProbes, type Probes } from "@pvscsi/wire";
 import type { LogicalUnit, UnitEvent } from "./logical-unit.js";
+import { REPORT_LUNS_UNIT } from "./lun.js";
 import type { ManagementRequest } from "./management.js";
-import { REPORT_LUNS_UNIT } from "./report-luns-unit.js";
 import { endWithSense, SENSE, type Sense } from "./sense.js";
 import type { Target } from "./target.js";
 import { Status, type Task, type TaskNexus } from "./task.js";

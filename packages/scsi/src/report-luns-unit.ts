@@ -7,9 +7,6 @@ import type { LogicalUnit } from "./logical-unit.js";
 import { INQUIRY_OPTIONS, reportLuns, requestSense } from "./spc.js";
 import { Status, type Task } from "./task.js";
 
-/** The number that a nexus is asked for it by: its two bytes of a LUN, C1h 01h. No flat number is it. */
-export const REPORT_LUNS_UNIT = 0xc101;
-
 /** SPC-4 6.6.2: a well known logical unit. */
 const WELL_KNOWN_UNIT = 0x1e;
 const INQUIRY_LENGTH = 36;

@@ -2,6 +2,7 @@
 
 import { get16, get32, put16, put32 } from "./big-endian.js";
 import { type CommandRow, type CommandTable, type DeviceServer, invalidField, reply } from "./device-server.js";
+import { writeLun } from "./lun.js";
 import { SENSE, type Sense, writeSense } from "./sense.js";
 import type { Task } from "./task.js";
 
@@ -41,15 +42,6 @@ function replyLuns(task: Task, luns: readonly number[]): void {
   put32(answer, 0, 8 * luns.length);
   for (const [index, lun] of luns.entries()) writeLun(answer, 8 + 8 * index, lun);
   reply(task, answer, answer.length, get32(task.cdb, 6));
-}
-
-/**
- * Eight bytes: peripheral device addressing below 256, flat space addressing from there on (SAM-5 4.7.7). A well-known
- * LUN says its addressing method itself.
- */
-export function writeLun(bytes: Uint8Array, at: number, lun: number): void {
-  bytes.fill(0, at, at + 8);
-  put16(bytes, at, lun < 256 ? lun : 0x4000 | lun);
 }
 
 /** REPORT SUPPORTED OPERATION CODES (SPC-4 6.35), from the same table that executes. */

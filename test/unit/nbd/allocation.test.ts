@@ -1,8 +1,8 @@
 // A request of a steady client costs no memory of ours: what the socket makes of the chunks is Node's.
 
-import { CommandType, NbdExport, type NbdHost, NbdSession, type NbdSink } from "@pvscsi/nbd";
+import { CommandType, NbdExport, type NbdHost, NbdSession } from "@pvscsi/nbd";
 import { MemoryStore } from "@pvscsi/scsi";
-import { nullProbes, type Runnable } from "@pvscsi/wire";
+import { type ByteSink, nullProbes, type Runnable } from "@pvscsi/wire";
 import { expect } from "chai";
 import { allocatedPerRecord } from "../../support/allocation.js";
 import { command, fullHandshake, shortHandshake } from "./peer.js";
@@ -21,7 +21,7 @@ function measure(handshake: Uint8Array, requests: Uint8Array): number {
     handshakeTimeout: 1000,
     bytesInFlight: 1 << 26,
   };
-  const sink: NbdSink = {
+  const sink: ByteSink = {
     send: (_chunks, _count, whenSent) => whenSent(),
     pause() {},
     resume() {},

@@ -10,7 +10,6 @@ import {
   NbdExport,
   type NbdExportOptions,
   NbdSession,
-  type NbdSink,
   OPTION_MAGIC,
   OptionHeader,
   OptionReply,
@@ -22,7 +21,7 @@ import {
   STRUCTURED_REPLY_MAGIC,
   StructuredReply,
 } from "@pvscsi/nbd";
-import { ProbeHub, Simulation, seededRandom } from "@pvscsi/wire";
+import { type ByteSink, ProbeHub, Simulation, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 
 export interface OptionAnswer {
@@ -126,7 +125,7 @@ interface Sending {
 }
 
 /** One session, driven by bytes in a simulated world. */
-export class Peer implements NbdSink {
+export class Peer implements ByteSink {
   readonly exports: readonly NbdExport[];
   readonly simulation = new Simulation(seededRandom(1));
   readonly session: NbdSession;

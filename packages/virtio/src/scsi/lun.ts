@@ -1,6 +1,6 @@
 // Knows virtio-scsi's eight bytes that name a logical unit (virtio 1.3, 5.6.6.1): a target and a single level LUN in it.
 
-import { REPORT_LUNS_UNIT } from "@pvscsi/scsi";
+import { lunOfLevel, REPORT_LUNS_UNIT } from "@pvscsi/scsi";
 
 /** The REPORT LUNS well-known logical unit, which belongs to no target: c1h 01h and zeros. */
 const WELL_KNOWN = 0xc1;
@@ -24,10 +24,10 @@ export class ScsiAddress {
   read(bytes: Uint8Array, offset: number): void {
     const [first, second] = [bytes[offset], bytes[offset + 1]];
     this.reportLuns = first === WELL_KNOWN && second === REPORT_LUNS && zeros(bytes, offset + 2, offset + 8);
-    const format = bytes[offset + 2] & 0xc0;
-    const valid = first === 1 && (bytes[offset + 2] === 0 || format === FLAT) && zeros(bytes, offset + 4, offset + 8);
+    const lun = lunOfLevel(bytes, offset + 2);
+    const valid = first === 1 && lun >= 0 && zeros(bytes, offset + 4, offset + 8);
     this.target = valid ? second : NO_TARGET;
-    this.lun = valid ? ((bytes[offset + 2] & 0x3f) << 8) | bytes[offset + 3] : this.reportLuns ? REPORT_LUNS_UNIT : -1;
+    this.lun = valid ? lun : this.reportLuns ? REPORT_LUNS_UNIT : -1;
   }
 }
 

@@ -1,6 +1,6 @@
 // Knows what was received and not yet taken, however it was cut into fragments. Knows no message.
 
-import { copyBytes } from "@pvscsi/wire";
+import { copyBytes } from "./places.js";
 
 const NONE = new Uint8Array(0);
 

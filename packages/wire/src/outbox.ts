@@ -1,10 +1,11 @@
-// Knows how what a session wants to send is gathered, once per turn, and which requests end when it has left.
+// Knows how what a connection wants to send is gathered, once per turn, and which records end when it has left. Knows no
+// message and no socket.
 
-import { assert, type Runnable, type Scheduler } from "@pvscsi/wire";
-import type { NbdRequest } from "./request.js";
+import type { Runnable, Scheduler } from "./clock.js";
+import { assert } from "./errors.js";
 
-/** Where a session's bytes go: a socket, or a test. */
-export interface NbdSink {
+/** Where a connection's bytes go: a socket, or a test. */
+export interface ByteSink {
   /**
    * Sends the first `count` chunks in order. They and the list are lent until `whenSent`, which is called exactly once,
    * also when the connection ends before they could leave; perhaps before this returns.
@@ -24,15 +25,15 @@ export interface NbdSink {
 const NOTHING = new Uint8Array(0);
 
 /** What is sent together. Its lists are never cut: V8 would make a list of length 0 a new one with the next entry. */
-class Batch {
+class Batch<Item> {
   readonly chunks: Uint8Array[] = [];
   count = 0;
   bytes = 0;
-  readonly #requests: (NbdRequest | null)[] = [];
-  #requestCount = 0;
+  readonly #items: (Item | null)[] = [];
+  #itemCount = 0;
   readonly whenSent: () => void;
 
-  constructor(sent: (batch: Batch) => void) {
+  constructor(sent: (batch: Batch<Item>) => void) {
     this.whenSent = () => sent(this);
   }
 
@@ -41,46 +42,46 @@ class Batch {
     this.bytes += chunk.length;
   }
 
-  finish(request: NbdRequest): void {
-    this.#requests[this.#requestCount++] = request;
+  finish(item: Item): void {
+    this.#items[this.#itemCount++] = item;
   }
 
-  /** Forgets all; `release` hears of each request. */
-  empty(release: (request: NbdRequest) => void): void {
+  /** Forgets all; `release` hears of each record. */
+  empty(release: (item: Item) => void): void {
     this.chunks.fill(NOTHING, 0, this.count);
     this.count = 0;
     this.bytes = 0;
-    const requests = this.#requestCount;
-    this.#requestCount = 0;
-    for (let i = 0; i < requests; i++) {
-      const request = this.#requests[i];
-      this.#requests[i] = null;
-      if (request !== null) release(request);
+    const items = this.#itemCount;
+    this.#itemCount = 0;
+    for (let i = 0; i < items; i++) {
+      const item = this.#items[i];
+      this.#items[i] = null;
+      if (item !== null) release(item);
     }
   }
 }
 
 /** Gathers chunks and sends them as one batch at the end of the turn. */
-export class Outbox implements Runnable {
+export class Outbox<Item> implements Runnable {
   /** Bytes added that have not left yet. */
   unsent = 0;
-  readonly #sink: NbdSink;
+  readonly #sink: ByteSink;
   readonly #scheduler: Scheduler;
-  readonly #release: (request: NbdRequest) => void;
+  readonly #release: (item: Item) => void;
   readonly #left: () => void;
-  readonly #free: Batch[] = [];
-  #batch: Batch;
+  readonly #free: Batch<Item>[] = [];
+  #batch: Batch<Item>;
   #scheduled = false;
   #closed = false;
-  readonly #sent = (batch: Batch): void => this.#recycle(batch);
+  readonly #sent = (batch: Batch<Item>): void => this.#recycle(batch);
 
-  /** `release` is told of every request whose reply has left or never will; `left` of every batch, after that. */
-  constructor(sink: NbdSink, scheduler: Scheduler, release: (request: NbdRequest) => void, left: () => void) {
+  /** `release` is told of every record whose bytes have left or never will; `left` of every batch, after that. */
+  constructor(sink: ByteSink, scheduler: Scheduler, release: (item: Item) => void, left: () => void) {
     this.#sink = sink;
     this.#scheduler = scheduler;
     this.#release = release;
     this.#left = left;
-    this.#batch = new Batch(this.#sent);
+    this.#batch = new Batch<Item>(this.#sent);
   }
 
   add(chunk: Uint8Array): void {
@@ -92,10 +93,10 @@ export class Outbox implements Runnable {
     this.#scheduler.soon(this);
   }
 
-  /** Ends `request` when all that was added so far has left. */
-  finish(request: NbdRequest): void {
-    if (this.#closed) this.#release(request);
-    else this.#batch.finish(request);
+  /** Ends `item` when all that was added so far has left. */
+  finish(item: Item): void {
+    if (this.#closed) this.#release(item);
+    else this.#batch.finish(item);
   }
 
   /** Sends what was gathered; called by the scheduler. */
@@ -103,7 +104,7 @@ export class Outbox implements Runnable {
     this.#scheduled = false;
     const batch = this.#batch;
     if (batch.count === 0) return;
-    this.#batch = this.#free.pop() ?? new Batch(this.#sent);
+    this.#batch = this.#free.pop() ?? new Batch<Item>(this.#sent);
     this.#sink.send(batch.chunks, batch.count, batch.whenSent);
   }
 
@@ -114,14 +115,14 @@ export class Outbox implements Runnable {
     this.#empty(this.#batch);
   }
 
-  #recycle(batch: Batch): void {
+  #recycle(batch: Batch<Item>): void {
     assert(batch.bytes > 0, "a batch was sent twice");
     this.#empty(batch);
     this.#free.push(batch);
     this.#left();
   }
 
-  #empty(batch: Batch): void {
+  #empty(batch: Batch<Item>): void {
     this.unsent -= batch.bytes;
     batch.empty(this.#release);
   }
