@@ -31,6 +31,8 @@ interface Occupant extends Place {
 
 /** What a bus has from the beginning. */
 export interface BusPlan {
+  /** The WWN of the vhost target, where it has one. */
+  readonly name?: string;
   readonly devices: HostConfig;
   /** Relative paths of files begin here. */
   readonly directory: string;
@@ -52,11 +54,11 @@ export function planOfWords(words: readonly string[]): BusPlan {
 
 /** The vhost target of a saveconfig.json; which one has to be told where there are several. Throws `ConfigError`. */
 export async function planOfFile(file: string, wwn: string | undefined): Promise<BusPlan> {
-  const { targets, devices, warnings } = vhostController(await readSaveconfig(file), wwn);
+  const { wwn: name, targets, devices, warnings } = vhostController(await readSaveconfig(file), wwn);
   const places = targets.flatMap(({ target, luns }) =>
     luns.map(({ lun, device }) => ({ target, lun, name: formatAddress(device) })),
   );
-  return { devices, directory: dirname(file), places, warnings: warnings.map(formatWarning) };
+  return { name, devices, directory: dirname(file), places, warnings: warnings.map(formatWarning) };
 }
 
 /** `T:L` as tools write it; null for anything else. */

@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 import { parseSize } from "@pvscsi/config";
 import { loadNative, type Native, NativeMissing, SystemCallError } from "@pvscsi/native";
+import { localTransportId } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type RingNews, serveVhostUser, type VhostUserServer } from "@pvscsi/vhost-user";
 import { VirtioScsiDevice } from "@pvscsi/virtio";
@@ -65,12 +66,12 @@ async function serveUntil(over: Promise<unknown>, bus: VhostBus, options: VhostS
 }
 
 function listen(native: Native, bus: VhostBus, options: VhostServeOptions): VhostUserServer {
-  const { socket: path, queues, offersConfig, printer } = options;
+  const { socket: path, plan, queues, offersConfig, printer } = options;
   try {
     return serveVhostUser({
       native,
       path,
-      device: () => newDevice(bus, queues),
+      device: (front) => newDevice(bus, queues, `${plan.name ?? resolve(path)} ${front}`),
       probes: toldProbes(printer),
       offersConfig,
     });
@@ -96,11 +97,13 @@ async function nativeCalls(): Promise<Native> {
   }
 }
 
-function newDevice({ targets }: VhostBus, requestQueues: number): VirtioScsiDevice {
+/** `front` is the same when the same guest comes again: its reservations wait for it. */
+function newDevice({ targets }: VhostBus, requestQueues: number, front: string): VirtioScsiDevice {
   return new VirtioScsiDevice({
     targets,
     scheduler: nodeScheduler(),
     initiator: "vhost-user",
+    initiatorPort: localTransportId(`vhost-user ${front}`),
     limits: { requestQueues },
   });
 }

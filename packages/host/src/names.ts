@@ -11,7 +11,7 @@ import {
   type Position,
   type ScsiHostConfig,
 } from "@pvscsi/config";
-import { diskName } from "@pvscsi/scsi";
+import { diskName, localNaa } from "@pvscsi/scsi";
 
 /** A LUN with all it is called. */
 export interface NamedLun {
@@ -34,7 +34,7 @@ export function nameLuns(config: HostConfig): NamedLun[] {
   const sds = unusedNames(new Set(luns.map(({ lun }) => lun.names.sd)), diskName);
   const sgs = unusedNames(new Set(luns.map(({ lun }) => lun.names.sg)), (index) => `sg${index}`);
   const named = luns.map(({ host, lun }) => {
-    const wwn = lun.wwn ?? localName(formatAddress(lun.address));
+    const wwn = lun.wwn ?? `naa.${localNaa(formatAddress(lun.address))}`;
     return {
       lun,
       host,
@@ -98,13 +98,6 @@ function pathLinks(host: ScsiHostConfig, { address }: HostLun, config: HostConfi
   if (host.pci === undefined) return [];
   const first = Math.min(...config.hosts.filter((other) => other.pci === host.pci).map((other) => other.host));
   return [`pci-${host.pci}-scsi-${formatAddress({ ...address, host: host.host - first })}`];
-}
-
-/** An NAA 3 (locally assigned) name that is always the same for an address: FNV-1a of 60 bits. */
-function localName(address: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const c of address) hash = BigInt.asUintN(64, (hash ^ BigInt(c.charCodeAt(0))) * 0x100000001b3n);
-  return `naa.3${(hash >> 4n).toString(16).padStart(15, "0")}`;
 }
 
 function checkUnique(config: HostConfig, luns: readonly NamedLun[]): void {

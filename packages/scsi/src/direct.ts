@@ -16,6 +16,7 @@ import type { ManagementResponse } from "./management.js";
 import { Nexus } from "./nexus.js";
 import { MAX_LUNS, type Target } from "./target.js";
 import { MAX_CDB, Status, Task } from "./task.js";
+import { localTransportId, type TransportId } from "./transport-id.js";
 
 /** A target and where it appears. */
 export interface AttachedTarget {
@@ -26,6 +27,8 @@ export interface AttachedTarget {
 
 export interface DirectOptions {
   readonly name?: string;
+  /** Whose port it is; one that the name decides where it is not said. */
+  readonly initiatorPort?: TransportId;
   readonly probes?: Probes;
 }
 
@@ -82,12 +85,14 @@ class DirectAdapter implements HostAdapter {
   #telling = false;
   readonly #unwatch: (() => void)[];
 
-  constructor(targets: readonly AttachedTarget[], { name = "direct", probes = nullProbes }: DirectOptions) {
+  constructor(targets: readonly AttachedTarget[], options: DirectOptions) {
+    const { name = "direct", probes = nullProbes } = options;
+    const initiatorPort = options.initiatorPort ?? localTransportId(`direct ${name}`);
     this.name = name;
     this.#targets = targets;
     this.#passages = new Pool(() => new Passage(this.#made++, this.#ended));
     for (const { channel, target, device } of targets) {
-      this.#nexuses[channel * TARGETS + target] = new Nexus(device, { initiator: name, probes });
+      this.#nexuses[channel * TARGETS + target] = new Nexus(device, { initiator: name, initiatorPort, probes });
     }
     this.#unwatch = targets.map((attached) =>
       attached.device.watch((change, lun) => this.#changed(change, { ...attached, lun })),

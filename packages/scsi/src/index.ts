@@ -21,4 +21,5 @@ export * from "./stores/tracing-store.js";
 export * from "./target.js";
 export * from "./task.js";
 export * from "./trace.js";
+export * from "./transport-id.js";
 export { attentionFor } from "./unit-attention.js";

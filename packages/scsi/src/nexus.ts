@@ -1,18 +1,23 @@
 // Knows one I_T nexus: which tasks of an initiator are under way, and which unit attentions it is owed.
 // Knows no transport and no device type.
 
-import { nullProbes, type Probes } from "@pvscsi/wire";
+import { assert, nullProbes, type Probes } from "@pvscsi/wire";
 import type { LogicalUnit, UnitEvent } from "./logical-unit.js";
 import { REPORT_LUNS_UNIT } from "./lun.js";
 import type { ManagementRequest } from "./management.js";
 import { endWithSense, SENSE, type Sense } from "./sense.js";
 import type { Target } from "./target.js";
-import { Status, type Task, type TaskNexus } from "./task.js";
+import { type NexusIdentity, nexusKey, Status, type Task, type TaskNexus } from "./task.js";
+import { localTransportId, type TransportId } from "./transport-id.js";
 import { Attentions, attentionFor, passesAttention } from "./unit-attention.js";
 
 export interface NexusOptions {
   /** The initiator's name, for people. */
   readonly initiator?: string;
+  /** Whose port it is; one that the initiator's name decides where it is not said. Reservations are remembered by it. */
+  readonly initiatorPort?: TransportId;
+  /** Which of the target's ports it came to; the first where it is not said. */
+  readonly targetPort?: number;
   readonly probes?: Probes;
   /** Whether the initiator's wire can name the REPORT LUNS well-known logical unit; it is there then. */
   readonly wellKnown?: boolean;
@@ -32,6 +37,7 @@ interface Place {
  */
 export class Nexus implements TaskNexus {
   readonly initiator: string;
+  readonly identity: NexusIdentity;
   readonly wellKnownLuns: readonly number[];
   readonly #target: Target;
   readonly #probes: Probes;
@@ -46,8 +52,10 @@ export class Nexus implements TaskNexus {
   #firstWaiting: Task | null = null;
   #lastWaiting: Task | null = null;
 
-  constructor(target: Target, { initiator = "", probes = nullProbes, wellKnown = false }: NexusOptions = {}) {
+  constructor(target: Target, options: NexusOptions = {}) {
+    const { initiator = "", probes = nullProbes, wellKnown = false } = options;
     this.initiator = initiator;
+    this.identity = identityOf(target, options);
     this.wellKnownLuns = wellKnown ? [REPORT_LUNS_UNIT] : [];
     this.#target = target;
     this.#probes = probes;
@@ -62,6 +70,10 @@ export class Nexus implements TaskNexus {
 
   get open(): boolean {
     return this.#open;
+  }
+
+  get targetPorts(): readonly number[] {
+    return this.#target.ports;
   }
 
   /** Tasks under way. */
@@ -270,4 +282,11 @@ export class Nexus implements TaskNexus {
     };
     this.#endTasks(tasks, () => request.completed("function-complete"), resetAll);
   }
+}
+
+function identityOf(target: Target, { initiator = "", initiatorPort, targetPort }: NexusOptions): NexusIdentity {
+  const port = targetPort ?? target.ports[0];
+  assert(target.ports.includes(port), `target ${target.name} has no port ${port}`);
+  const initiatorIs = initiatorPort ?? localTransportId(`initiator ${initiator}`);
+  return { initiatorPort: initiatorIs, targetPort: port, key: nexusKey(initiatorIs, port) };
 }

@@ -16,6 +16,8 @@ export type InventoryListener = (change: "added" | "removed", lun: number) => vo
 export class Target {
   /** Where it is, for traces: `channel:target`. */
   readonly name: string;
+  /** The relative identifiers of its ports: one, but for wires that have several ways to a target. */
+  readonly ports: readonly number[];
   /** Answers for every LUN where there is nothing. */
   readonly missing: LogicalUnit = new MissingUnit();
   /** The REPORT LUNS well-known logical unit, for initiators that can name it. */
@@ -27,8 +29,11 @@ export class Target {
   readonly #watchers = new Set<InventoryListener>();
   #luns: readonly number[] = [];
 
-  constructor(name = "0:0") {
+  constructor(name = "0:0", ports: readonly number[] = [1]) {
+    for (const port of ports) assert(Number.isInteger(port) && port > 0 && port < 0x10000, `target port ${port}`);
+    assert(ports.length > 0, `target ${name} without a port`);
     this.name = name;
+    this.ports = ports;
   }
 
   /** All LUNs in ascending order. */

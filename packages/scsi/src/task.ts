@@ -2,6 +2,7 @@
 
 import { fail, Places } from "@pvscsi/wire";
 import type { Sense } from "./sense.js";
+import type { TransportId } from "./transport-id.js";
 
 /** SAM status codes (SAM-5 5.3.1). */
 export const Status = {
@@ -23,8 +24,25 @@ export const MAX_CDB = 260;
 /** The longest sense data of SPC. */
 export const MAX_SENSE = 252;
 
+/** Who an I_T nexus is: what reservations remember of it while it is gone. */
+export interface NexusIdentity {
+  readonly initiatorPort: TransportId;
+  /** The relative target port identifier, 1 to 65535; unique among all targets that have a logical unit in common. */
+  readonly targetPort: number;
+  /** The same in one word. */
+  readonly key: string;
+}
+
+/** The key of an I_T nexus. */
+export function nexusKey({ text }: TransportId, targetPort: number): string {
+  return `${targetPort} ${text}`;
+}
+
 /** The I_T nexus a task came by, as device servers see it. */
 export interface TaskNexus {
+  readonly identity: NexusIdentity;
+  /** The relative identifiers of all ports of its target. */
+  readonly targetPorts: readonly number[];
   /** Where the target is, for traces: `channel:target`. */
   readonly name: string;
   /** False once it is lost: what a device remembered for it (e.g. PREVENT ALLOW MEDIUM REMOVAL) ends then. */

@@ -61,7 +61,7 @@ export class Controller {
     this.path = path;
     this.frontend = frontend;
     this.#parts = parts;
-    this.table = new TranslationTable(`${frontend}:${path.split("/").at(-1)}`, parts.probes);
+    this.table = new TranslationTable(`${frontend}:${this.#devid}`, parts.probes);
     this.#work = new Coalesced(
       () => this.#frontendChanged(),
       (error) => this.#say(`${error}`),
@@ -284,13 +284,24 @@ export class Controller {
     if (device.lun >= MAX_LUNS) return `LUN ${device.lun} is above ${MAX_LUNS - 1}`;
     if (this.table.has(device)) return `${virtual} is in use already`;
     try {
+      const adapter = `xen ${await this.#guest()} device ${this.#devid}`;
       const opened = await this.#parts.directory.open(physical, { domain: this.frontend, virtualDevice: virtual });
       if (typeof opened === "string") return opened;
-      this.table.add(device, opened);
+      this.table.add(device, opened, adapter);
       return device;
     } catch (error) {
       return `${error}`;
     }
+  }
+
+  /** What is the same when the guest has booted again, under another number: its UUID, where this domain may read it. */
+  async #guest(): Promise<string> {
+    const path = await this.#parts.domain.store.read(`/local/domain/${this.frontend}/vm`).catch(() => null);
+    return path?.startsWith("/vm/") ? path.slice("/vm/".length) : `domain ${this.frontend}`;
+  }
+
+  get #devid(): string {
+    return this.path.slice(this.path.lastIndexOf("/") + 1);
   }
 
   /** As in Linux this does not wait for commands under way; the device is released when they have ended. */

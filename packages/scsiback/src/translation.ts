@@ -1,6 +1,6 @@
 // Knows which logical unit stands behind channel:target:lun of one controller. Knows no ring and no xenstore.
 
-import { type LogicalUnit, Nexus, type OpenedDevice, Target } from "@pvscsi/scsi";
+import { type LogicalUnit, localTransportId, Nexus, type OpenedDevice, Target } from "@pvscsi/scsi";
 import type { Probes } from "@pvscsi/wire";
 import type { VirtualDevice } from "./virtual-device.js";
 
@@ -37,9 +37,12 @@ export class TranslationTable {
     return this.find(device.channel, device.target, device.lun) !== undefined;
   }
 
-  /** Maps a logical unit; the caller has made sure that the place is free. */
-  add(device: VirtualDevice, opened: OpenedDevice): void {
-    const place = this.#targetFor(device);
+  /**
+   * Maps a logical unit; the caller has made sure that the place is free. `adapter` says whose host adapter it is, in words that
+   * are the same when the guest comes again: its reservations wait for it.
+   */
+  add(device: VirtualDevice, opened: OpenedDevice, adapter: string): void {
+    const place = this.#targetFor(device, adapter);
     place.luns.set(device.lun, opened);
     place.target.add(device.lun, opened.logicalUnit);
   }
@@ -94,13 +97,18 @@ export class TranslationTable {
     }
   }
 
-  #targetFor({ channel, target }: VirtualDevice): VirtualTarget {
+  #targetFor({ channel, target }: VirtualDevice, adapter: string): VirtualTarget {
     const known = this.#targets.get(key(channel, target));
     if (known !== undefined) return known;
-    const device = new Target(`${channel}:${target}`);
+    // A target that is no port number more is none that a front end can name.
+    const device = new Target(`${channel}:${target}`, [Math.min(target + 1, 0xffff)]);
     const made = {
       target: device,
-      nexus: new Nexus(device, { initiator: this.#initiator, probes: this.#probes }),
+      nexus: new Nexus(device, {
+        initiator: this.#initiator,
+        initiatorPort: localTransportId(`${adapter} channel ${channel}`),
+        probes: this.#probes,
+      }),
       luns: new Map(),
     };
     this.#targets.set(key(channel, target), made);

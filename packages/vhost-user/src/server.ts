@@ -9,8 +9,11 @@ import { VhostSession } from "./session.js";
 export interface VhostUserOptions {
   readonly native: Native;
   readonly path: string;
-  /** Makes a device for one front end; it is closed when that has gone. */
-  readonly device: () => VirtioDevice;
+  /**
+   * Makes a device for one front end; it is closed when that has gone. `place` is the lowest that no other front end has: one
+   * that comes again finds its own.
+   */
+  readonly device: (place: number) => VirtioDevice;
   readonly probes?: Probes;
   /** Whether front ends are offered the device's configuration (VHOST_USER_PROTOCOL_F_CONFIG); QEMU keeps its own. */
   readonly offersConfig?: boolean;
@@ -31,15 +34,16 @@ const MOST_CONNECTIONS = 16;
 /** Listens at `path`. Throws SystemCallError: EADDRINUSE where somebody listens there already. */
 export function serveVhostUser(options: VhostUserOptions): VhostUserServer {
   const { native, path, device, probes = nullProbes, offersConfig = false, connections = MOST_CONNECTIONS } = options;
-  const sessions = new Set<VhostSession>();
+  const sessions = new Map<number, VhostSession>();
   const accepted = (connection: UnixConnection): void => {
     if (sessions.size >= connections) {
       probes.emit("vhost-user:broken", `more than ${connections} front ends`);
       return connection.close();
     }
-    const ended = (): void => void sessions.delete(session);
-    const session = new VhostSession({ native, connection, device: device(), probes, offersConfig, ended });
-    sessions.add(session);
+    let place = 0;
+    while (sessions.has(place)) place += 1;
+    const ended = (): void => void sessions.delete(place);
+    sessions.set(place, new VhostSession({ native, connection, device: device(place), probes, offersConfig, ended }));
   };
   const listener = listenAt(native, path, accepted);
   return {
@@ -49,7 +53,7 @@ export function serveVhostUser(options: VhostUserOptions): VhostUserServer {
     },
     async close() {
       listener.close();
-      await Promise.all([...sessions].map((session) => session.close()));
+      await Promise.all([...sessions.values()].map((session) => session.close()));
     },
   };
 }

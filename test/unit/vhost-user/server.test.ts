@@ -71,6 +71,16 @@ describe("a vhost-user server", () => {
     expect(mappings("guest")).to.equal(1);
   });
 
+  it("gives a front end the lowest place that no other has, so that one that comes again has its own", async () => {
+    const fronts = [world.connect(), world.connect(), world.connect()];
+    expect(await until(() => world.server.connections === 3)).to.equal(true);
+    fronts[1].connection.close();
+    expect(await until(() => world.server.connections === 2)).to.equal(true);
+    world.connect();
+    expect(await until(() => world.places.length === 4)).to.equal(true);
+    expect(world.places).to.deep.equal([0, 1, 2, 1]);
+  });
+
   it("resets a device whose command would never end", async () => {
     const front = await holding();
     expect(await front.acknowledged("resetDevice")).to.equal(0n);

@@ -32,6 +32,8 @@ export class VhostWorld {
   readonly targets = new TargetTable();
   readonly holding = new HoldingUnit();
   readonly server: VhostUserServer;
+  /** The places front ends were given, in order. */
+  readonly places: number[] = [];
   /** What the probes said, `name` and text. */
   readonly news: string[] = [];
   readonly #fronts: FrontEnd[] = [];
@@ -46,7 +48,10 @@ export class VhostWorld {
       const { ring, text } = subject as { ring?: number; text?: string };
       this.news.push(`${name.slice("vhost-user:".length)} ${text === undefined ? subject : `${ring} ${text}`}`);
     });
-    const device = () => new VirtioScsiDevice({ targets: this.targets, scheduler: realScheduler });
+    const device = (place: number) => {
+      this.places.push(place);
+      return new VirtioScsiDevice({ targets: this.targets, scheduler: realScheduler });
+    };
     this.server = serveVhostUser({ native, path, device, probes, ...options });
   }
 

@@ -1,7 +1,7 @@
 // Knows a virtio-blk device as a whole (virtio 1.3, 5.2): one store, its queues, what its driver is told. Knows no
 // transport.
 
-import { type ByteStore, type LogicalUnit, Nexus, Target } from "@pvscsi/scsi";
+import { type ByteStore, type LogicalUnit, localTransportId, Nexus, Target, type TransportId } from "@pvscsi/scsi";
 import { assert, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
 import { BLOCK_ID_LENGTH } from "../abi/block.js";
 import { Feature } from "../abi/features.js";
@@ -23,6 +23,8 @@ export interface BlockDeviceOptions {
    * interface has them, so the device is a legacy one then, as QEMU's with scsi=on. The disk hears of the store's size.
    */
   readonly unit?: LogicalUnit;
+  /** Whose port its SG_IO comes from; one that the serial number decides where it is not said. */
+  readonly initiatorPort?: TransportId;
   readonly limits?: Partial<BlockLimits>;
   readonly probes?: Probes;
 }
@@ -64,8 +66,9 @@ export class VirtioBlkDevice implements VirtioDevice {
   }
 
   start(index: number, ring: DeviceRing): void {
-    const { store, scheduler, probes = nullProbes } = this.#options;
-    if (this.#target !== null) this.#nexus ??= new Nexus(this.#target, { probes });
+    const { store, scheduler, probes = nullProbes, serial = "" } = this.#options;
+    const { initiatorPort = localTransportId(`virtio-blk ${serial}`) } = this.#options;
+    if (this.#target !== null) this.#nexus ??= new Nexus(this.#target, { initiatorPort, probes });
     const queue = new BlockRequestQueue({
       ring,
       features: this.#features,

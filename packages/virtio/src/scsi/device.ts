@@ -1,7 +1,16 @@
 // Knows a virtio-scsi device as a whole: which queue is which, its nexuses to the targets of a bus, and what of the bus
 // its driver is told. Knows no transport.
 
-import { attentionFor, type LogicalUnit, MAX_LUNS, Nexus, type Sense, type UnitEvent } from "@pvscsi/scsi";
+import {
+  attentionFor,
+  type LogicalUnit,
+  localTransportId,
+  MAX_LUNS,
+  Nexus,
+  type Sense,
+  type TransportId,
+  type UnitEvent,
+} from "@pvscsi/scsi";
 import { nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
 import { Feature } from "../abi/features.js";
 import { CONTROL_QUEUE, EVENT_QUEUE, EventType, FIRST_REQUEST_QUEUE, ResetReason, Response } from "../abi/scsi.js";
@@ -19,6 +28,8 @@ export interface ScsiDeviceOptions {
   readonly scheduler: Scheduler;
   /** The initiator's name, for people. */
   readonly initiator?: string;
+  /** Whose port it is; one that the initiator's name decides where it is not said. */
+  readonly initiatorPort?: TransportId;
   readonly limits?: Partial<ScsiLimits>;
   readonly probes?: Probes;
 }
@@ -116,13 +127,13 @@ export class VirtioScsiDevice implements VirtioDevice {
 
   /** Made when it is asked for first: a driver that never asks owes nobody a unit attention. */
   #nexusFor(address: ScsiAddress): Nexus | undefined {
-    const { targets, initiator = "" } = this.#options;
+    const { targets, initiator = "", initiatorPort = localTransportId(`virtio-scsi ${initiator}`) } = this.#options;
     const id = address.reportLuns ? (targets.ids[0] ?? -1) : address.target;
     const target = targets.find(id);
     if (target === undefined) return undefined;
     const known = this.#nexuses.get(id);
     if (known !== undefined) return known;
-    const nexus = new Nexus(target, { initiator, probes: this.#probes, wellKnown: true });
+    const nexus = new Nexus(target, { initiator, initiatorPort, probes: this.#probes, wellKnown: true });
     this.#nexuses.set(id, nexus);
     return nexus;
   }

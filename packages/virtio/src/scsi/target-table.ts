@@ -25,7 +25,7 @@ export class TargetTable {
     assert(Number.isInteger(id) && id >= 0 && id < TARGETS, `target ${id} is not in 0 to ${TARGETS - 1}`);
     const known = this.#targets.get(id);
     if (known !== undefined) return known;
-    const target = new Target(`0:${id}`);
+    const target = new Target(`0:${id}`, [id + 1]);
     this.#targets.set(id, target);
     target.watch(this.#tell(id));
     return target;
