@@ -1,8 +1,8 @@
 // Knows Xen's xl as far as xenstore sees it, and as a test wants it: domains come and go with the nodes that libxl writes for
 // them, and none of vscsi.
 
-import { ToolstackError, type Xl } from "@pvscsi/toolstack";
-import type { XenstoreClient } from "@pvscsi/xen";
+import { ToolstackError, type Xl, type XlWaiting } from "@pvscsi/toolstack";
+import type { XenstoreSession } from "@pvscsi/xen";
 
 type Verb = keyof Xl;
 
@@ -13,24 +13,41 @@ export class ScriptedXl implements Xl {
   readonly failing = new Set<Verb>();
   /** Runs after a verb has done its work. */
   after: (verb: Verb) => Promise<void> = async () => {};
-  readonly #store: XenstoreClient;
+  /** Ends the process that waits for the domain's end. */
+  giveUp: () => void = () => {};
+  readonly #givenUp = new Promise<void>((resolve) => {
+    this.giveUp = resolve;
+  });
+  readonly #store: XenstoreSession;
   readonly #name: string;
   #next: number;
 
   /** Each domain that it makes is named `name`; the first one has the number `domain`. */
-  constructor(store: XenstoreClient, name: string, domain: number) {
+  constructor(store: XenstoreSession, name: string, domain: number) {
     this.#store = store;
     this.#name = name;
     this.#next = domain;
   }
 
-  create(file: string): Promise<void> {
-    return this.#do("create", file, async () => {
-      const domain = this.#next++;
-      await this.#store.write(`/local/domain/${domain}/name`, this.#name);
-      await this.#store.write(`/local/domain/${domain}/device/console/0`, "");
-      await this.#store.write(`/libxl/${domain}/type`, "pv");
-    });
+  async create(file: string): Promise<XlWaiting> {
+    await this.#do("create", file, () => this.build());
+    return { givenUp: this.#givenUp };
+  }
+
+  /** A domain comes to be. */
+  async build(): Promise<void> {
+    const domain = this.#next++;
+    await this.#store.write(`/local/domain/${domain}/name`, this.#name);
+    await this.#store.write(`/local/domain/${domain}/device/console/0`, "");
+    await this.#store.write(`/libxl/${domain}/type`, "pv");
+    await this.#store.introduce(domain, 1, 1);
+  }
+
+  /** A domain is gone. */
+  async remove(domain: number): Promise<void> {
+    await this.#store.remove(`/local/domain/${domain}`);
+    await this.#store.remove(`/libxl/${domain}`);
+    await this.#store.release(domain);
   }
 
   unpause(domain: number): Promise<void> {
@@ -38,10 +55,7 @@ export class ScriptedXl implements Xl {
   }
 
   destroy(domain: number): Promise<void> {
-    return this.#do("destroy", String(domain), async () => {
-      await this.#store.remove(`/local/domain/${domain}`);
-      await this.#store.remove(`/libxl/${domain}`);
-    });
+    return this.#do("destroy", String(domain), () => this.remove(domain));
   }
 
   async #do(verb: Verb, subject: string, work: () => Promise<void>): Promise<void> {

@@ -18,3 +18,4 @@ export { splitWords } from "./words.js";
 export { XenGuest, type XenGuestParts } from "./xen-guest.js";
 export { keepKernelOut } from "./xen-serve.js";
 export { runXenVerb, XEN_VERBS, type XenHostParts } from "./xen-verbs.js";
+export { xlProgram } from "./xl-program.js";

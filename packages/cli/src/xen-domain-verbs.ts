@@ -2,15 +2,16 @@
 
 import { formatWarning } from "@pvscsi/config";
 import { readMachineConfig } from "@pvscsi/host";
-import type { XlDomains } from "@pvscsi/toolstack";
+import type { XlDomains, XlGuest, XlRestarts } from "@pvscsi/toolstack";
 import { DIALECT_OPTION, dialectOf, guestId } from "./domain-verbs.js";
 import { pathIn } from "./node-files.js";
 import type { ScsiSystem } from "./scsi-verbs.js";
-import { Exit, type Outcome, type VerbUsage, type VerbWords } from "./verb.js";
+import { Exit, type Outcome, success, type VerbUsage, type VerbWords } from "./verb.js";
 
 /** What the verbs need there. */
 export interface XenSystem extends ScsiSystem {
   readonly domains: XlDomains;
+  readonly restartsOf: (guest: XlGuest, restarted: (domain: number) => void) => XlRestarts;
 }
 
 export interface XenVerb extends VerbUsage {
@@ -25,7 +26,14 @@ export const XEN_DOMAIN_VERBS: readonly XenVerb[] = [
     example: "create --xen domU.cfg",
     least: 1,
     most: 1,
-    options: [DIALECT_OPTION, { name: "-p", summary: "leave it paused" }],
+    options: [
+      DIALECT_OPTION,
+      { name: "-p", summary: "leave it paused" },
+      {
+        name: "-F",
+        summary: "stay until its end: when xl starts it again it has its LUNs again, and none is left over",
+      },
+    ],
     xl: "modifies",
     run: create,
   },
@@ -41,10 +49,16 @@ export const XEN_DOMAIN_VERBS: readonly XenVerb[] = [
   },
 ];
 
-async function create({ domains }: XenSystem, { arguments: [path], options, directory }: VerbWords): Promise<Outcome> {
-  const config = await readMachineConfig(pathIn(directory, path), dialectOf(options));
-  await domains.create(config, { paused: options.has("-p") });
-  return { output: "", errors: config.warnings.map(formatWarning).join("\n"), status: Exit.done };
+async function create(system: XenSystem, words: VerbWords): Promise<Outcome> {
+  const { options, directory, print } = words;
+  const config = await readMachineConfig(pathIn(directory, words.arguments[0]), dialectOf(options));
+  const warnings = config.warnings.map(formatWarning);
+  const guest = await system.domains.create(config, { paused: options.has("-p") });
+  if (!options.has("-F")) return { output: "", errors: warnings.join("\n"), status: Exit.done };
+  const { name } = guest;
+  print([...warnings, `${name} is domain ${guest.domain}; this stays until its end`].join("\n"));
+  await system.restartsOf(guest, (domain) => print(`${name} has been started again, as domain ${domain}`)).follow();
+  return success(`${name} has ended`);
 }
 
 async function destroy(system: XenSystem, { arguments: [name] }: VerbWords): Promise<string> {

@@ -2,7 +2,15 @@
 // no driver: what a back end has, and why it cannot give it, it says in its nodes.
 
 import { NativeMissing } from "@pvscsi/native";
-import { findDomain, type PhysicalDevices, ToolstackError, VscsiDevices, type Xl, XlDomains } from "@pvscsi/toolstack";
+import {
+  findDomain,
+  type PhysicalDevices,
+  ToolstackError,
+  VscsiDevices,
+  type Xl,
+  XlDomains,
+  XlRestarts,
+} from "@pvscsi/toolstack";
 import type { Clock } from "@pvscsi/wire";
 import { type HostCalls, hostCalls, NoXenHost, openHostStore } from "@pvscsi/xenbus";
 import { nodeClock } from "./platform.js";
@@ -37,7 +45,11 @@ export interface XenHostParts {
 /** Runs one of them on this host. Throws ToolstackError where this is none. */
 export async function runOnXenHost(verb: XenVerb, words: readonly string[], caller: Omit<Caller, "signal">) {
   try {
-    return await runXenVerb(verb, words, caller, { calls: await hostCalls(), xl: xlProgram, clock: nodeClock });
+    return await runXenVerb(verb, words, caller, {
+      calls: await hostCalls(),
+      xl: xlProgram(process.env),
+      clock: nodeClock,
+    });
   } catch (error) {
     if (!(error instanceof NativeMissing || error instanceof NoXenHost)) throw error;
     throw new ToolstackError("FAIL", error.message);
@@ -59,6 +71,7 @@ export async function runXenVerb(
     toolstack: { find: (name) => findDomain(store, name) },
     vscsi,
     domains: new XlDomains({ store, clock, vscsi, xl }),
+    restartsOf: (guest, restarted) => new XlRestarts({ store, vscsi }, guest, restarted),
   };
   try {
     const whole = { ...caller, signal: new AbortController().signal };

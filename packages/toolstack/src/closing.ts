@@ -4,19 +4,13 @@
 import type { Clock } from "@pvscsi/wire";
 import { parseXenbusState, readState, XenbusState, type XenstoreAccess, type XenstoreClient } from "@pvscsi/xen";
 import { removeController } from "./device-nodes.js";
-import type { ControllerInfo } from "./inventory.js";
+import type { ControllerHalves, ControllerInfo } from "./inventory.js";
 import { waitFor } from "./wait.js";
 
 export interface ClosingParts {
   readonly store: XenstoreClient;
   readonly clock: Clock;
 }
-
-/** A controller, and where its halves are. */
-export type ClosingController = Pick<
-  ControllerInfo,
-  "domain" | "devid" | "backendDomain" | "backendPath" | "frontendPath"
->;
 
 /** libxl's request to both halves. A back end that is closed, or gone, needs none. */
 export async function askToClose(
@@ -38,7 +32,7 @@ export async function waitClosed({ store, clock }: ClosingParts, path: string): 
 }
 
 /** Removes all nodes of a controller, in one transaction. */
-export async function removeNodes({ store }: ClosingParts, controller: ClosingController): Promise<void> {
+export async function removeNodes({ store }: ClosingParts, controller: ControllerHalves): Promise<void> {
   const { domain, backendDomain, devid } = controller;
   await store.transaction((transaction) => removeController(transaction, domain, backendDomain, devid));
 }
@@ -47,7 +41,7 @@ export async function removeNodes({ store }: ClosingParts, controller: ClosingCo
  * Begins the end of a controller whose guest is gone: its front end goes first, the back end follows by itself. True when there is
  * a back end to wait for: what none has taken yet is removed at once.
  */
-export async function beginEnd({ store }: ClosingParts, controller: ClosingController): Promise<boolean> {
+export async function beginEnd({ store }: ClosingParts, controller: ControllerHalves): Promise<boolean> {
   const { domain, devid, backendDomain, backendPath, frontendPath } = controller;
   return store.transaction(async (transaction) => {
     const state = await transaction.read(`${backendPath}/state`);

@@ -20,6 +20,11 @@ export async function findDomain(store: XenstoreAccess, numberOrName: string): P
   throw new ToolstackError("DOMAIN_NOTFOUND", `${numberOrName} is an invalid domain identifier (rc=-6)`);
 }
 
+/** The number of the domain that has exactly this name, or null. */
+export async function domainNamed(store: XenstoreAccess, name: string): Promise<DomainId | null> {
+  return (await listDomains(store)).find((domain) => domain.name === name)?.id ?? null;
+}
+
 /** The domains there are, by number. */
 export async function listDomains(store: XenstoreAccess): Promise<DomainInfo[]> {
   const domains: DomainInfo[] = [];

@@ -8,4 +8,6 @@ export * from "./scsi-list.js";
 export * from "./toolstack.js";
 export * from "./vscsi-devices.js";
 export * from "./wait.js";
+export * from "./xl.js";
 export * from "./xl-domains.js";
+export * from "./xl-restarts.js";

@@ -2,7 +2,7 @@
 
 import { compareAddresses, parseAddress } from "@pvscsi/config";
 import { type DomainId, parseXenbusState, readState, scanNumber, XenbusState, type XenstoreAccess } from "@pvscsi/xen";
-import { lunPath } from "./device-nodes.js";
+import { devicePaths, lunPath } from "./device-nodes.js";
 
 export interface LunInfo {
   /** dev-N. */
@@ -45,6 +45,29 @@ export async function readControllers(store: XenstoreAccess, domain: DomainId): 
     if (controller !== null) controllers.push(controller);
   }
   return controllers;
+}
+
+/** A controller by its two halves. */
+export type ControllerHalves = Pick<
+  ControllerInfo,
+  "domain" | "devid" | "backendDomain" | "backendPath" | "frontendPath"
+>;
+
+/** Those of a domain that back ends have, wherever they run: they are there still when libxl has removed what else there was. */
+export async function findBackendHalves(store: XenstoreAccess, domain: DomainId): Promise<ControllerHalves[]> {
+  const found: ControllerHalves[] = [];
+  for (const backendDomain of numbersIn(await store.list("/local/domain"))) {
+    for (const devid of numbersIn(await store.list(`/local/domain/${backendDomain}/backend/vscsi/${domain}`))) {
+      const { backend: backendPath, frontend: frontendPath } = devicePaths(domain, backendDomain, devid);
+      found.push({ domain, devid, backendDomain, backendPath, frontendPath });
+    }
+  }
+  return found;
+}
+
+/** Names that are numbers. */
+export function numbersIn(names: readonly string[] | null): number[] {
+  return (names ?? []).filter((name) => /^\d{1,9}$/.test(name)).map(Number);
 }
 
 /** One controller, found through the toolstack's own nodes: a guest may write into its half what it likes. */

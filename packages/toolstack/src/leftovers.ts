@@ -11,6 +11,7 @@ import {
   XenstoreError,
 } from "@pvscsi/xen";
 import { devicePaths, removeBackend, removeController } from "./device-nodes.js";
+import { numbersIn } from "./inventory.js";
 
 /** Fires when a domain is gone. Only dom0 hears it, unless it says otherwise; others see the back end's state change. */
 const RELEASED = "@releaseDomain";
@@ -54,8 +55,8 @@ export class Leftovers {
 
   async #look(): Promise<void> {
     const { store } = this.#options;
-    for (const guest of await numbersIn(store, this.#root)) {
-      for (const devid of await numbersIn(store, `${this.#root}/${guest}`)) await this.#remove(guest, devid);
+    for (const guest of numbersIn(await store.list(this.#root))) {
+      for (const devid of numbersIn(await store.list(`${this.#root}/${guest}`))) await this.#remove(guest, devid);
     }
   }
 
@@ -89,8 +90,4 @@ async function isThere(store: XenstoreAccess, path: string): Promise<boolean> {
     if (error instanceof XenstoreError && error.errno === "EACCES") return false;
     throw error;
   }
-}
-
-async function numbersIn(store: XenstoreAccess, path: string): Promise<number[]> {
-  return ((await store.list(path)) ?? []).filter((name) => /^\d{1,9}$/.test(name)).map(Number);
 }

@@ -17,7 +17,14 @@ import {
   writeLun,
 } from "./device-nodes.js";
 import { ToolstackError } from "./errors.js";
-import { type ControllerInfo, isAttached, type LunInfo, readController, readControllers } from "./inventory.js";
+import {
+  type ControllerHalves,
+  type ControllerInfo,
+  isAttached,
+  type LunInfo,
+  readController,
+  readControllers,
+} from "./inventory.js";
 import {
   type BackEnd,
   type FindBackEnd,
@@ -101,10 +108,13 @@ export class VscsiDevices {
     throw new ToolstackError("NOT_READY", `domain ${backend}, which has the device, waits to be joined`);
   }
 
-  /** Writes new controllers, each whole with its LUNs in one transaction, as libxl does. */
+  /** Writes new controllers, each whole with its LUNs in one transaction, as libxl does. Throws where there is no such domain. */
   async write(domain: DomainId, planned: readonly PlannedController[]): Promise<void> {
     for (const controller of planned) {
-      await this.#options.store.transaction((transaction) => writeController(transaction, domain, controller));
+      await this.#options.store.transaction(async (transaction) => {
+        await mustBeThere(transaction, domain);
+        await writeController(transaction, domain, controller);
+      });
     }
   }
 
@@ -184,21 +194,19 @@ export class VscsiDevices {
     await this.removeEnded(await this.list(domain));
   }
 
-  /**
-   * The same for controllers as `list` gave them before: who ended the domain may have removed the nodes by which they are found.
-   */
-  async removeEnded(controllers: readonly ControllerInfo[]): Promise<void> {
-    const asked: ControllerInfo[] = [];
+  /** The same for controllers by their halves: who ended the domain may have removed what they are found by otherwise. */
+  async removeEnded(controllers: readonly ControllerHalves[]): Promise<void> {
+    const asked: ControllerHalves[] = [];
     for (const controller of controllers) if (await beginEnd(this.#options, controller)) asked.push(controller);
-    await Promise.all(asked.map((controller) => this.#closed(controller)));
+    await Promise.all(asked.map((controller) => this.#waitClosed(controller)));
+    // One by one: transactions that remove the same parents would only make each other begin again.
+    for (const controller of asked) await removeNodes(this.#options, controller);
   }
 
   /** Decides and writes in one transaction, so that two who attach at the same time cannot meet. */
   async #enter(store: XenstoreAccess, domain: DomainId, backend: DomainId, lun: PlannedLun): Promise<Entered> {
     const { device } = lun;
-    if ((await store.read(`/local/domain/${domain}`)) === null) {
-      throw new ToolstackError("DOMAIN_NOTFOUND", `there is no domain ${domain}`);
-    }
+    await mustBeThere(store, domain);
     const controllers = await readControllers(store, domain);
     const virtual = formatAddress(device.virtual);
     if (controllers.some(({ luns }) => luns.some(({ virtualDevice }) => virtualDevice === virtual))) {
@@ -332,11 +340,15 @@ export class VscsiDevices {
   }
 
   /** Waits for a back end that was asked to close, then removes all nodes; false when it took too long. */
-  async #closed(controller: ControllerInfo): Promise<boolean> {
-    const nobody = this.#awaited(controller.domain) || this.#awaited(controller.backendDomain);
-    const closed = nobody || (await waitClosed(this.#options, controller.backendPath));
+  async #closed(controller: ControllerHalves): Promise<boolean> {
+    const closed = await this.#waitClosed(controller);
     await removeNodes(this.#options, controller);
     return closed;
+  }
+
+  async #waitClosed({ domain, backendDomain, backendPath }: ControllerHalves): Promise<boolean> {
+    const nobody = this.#awaited(domain) || this.#awaited(backendDomain);
+    return nobody || waitClosed(this.#options, backendPath);
   }
 
   #awaited(domain: DomainId): boolean {
@@ -358,6 +370,12 @@ export class VscsiDevices {
   async #failure(path: string, what: string, otherwise: string): Promise<ToolstackError> {
     return new ToolstackError("FAIL", `${what}: ${(await readReason(this.#options.store, path)) ?? otherwise}`);
   }
+}
+
+/** What is written for a domain that is gone would be there for good. */
+async function mustBeThere(store: XenstoreAccess, domain: DomainId): Promise<void> {
+  if ((await store.read(`/local/domain/${domain}`)) !== null) return;
+  throw new ToolstackError("DOMAIN_NOTFOUND", `there is no domain ${domain}`);
 }
 
 /** The next dev-N of a controller. */

@@ -5,20 +5,13 @@ import type { MachineConfig } from "@pvscsi/config";
 import type { Clock } from "@pvscsi/wire";
 import { type DomainId, readState, XenbusState, type XenstoreClient } from "@pvscsi/xen";
 import { devicePaths, readReason } from "./device-nodes.js";
-import { listDomains } from "./domains.js";
+import { domainNamed } from "./domains.js";
 import { ToolstackError } from "./errors.js";
-import { readController } from "./inventory.js";
+import { findBackendHalves, readController } from "./inventory.js";
 import type { PlannedController } from "./plan.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
 import { DEVICE_TIMEOUT, waitFor } from "./wait.js";
-
-/** Xen's own xl. Each throws ToolstackError where xl fails; why, it says itself. */
-export interface Xl {
-  /** Makes the domain of a configuration file, paused; returns when it is complete. */
-  create(file: string): Promise<void>;
-  unpause(domain: DomainId): Promise<void>;
-  destroy(domain: DomainId): Promise<void>;
-}
+import type { Xl, XlGuest } from "./xl.js";
 
 export interface XlDomainsOptions {
   /** dom0's connection: privileged. */
@@ -39,35 +32,38 @@ export class XlDomains {
    * Makes the domain of a configuration's file and lets it run when all its back ends wait for it, as libxl does with disks; whether
    * the guest makes something of them is not waited for. When anything fails, nothing of it is left.
    */
-  async create(config: MachineConfig, { paused }: { readonly paused: boolean }): Promise<DomainId> {
+  async create(config: MachineConfig, { paused }: { readonly paused: boolean }): Promise<XlGuest> {
     const { vscsi, xl } = this.#options;
     const planned = await vscsi.plan(config);
-    await xl.create(config.file);
-    const domain = await this.#made(config.name);
+    const { name } = config;
+    const { givenUp } = await xl.create(config.file);
+    const guest = { name, domain: await this.#made(name), planned, givenUp };
     try {
-      await vscsi.write(domain, planned);
-      for (const controller of planned) await this.#waitOffered(domain, controller);
-      if (!paused) await xl.unpause(domain);
+      await this.#equip(guest);
+      if (!paused) await xl.unpause(guest.domain);
     } catch (error) {
-      await this.#takeBack(domain, error);
+      await this.#takeBack(guest.domain, error);
       throw error;
     }
-    return domain;
+    return guest;
   }
 
   /** Ends a domain at once; its controllers are gone with it. */
   async destroy(domain: DomainId): Promise<void> {
-    const { vscsi, xl } = this.#options;
-    // libxl takes the nodes away by which they are found.
-    const controllers = await vscsi.list(domain);
+    const { store, vscsi, xl } = this.#options;
     await xl.destroy(domain);
-    await vscsi.removeEnded(controllers);
+    await vscsi.removeEnded(await findBackendHalves(store, domain));
+  }
+
+  async #equip({ domain, planned }: XlGuest): Promise<void> {
+    await this.#options.vscsi.write(domain, planned);
+    for (const controller of planned) await this.#waitOffered(domain, controller);
   }
 
   /** libxl lets no two domains have a name. */
   async #made(name: string): Promise<DomainId> {
-    const made = (await listDomains(this.#options.store)).find((domain) => domain.name === name);
-    if (made !== undefined) return made.id;
+    const made = await domainNamed(this.#options.store, name);
+    if (made !== null) return made;
     throw new ToolstackError("DOMAIN_NOTFOUND", `xl has made a domain, but there is none named '${name}'`);
   }
 

@@ -20,9 +20,12 @@ describe("verbs on a Xen host", () => {
   let kernel: XenKernel;
   let drivers: ScriptedDrivers;
   let xl: ScriptedXl;
+  /** What verbs have printed while they ran. */
+  let said: string[];
   const folder = temporaryFolder();
 
   beforeEach(async () => {
+    said = [];
     world = new XenWorld();
     const domain = await world.createDomain(0);
     kernel = new XenKernel({ domain, xenstored: world.xenstored, scheduler: world.simulation });
@@ -36,14 +39,30 @@ describe("verbs on a Xen host", () => {
     await world.done(drivers.start());
   });
 
+  function start(name: string, ...words: readonly string[]): Promise<Outcome> {
+    const verb = XEN_VERBS.find((known) => known.name === name) ?? expect.fail(name);
+    const caller = {
+      program: "pvscsi",
+      directory: folder.path(""),
+      print: (line: string) => void said.push(line),
+    } as const;
+    return runXenVerb(verb, words, caller, { calls: kernel, xl, clock: world.simulation });
+  }
+
   /** Runs a verb to its end; nothing may stay open. */
   async function run(name: string, ...words: readonly string[]): Promise<Outcome> {
-    const verb = XEN_VERBS.find((known) => known.name === name) ?? expect.fail(name);
-    const caller = { program: "pvscsi", directory: folder.path(""), print: () => {} } as const;
-    const parts = { calls: kernel, xl, clock: world.simulation };
-    const outcome = await settled(runXenVerb(verb, words, caller, parts));
+    const outcome = await settled(start(name, ...words));
     expect(kernel.openFiles).to.equal(0);
     return outcome;
+  }
+
+  /** Waits until a verb has said something while it runs. */
+  async function says(pattern: RegExp): Promise<void> {
+    for (let turn = 0; !pattern.test(said.join("\n")); turn++) {
+      if (turn === 100) expect.fail(`${pattern} is not said: ${said.join("; ")}`);
+      await world.settle();
+      await setTimeout(1);
+    }
   }
 
   /** What reads a file as well does not go by the world's time alone. */
@@ -108,6 +127,26 @@ describe("verbs on a Xen host", () => {
     expect(xl.calls).to.deep.equal([`create ${file}`, `unpause ${GUEST + 1}`]);
     expect([await world.read(`${back}/0/state`), await world.read(`${back}/1/state`)]).to.deep.equal(["2", "2"]);
     expect(await run("destroy", "another")).to.deep.equal({ output: "", errors: "", status: 0 });
+    expect(world.xenstored.dump()).to.equal(before);
+  });
+
+  it("stays with a guest that it created until its end, when that is wanted", async () => {
+    const before = world.xenstored.dump();
+    folder.write({ "guest.cfg": "name = 'another'\nvscsi = ['0:0:0:0,0:0:0:0']\n" });
+    for (const domain of [GUEST + 1, GUEST + 2]) await world.done(new ScriptedDrivers(world.tool, domain).start());
+    const outcome = start("create", "-F", "guest.cfg");
+    await says(/is domain 8/);
+    await world.done(xl.remove(GUEST + 1));
+    await world.done(xl.build());
+    await says(/as domain 9/);
+    expect(await world.read(`/local/domain/0/backend/vscsi/${GUEST + 2}/0/state`)).to.equal("4");
+    xl.giveUp();
+    await world.done(xl.remove(GUEST + 2));
+    expect(await settled(outcome)).to.deep.equal({ output: "another has ended", errors: "", status: 0 });
+    expect(said).to.deep.equal([
+      "another is domain 8; this stays until its end",
+      "another has been started again, as domain 9",
+    ]);
     expect(world.xenstored.dump()).to.equal(before);
   });
 

@@ -24,7 +24,9 @@ describe("XlDomains", () => {
     domains = new XlDomains({ store, clock: stand.world.simulation, vscsi: stand.vscsi, xl });
   });
 
-  const create = (text = CFG, paused = false) => stand.done(domains.create(config(text), { paused }));
+  async function create(text = CFG, paused = false): Promise<number> {
+    return (await stand.done(domains.create(config(text), { paused }))).domain;
+  }
 
   it("has all nodes there and all back ends waiting when the guest begins to run", async () => {
     const seen: string[] = [];

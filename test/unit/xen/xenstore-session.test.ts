@@ -103,6 +103,29 @@ describe("a xenstore session in one process", () => {
     expect(tries).to.be.above(20);
   });
 
+  it("does a transaction again whose removal meets what was removed outside, but not for ever", async () => {
+    const world = new World();
+    const [tools, others] = [world.session(0, true), world.session(0, true)];
+    let tries = 0;
+    const all = async (): Promise<void> => {
+      await tools.write("/a/b", "");
+      await tools.transaction(async (access) => {
+        tries += 1;
+        await access.list("/a");
+        await others.remove("/a/b");
+        await access.remove("/a");
+      });
+      expect([tries, await tools.list("/a")]).to.deep.equal([2, null]);
+      const broken = tools.transaction(async () => {
+        tries += 1;
+        throw new XenstoreError("EIO", "a broken store");
+      });
+      expect((await failure(broken)).errno).to.equal("EIO");
+      expect(tries).to.equal(2 + 17);
+    };
+    await world.run(all());
+  });
+
   it("drops a transaction whose body throws, and refuses what comes after its end", async () => {
     const world = new World();
     const tools = world.session(0, true);

@@ -32,7 +32,10 @@ export interface XenstoreAccess {
 }
 
 export interface XenstoreClient extends XenstoreAccess {
-  /** Runs `body` in a transaction, again while xenstored answers EAGAIN to its end. If `body` throws, it is dropped. */
+  /**
+   * Runs `body` in a transaction, again while xenstored answers EAGAIN to its end, or EIO to a removal: what it met was changed
+   * outside. If `body` throws anything else, the transaction is dropped.
+   */
   transaction<Result>(body: (access: XenstoreAccess) => Promise<Result>): Promise<Result>;
   /** Calls `listener` with what changed: once at first, then at each change at or below `path`. Returns its end. */
   watch(path: string, listener: (path: string) => void): Promise<() => Promise<void>>;

@@ -23,6 +23,9 @@ interface Pending {
 
 type Listener = (path: string) => void;
 
+/** How often a transaction is begun again for EIO: a store that is broken says so as well. */
+const STALE_TRIES = 16;
+
 export interface SessionOptions {
   /** A request is sent when those before it have been answered, as libxenstore does. */
   readonly oneAtATime?: boolean;
@@ -71,7 +74,7 @@ export class XenstoreSession extends RequestAccess implements XenstoreClient {
   }
 
   async transaction<Result>(body: (access: XenstoreAccess) => Promise<Result>): Promise<Result> {
-    for (;;) {
+    for (let stale = 0; ; stale++) {
       const id = await this.#start();
       // A request that comes after the end must not be taken for one outside of the transaction.
       let open = true;
@@ -85,6 +88,7 @@ export class XenstoreSession extends RequestAccess implements XenstoreClient {
       } catch (error) {
         open = false;
         await this.#ask(XS.TRANSACTION_END, id, "F\0", "dropping a transaction").catch(() => {});
+        if (stale < STALE_TRIES && this.#isStale(error)) continue;
         throw error;
       }
       open = false;
@@ -137,6 +141,11 @@ export class XenstoreSession extends RequestAccess implements XenstoreClient {
     const error = new ProtocolError(`a transaction id of ${JSON.stringify(reply)}`);
     this.#close(error);
     throw error;
+  }
+
+  /** A removal has met what was changed outside: EAGAIN would have been the answer to its end. */
+  #isStale(error: unknown): boolean {
+    return this.#end === null && error instanceof XenstoreError && error.errno === "EIO";
   }
 
   /** False when the transaction has to be done again. */
