@@ -10,6 +10,7 @@ import type { Suite } from "./suite.js";
 import { xenCreateSuite } from "./xen/create-suite.js";
 import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
+import { xenSideSuite } from "./xen/side-suite.js";
 import { xenSuite } from "./xen/suite.js";
 import { xenstoreFullSuite } from "./xenstore/full-suite.js";
 import { xenstoreSuite } from "./xenstore/suite.js";
@@ -28,6 +29,7 @@ export const suites: readonly Suite[] = [
   processesFullSuite,
   xenFullSuite,
   xenCreateSuite,
+  xenSideSuite,
   qemuFullSuite,
   qemuOwnSuite,
 ];

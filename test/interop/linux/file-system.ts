@@ -12,15 +12,13 @@ const FOLDERS = ["proc", "sys", "dev", "tmp", "run"];
 export class FileSystem {
   readonly archive = new Archive();
   readonly #context: SuiteContext;
-  readonly #tree: Tree;
   readonly #libraryPath: string;
   readonly #libraries = new Set<string>();
 
-  /** `libraryFolders` of the tree come before this machine's own. */
-  constructor(context: SuiteContext, tree: Tree, libraryFolders: readonly string[] = []) {
+  /** `libraryFolders` come before this machine's own. */
+  constructor(context: SuiteContext, libraryFolders: readonly string[] = []) {
     this.#context = context;
-    this.#tree = tree;
-    this.#libraryPath = libraryFolders.map((folder) => join(tree.folder, folder)).join(":");
+    this.#libraryPath = libraryFolders.join(":");
   }
 
   /** Busybox with all its names, and the folders where Linux' own file systems are mounted. */
@@ -60,9 +58,8 @@ export class FileSystem {
     }
   }
 
-  /** Modules and those they depend on, with the list that modprobe reads. */
-  async addModules(names: readonly string[]): Promise<void> {
-    const { folder, kernel } = this.#tree;
+  /** Modules of a kernel and those they depend on, with the list that modprobe reads. */
+  async addModules({ folder, kernel }: Tree, names: readonly string[]): Promise<void> {
     const modules = `lib/modules/${kernel}`;
     await this.#context.succeed("depmod", "-b", folder, kernel);
     const lines = (await readFile(join(folder, modules, "modules.dep"), "utf8")).split("\n");
@@ -72,15 +69,15 @@ export class FileSystem {
       return line;
     });
     const files = new Set(chosen.flatMap((line) => line.split(/:? +|:$/).filter((file) => file !== "")));
-    for (const file of files) await this.#addModule(`${modules}/${file}`);
+    for (const file of files) await this.#addModule(folder, `${modules}/${file}`);
     const needed = lines.filter((line) => files.has(line.split(":")[0]));
     this.archive.file(`/${modules}/modules.dep`, `${needed.join("\n")}\n`);
   }
 
   /** Without what is for debuggers, which is most of it; its signature is lost with that. */
-  async #addModule(path: string): Promise<void> {
+  async #addModule(folder: string, path: string): Promise<void> {
     const stripped = this.#context.path("module.ko");
-    await this.#context.succeed("strip", "--strip-debug", "-o", stripped, join(this.#tree.folder, path));
+    await this.#context.succeed("strip", "--strip-debug", "-o", stripped, join(folder, path));
     await this.archive.copy(`/${path}`, stripped);
   }
 }

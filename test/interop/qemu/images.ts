@@ -59,10 +59,10 @@ async function makeFiles(context: SuiteContext, kind: KernelKind, folder: string
   const tree = await unpackPackages(context, context.folder, kind);
   const { folder: from, ...facts } = tree;
   await extractKernel(context, join(from, `boot/vmlinuz-${facts.kernel}`), join(folder, "vmlinux.elf"));
-  const files = new FileSystem(context, tree);
+  const files = new FileSystem(context);
   await files.addBase();
   for (const name of PROGRAMS) await files.addProgram(`/usr/bin/${name}`, `/usr/bin/${name}`);
-  await files.addModules(MODULES);
+  await files.addModules(tree, MODULES);
   await writeFile(join(folder, "guest.cpio"), files.archive.finish());
   return facts;
 }

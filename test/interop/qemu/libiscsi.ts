@@ -49,7 +49,8 @@ export function goldenResults(): TestResult[] {
   });
 }
 
-function figuresOf(results: readonly TestResult[]): string {
+/** How many tests there were, and how they ended. */
+export function figuresOf(results: readonly TestResult[]): string {
   const count = (wanted: Verdict) => results.filter(({ verdict }) => verdict === wanted).length;
   return `${results.length} tests: ${count("passed")} passed, ${count("skipped")} skipped, ${count("failed")} failed`;
 }

@@ -10,7 +10,7 @@ import { type Disk, type DiskServer, type DiskServerKind, type Place, textOf } f
 import { saveconfigOf } from "./saveconfig.js";
 
 /** What libiscsi's suite has against this target. */
-const FAILING = new Map([
+export const FAILING = new Map([
   [
     "GetLBAStatus.UnmapSingle",
     "asks for LBA i + 1 and wants to hear of i + 8 where eight logical blocks are a physical one",

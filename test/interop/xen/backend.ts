@@ -56,6 +56,14 @@ echo $? > /host/${name}.new; mv /host/${name}.new /host/${name}.ended) > /dev/nu
     return said;
   }
 
+  /** Stops its process while something is done. */
+  async standStill(work: () => Promise<void>): Promise<void> {
+    const signal = (name: string) => this.#dom0.run(`kill -${name} $(cat /run/${this.#name}.pid)`);
+    await signal("STOP");
+    await work();
+    await signal("CONT");
+  }
+
   /** Kills it where it stands. */
   async kill(): Promise<void> {
     await this.#dom0.run(`kill -KILL $(cat /run/${this.#name}.pid)`);

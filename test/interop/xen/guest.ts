@@ -21,6 +21,7 @@ const POLL = 50;
 export interface GuestKind {
   /** The path in dom0 of its first file system. */
   readonly ramdisk: string;
+  /** Of its memory; half of them may be files. */
   readonly mebibytes: number;
   /** More lines of its domU.cfg. */
   readonly lines: readonly string[];
@@ -43,11 +44,12 @@ const INIT = `${FIRST_LINES}
 for module in sd_mod sg xen-scsifront; do modprobe $module; done
 ${COMMAND_LINES}`;
 
-/** What dom0 needs to start one. */
-export async function guestFiles(images: Images): Promise<FilesInside> {
+/** What dom0 needs to start one, which has what is in `archives` besides. */
+export async function guestFiles(images: Images, archives: readonly string[] = []): Promise<FilesInside> {
   const archive = new Archive();
   archive.file("/init", INIT, 0o755);
-  const whole = [await readFile(images.guest), ...archive.finish()];
+  const debian = await Promise.all([images.guest, ...archives].map((path) => readFile(path)));
+  const whole = [...debian, ...archive.finish()];
   return new Map([
     [KERNEL, await readFile(images.linux)],
     [STOCK.ramdisk, Buffer.concat(whole)],

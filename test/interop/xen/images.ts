@@ -85,7 +85,7 @@ async function makeFiles(context: SuiteContext, folder: string): Promise<Omit<Tr
 }
 
 async function firstFileSystem(context: SuiteContext, tree: Tree): Promise<readonly Uint8Array[]> {
-  const files = new FileSystem(context, tree, LIBRARIES);
+  const files = new FileSystem(context, librariesOf(tree));
   const of = (folder: string, name: string) => join(tree.folder, folder, name);
   await files.addBase(...FOLDERS);
   for (const name of XEN_PROGRAMS) await files.addProgram(`/usr/sbin/${name}`, of(XEN_FOLDER, name));
@@ -93,14 +93,18 @@ async function firstFileSystem(context: SuiteContext, tree: Tree): Promise<reado
   await files.addProgram("/usr/bin/xenstore", of("usr/bin", "xenstore"));
   for (const name of XENSTORE_COMMANDS) files.archive.link(`/usr/bin/xenstore-${name}`, "xenstore");
   await files.addStripped("/usr/bin/node", process.execPath);
-  await files.addModules(MODULES);
+  await files.addModules(tree, MODULES);
   return files.archive.finish();
 }
 
 async function guestFileSystem(context: SuiteContext, tree: Tree): Promise<readonly Uint8Array[]> {
-  const files = new FileSystem(context, tree, LIBRARIES);
+  const files = new FileSystem(context, librariesOf(tree));
   await files.addBase();
   for (const name of GUEST_PROGRAMS) await files.addProgram(`/usr/bin/${name}`, join(tree.folder, "usr/bin", name));
-  await files.addModules(GUEST_MODULES);
+  await files.addModules(tree, GUEST_MODULES);
   return files.archive.finish();
+}
+
+function librariesOf({ folder }: Tree): string[] {
+  return LIBRARIES.map((name) => join(folder, name));
 }

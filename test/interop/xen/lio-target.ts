@@ -44,6 +44,15 @@ ln -s ${FOLDER}/core/fileio_0/file ${GROUP}/lun/lun_1/file`);
     return new LioTarget(dom0);
   }
 
+  /**
+   * Whether both disks have persistent reservations. Linux as a PV domain takes a fault where LIO itself writes more than a
+   * page of a command's data, as that of READ KEYS may be: it maps the guest's pages once more, which Xen refuses.
+   */
+  async reserve(may: boolean): Promise<void> {
+    await this.#dom0.run(`cd ${FOLDER}/core
+echo ${may ? 1 : 0} | tee rd_mcp_0/memory/attrib/emulate_pr > fileio_0/file/attrib/emulate_pr`);
+  }
+
   /** Copies what the disk in a file has to a file of the shared folder. */
   async copyFile(name: string): Promise<void> {
     await this.#dom0.run(`cp ${FILE} /host/${name}`);
