@@ -74,12 +74,15 @@ export class Leftovers {
   }
 }
 
-/** Its back end was at work, and its front end is not there. What is still being written has no state, or the first one. */
+/**
+ * Its back end was at work, and its front end is not there, wherever that was said to be. What is still being written has no
+ * state, or the first one.
+ */
 async function isLeft(store: XenstoreAccess, guest: DomainId, backend: DomainId, devid: number): Promise<boolean> {
   const paths = devicePaths(guest, backend, devid);
   const state = await readState(store, paths.backend);
   if (state === XenbusState.Unknown || state === XenbusState.Initialising) return false;
-  return !(await isThere(store, paths.frontend));
+  return !(await isThere(store, (await store.read(`${paths.backend}/frontend`)) ?? paths.frontend));
 }
 
 /** A node that is gone is refused to who may not read the node above it. */

@@ -55,6 +55,20 @@ describe("Leftovers", () => {
     await world.done(leftovers.close());
   });
 
+  it("goes by where the back end's half says that the front end's is", async () => {
+    const elsewhere = `/local/domain/${GUEST}/elsewhere`;
+    await world.done(world.tool.introduce(GUEST, 1, 1));
+    await world.write({ [elsewhere]: "", [`${back(0)}/frontend`]: elsewhere, [`${back(0)}/state`]: "4" });
+    const leftovers = await startedFor(0, world.tool);
+    await world.settle();
+    expect(said).to.deep.equal([]);
+    await world.done(world.tool.remove(elsewhere));
+    await world.write({ [`${back(0)}/state`]: "6" });
+    await world.settle();
+    expect(said).to.deep.equal([`removed ${GUEST}/0`]);
+    await world.done(leftovers.close());
+  });
+
   it("removes what was left before it began", async () => {
     await guestWithLun(0);
     await world.write({ [`${back(0)}/state`]: "6" });
