@@ -10,6 +10,7 @@ import type { Suite } from "./suite.js";
 import { xenCreateSuite } from "./xen/create-suite.js";
 import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
+import { xenHostileSuite } from "./xen/hostile-suite.js";
 import { xenSideSuite } from "./xen/side-suite.js";
 import { xenSuite } from "./xen/suite.js";
 import { xenstoreFullSuite } from "./xenstore/full-suite.js";
@@ -30,6 +31,7 @@ export const suites: readonly Suite[] = [
   xenFullSuite,
   xenCreateSuite,
   xenSideSuite,
+  xenHostileSuite,
   qemuFullSuite,
   qemuOwnSuite,
 ];

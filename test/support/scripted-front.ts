@@ -1,11 +1,16 @@
 // Knows how to play a front end by hand: it writes whatever it is told into ring, grants and nodes, and shows what came
 // back. Independent of scsifront and of the ring code.
 
-import { type InProcessDomain, type Page, VscsiifRequest, VscsiifResponse } from "@pvscsi/xen";
-import type { VscsiNodes } from "./vscsi-nodes.js";
-import type { XenWorld } from "./xen-world.js";
+import { type Domain, type Page, VscsiifRequest, VscsiifResponse } from "@pvscsi/xen";
+import type { Toolstack, VscsiNodes } from "./vscsi-nodes.js";
 
 const RING = { reqProd: 0, reqEvent: 4, rspProd: 8, rspEvent: 12, slots: 64, slotSize: 252, entries: 16 } as const;
+
+/** Where it plays, e.g. in a `XenWorld`. */
+export interface FrontWorld extends Pick<Toolstack, "done"> {
+  /** Lets others do what they have to do. */
+  settle(): Promise<void>;
+}
 
 /** What a request says; the rest is 0. Segments are [gref, offset, length]. */
 export interface RequestFields {
@@ -40,20 +45,20 @@ export interface Granted {
 }
 
 export class ScriptedFront {
-  readonly domain: InProcessDomain;
+  readonly domain: Domain;
   readonly nodes: VscsiNodes;
   readonly ring: Granted;
   readonly port: number;
   /** Notifications from the back end. */
   events = 0;
-  readonly #world: XenWorld;
+  readonly #world: FrontWorld;
   readonly #view: DataView;
   readonly #granted: Granted[] = [];
   #requests = 0;
   #responses = 0;
   #rqid = 0x100;
 
-  constructor(world: XenWorld, domain: InProcessDomain, nodes: VscsiNodes) {
+  constructor(world: FrontWorld, domain: Domain, nodes: VscsiNodes) {
     this.#world = world;
     this.domain = domain;
     this.nodes = nodes;

@@ -14,6 +14,8 @@ export interface VscsiDeviceOptions {
   readonly guest: number;
   readonly backend?: number;
   readonly device?: number;
+  /** The path of the front end's half where it is not the one that Linux looks at. */
+  readonly front?: string;
   /** Removes what is there, in the same transaction. */
   readonly replacing?: boolean;
   /** p-dev and v-dev of dev-0, dev-1 ... */
@@ -29,19 +31,19 @@ export class VscsiNodes {
   readonly #world: Toolstack;
   #luns = 0;
 
-  private constructor(world: Toolstack, guest: number, backend: number, device: number) {
+  private constructor(world: Toolstack, { guest, backend = 0, device = 0, front }: VscsiDeviceOptions) {
     this.#world = world;
     this.guest = guest;
     this.backend = backend;
-    this.front = `/local/domain/${guest}/device/vscsi/${device}`;
+    this.front = front ?? `/local/domain/${guest}/device/vscsi/${device}`;
     this.back = `/local/domain/${backend}/backend/vscsi/${guest}/${device}`;
   }
 
   /** Creates a device in one transaction, as libxl does. */
   static async create(world: Toolstack, options: VscsiDeviceOptions): Promise<VscsiNodes> {
-    const { guest, backend = 0, device = 0, luns = [], replacing = false } = options;
-    const nodes = new VscsiNodes(world, guest, backend, device);
-    const { front, back } = nodes;
+    const { luns = [], replacing = false } = options;
+    const nodes = new VscsiNodes(world, options);
+    const { front, back, guest, backend } = nodes;
     await world.done(
       world.tool.transaction(async (transaction) => {
         for (const [path, permissions] of [

@@ -42,6 +42,18 @@ echo $? > /host/${name}.new; mv /host/${name}.new /host/${name}.ended) > /dev/nu
     return expect.fail("the back end does not say that it serves");
   }
 
+  /** Whether it runs still. */
+  async lives(): Promise<boolean> {
+    return !(await this.#dom0.has(`${this.#name}.ended`));
+  }
+
+  /** Seconds of the processor that it has used so far, in Linux' ticks of 10 ms. */
+  async seconds(): Promise<number> {
+    const [, times] = (await this.#dom0.run(`cat /proc/$(cat /run/${this.#name}.pid)/stat`)).split(") ");
+    const [user, system] = times.split(" ").slice(11, 13).map(Number);
+    return (user + system) / 100;
+  }
+
   /** All that it has said so far. */
   async said(): Promise<string> {
     return (await this.#dom0.read(`${this.#name}.said`)).trim();

@@ -1,8 +1,8 @@
-// Knows a front end of ours that runs in dom0 as a process: `pvscsi xen guest`, which is told commands line by line.
+// Knows a front end that runs in dom0 as a process and is told commands line by line: `pvscsi xen guest`, or a hostile one.
 
 import { expect } from "chai";
 import type { Dom0 } from "./dom0.js";
-import { MAIN } from "./repository.js";
+import { MAIN, SUITE } from "./repository.js";
 
 /** Seconds for Node to start on an emulated processor and to connect; and for a command. */
 const PATIENCE = 60;
@@ -19,11 +19,21 @@ export class FrontEnd {
     this.#name = name;
   }
 
-  /** Resolves when it is connected: the first command is answered then. `name` is of what it says. */
-  static async start(dom0: Dom0, name: string): Promise<FrontEnd> {
+  /** Ours, of device 0. Resolves when it is connected. `name` is of what it says. */
+  static start(dom0: Dom0, name: string): Promise<FrontEnd> {
+    return FrontEnd.#start(dom0, name, `${MAIN} xen guest --device 0`);
+  }
+
+  /** One whose commands are what it does to its back end (injections.ts). */
+  static startHostile(dom0: Dom0, name: string): Promise<FrontEnd> {
+    return FrontEnd.#start(dom0, name, `${SUITE}/hostile-front.js`);
+  }
+
+  /** Resolves when the first command is answered. */
+  static async #start(dom0: Dom0, name: string, program: string): Promise<FrontEnd> {
     const frontEnd = new FrontEnd(dom0, name);
     // It has the pipe open for writing itself, so that it does not end with the first who writes.
-    const command = `sh -c 'exec 3<> ${LINES}; echo $$ > ${PID}; exec node ${MAIN} xen guest --device 0 < ${LINES}'`;
+    const command = `sh -c 'exec 3<> ${LINES}; echo $$ > ${PID}; exec node ${program} < ${LINES}'`;
     await dom0.run(`rm -f ${LINES}; mkfifo ${LINES}
 (${command} > /host/${name}.said 2>&1
 echo $? > /host/${name}.new; mv /host/${name}.new /host/${name}.ended) > /dev/null 2>&1 < /dev/null &
@@ -32,7 +42,7 @@ until [ -s ${PID} ]; do sleep 0.1; done`);
     return frontEnd;
   }
 
-  /** Runs a command inside the guest, and gives what it says. */
+  /** Runs a command, and gives what it says. */
   async run(command: string, seconds = PATIENCE): Promise<string> {
     // A command that there is none of is answered when the one before it has been.
     const mark = `end-${++this.#commands}`;

@@ -1,4 +1,4 @@
-// Knows what Linux says of a controller and its disks when Linux' own back end serves them, and finds what it says besides.
+// Knows what Linux says of a controller and its disks when Linux' own back end serves them, and finds what it says besides, or of harm.
 
 import { goldenText } from "../../support/repository.js";
 
@@ -17,6 +17,14 @@ export function complaintsIn(messages: string): string[] {
   const usual = new Set(goldenText("xen-4.17/04-07-domu-dmesg.txt").trimEnd().split("\n").map(masked));
   const lines = messages.split("\n").filter((line) => line.trim() !== "");
   return lines.filter((line) => !usual.has(masked(line)) && !OF_THE_MACHINE.test(line) && !ofTheDisk(line));
+}
+
+/**
+ * The lines that tell of harm: of grants that could not be ended, of faults. A processor that the machine did not run for 20 s, because
+ * it had other things to do, is a lockup to the watchdog.
+ */
+export function harmIn(messages: string): string[] {
+  return messages.split("\n").filter((line) => /leaking g\.e\.|still in use|BUG(?!: soft lockup)|Oops/.test(line));
 }
 
 function ofTheDisk(line: string): boolean {

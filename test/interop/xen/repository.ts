@@ -10,7 +10,7 @@ const FOLDER = "/pvscsi";
 export const MAIN = `${FOLDER}/packages/cli/dist/main.js`;
 /** The folder of the compiled suite. */
 export const SUITE = `${FOLDER}/test/dist/interop/xen`;
-const TESTS = ["test/dist/interop/xen", "test/dist/interop/fio"];
+const TESTS = ["test/dist/interop/xen", "test/dist/interop/fio", "test/dist/support"];
 const MODULES = join(repositoryRoot, "node_modules");
 
 interface Manifest {
