@@ -12,6 +12,7 @@ import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
 import { xenHostileSuite } from "./xen/hostile-suite.js";
 import { xenSideSuite } from "./xen/side-suite.js";
+import { xenStoreSuite } from "./xen/store-suite.js";
 import { xenSuite } from "./xen/suite.js";
 import { xenstoreFullSuite } from "./xenstore/full-suite.js";
 import { xenstoreSuite } from "./xenstore/suite.js";
@@ -29,6 +30,7 @@ export const suites: readonly Suite[] = [
   xenstoreFullSuite,
   processesFullSuite,
   xenFullSuite,
+  xenStoreSuite,
   xenCreateSuite,
   xenSideSuite,
   xenHostileSuite,

@@ -25,8 +25,9 @@ import { findVerb, VERBS } from "./verbs.js";
 import { addVhostCommand } from "./vhost-command.js";
 import type { Program } from "./voice.js";
 import { addXenGuest } from "./xen-guest-command.js";
+import { XEN_OPTION } from "./xen-host.js";
 import { runXenServe } from "./xen-serve.js";
-import { XEN_OPTION, XEN_VERBS } from "./xen-verbs.js";
+import { XEN_VERBS } from "./xen-verbs.js";
 import { runXl } from "./xl.js";
 
 /** Node keeps the name of the link that it was called by. */

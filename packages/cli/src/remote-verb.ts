@@ -4,7 +4,8 @@ import { runAtDom0, stateFolder } from "./control-client.js";
 import { type Caller, checkWords, type Outcome, runAlone, UsageError, type Verb } from "./verb.js";
 import { VOICES } from "./voice.js";
 import type { XenVerb } from "./xen-domain-verbs.js";
-import { runOnXenHost, XEN_OPTION, XEN_VERBS } from "./xen-verbs.js";
+import { XEN_OPTION } from "./xen-host.js";
+import { runOnXenHost, XEN_VERBS } from "./xen-verbs.js";
 
 /** Who has typed it, and where a dom0 is looked for. */
 export interface RemoteCaller extends Omit<Caller, "signal"> {

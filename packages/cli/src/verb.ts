@@ -24,6 +24,8 @@ export interface Caller {
   readonly directory: string;
   /** Takes what a verb prints while it runs, in whole lines. */
   readonly print: (text: string) => void;
+  /** The variables of whoever typed them, where they are known. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** Aborted when nobody waits for the verb any more. */
   readonly signal: AbortSignal;
 }
@@ -68,8 +70,11 @@ export interface VerbUsage {
 export interface Verb extends VerbUsage {
   /** Does it; gives what it prints. */
   readonly run: (system: System, words: VerbWords) => Promise<string | Outcome>;
-  /** Does it without any dom0, where this option is given. */
-  readonly alone?: { readonly option: string; readonly run: (words: VerbWords) => Promise<string | Outcome> };
+  /** Does it without any dom0, where one of these options is given. */
+  readonly alone?: {
+    readonly options: readonly string[];
+    readonly run: (words: VerbWords) => Promise<string | Outcome>;
+  };
 }
 
 /** A use of a verb that its usage does not allow; the message is what stands behind the verb's name. */
@@ -99,7 +104,7 @@ export async function runAlone(verb: Verb, words: readonly string[], caller: Cal
 }
 
 function aloneWith({ alone }: Verb, { options }: Pick<VerbWords, "options">): Verb["alone"] {
-  return alone !== undefined && options.has(alone.option) ? alone : undefined;
+  return alone?.options.some((option) => options.has(option)) ? alone : undefined;
 }
 
 /** The same where something else than a whole system does what the verb says. */

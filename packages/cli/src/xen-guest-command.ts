@@ -2,15 +2,14 @@
 
 import { createInterface } from "node:readline/promises";
 import type { Readable } from "node:stream";
-import { NativeMissing } from "@pvscsi/native";
-import { ToolstackError } from "@pvscsi/toolstack";
-import { hostCalls, NoXenHost } from "@pvscsi/xenbus";
+import { hostCalls } from "@pvscsi/xenbus";
 import { type Command, InvalidArgumentError } from "commander";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { Exit } from "./verb.js";
 import { splitWords } from "./words.js";
 import { XenGuest } from "./xen-guest.js";
+import { onXenHost } from "./xen-host.js";
 
 export interface XenGuestCommandParts {
   readonly printer: Printer;
@@ -49,17 +48,10 @@ async function runXenGuest(device: number, command: readonly string[], parts: Xe
   }
 }
 
-async function attach(device: number): Promise<XenGuest> {
-  try {
-    return await XenGuest.attach(device, {
-      calls: await hostCalls(),
-      clock: nodeClock,
-      scheduler: nodeScheduler(),
-    });
-  } catch (error) {
-    if (!(error instanceof NativeMissing || error instanceof NoXenHost)) throw error;
-    throw new ToolstackError("FAIL", error.message);
-  }
+function attach(device: number): Promise<XenGuest> {
+  return onXenHost(async () => {
+    return XenGuest.attach(device, { calls: await hostCalls(), clock: nodeClock, scheduler: nodeScheduler() });
+  });
 }
 
 async function runLines(guest: XenGuest, parts: XenGuestCommandParts, leaving: AbortSignal): Promise<number> {

@@ -4,16 +4,16 @@
 import { dirname, resolve } from "node:path";
 import { formatAddress, type HostConfig, hostOfLunWords } from "@pvscsi/config";
 import { type Host, openHost, readHostConfig } from "@pvscsi/host";
-import { NativeMissing } from "@pvscsi/native";
 import { type ControllerMessage, Scsiback } from "@pvscsi/scsiback";
 import { Leftovers, ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
-import { type HostDomain, hostCalls, NoXenHost, openHostDomain } from "@pvscsi/xenbus";
+import { type HostDomain, hostCalls, openHostDomain } from "@pvscsi/xenbus";
 import { type HostFacts, hostFacts } from "./host-facts.js";
 import { kernelScsiback, unloadKernelScsiback } from "./kernel-scsiback.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { Exit } from "./verb.js";
+import { onXenHost } from "./xen-host.js";
 
 export interface XenServeOptions {
   /** LUN words; the p-dev of word number n is 0:0:0:n. */
@@ -86,13 +86,8 @@ function newLeftovers({ store, id }: HostDomain, printer: Printer): Leftovers {
   });
 }
 
-async function openDomain(): Promise<HostDomain> {
-  try {
-    return await openHostDomain({ calls: await hostCalls(), scheduler: nodeScheduler() });
-  } catch (error) {
-    if (!(error instanceof NativeMissing || error instanceof NoXenHost)) throw error;
-    throw new ToolstackError("FAIL", error.message);
-  }
+function openDomain(): Promise<HostDomain> {
+  return onXenHost(async () => openHostDomain({ calls: await hostCalls(), scheduler: nodeScheduler() }));
 }
 
 function openDevices(config: HostConfig, directory: string): Host {

@@ -1,26 +1,16 @@
 // Knows how verbs are run on a real Xen host, whose guests are xl's: nodes are written through the host's own xenstored. Knows
 // no driver: what a back end has, and why it cannot give it, it says in its nodes.
 
-import { NativeMissing } from "@pvscsi/native";
-import {
-  findDomain,
-  type PhysicalDevices,
-  ToolstackError,
-  VscsiDevices,
-  type Xl,
-  XlDomains,
-  XlRestarts,
-} from "@pvscsi/toolstack";
+import { findDomain, type PhysicalDevices, VscsiDevices, type Xl, XlDomains, XlRestarts } from "@pvscsi/toolstack";
 import type { Clock } from "@pvscsi/wire";
-import { type HostCalls, hostCalls, NoXenHost, openHostStore } from "@pvscsi/xenbus";
+import { type HostCalls, hostCalls, openHostStore } from "@pvscsi/xenbus";
 import { nodeClock } from "./platform.js";
 import { SCSI_VERBS } from "./scsi-verbs.js";
 import { type Caller, type Outcome, runBody } from "./verb.js";
 import { XEN_DOMAIN_VERBS, type XenSystem, type XenVerb } from "./xen-domain-verbs.js";
+import { onXenHost } from "./xen-host.js";
 import { xlProgram } from "./xl-program.js";
 
-/** The option that means this Xen host, and no dom0 of ours. */
-export const XEN_OPTION = "--xen";
 /** Verbs of LUNs that there are on a Xen host as well. */
 const SCSI_NAMES: readonly string[] = ["scsi-attach", "scsi-detach", "scsi-list"];
 
@@ -43,17 +33,15 @@ export interface XenHostParts {
 }
 
 /** Runs one of them on this host. Throws ToolstackError where this is none. */
-export async function runOnXenHost(verb: XenVerb, words: readonly string[], caller: Omit<Caller, "signal">) {
-  try {
-    return await runXenVerb(verb, words, caller, {
-      calls: await hostCalls(),
-      xl: xlProgram(process.env),
-      clock: nodeClock,
-    });
-  } catch (error) {
-    if (!(error instanceof NativeMissing || error instanceof NoXenHost)) throw error;
-    throw new ToolstackError("FAIL", error.message);
-  }
+export function runOnXenHost(
+  verb: XenVerb,
+  words: readonly string[],
+  caller: Omit<Caller, "signal">,
+): Promise<Outcome> {
+  return onXenHost(async () => {
+    const parts = { calls: await hostCalls(), xl: xlProgram(process.env), clock: nodeClock };
+    return runXenVerb(verb, words, caller, parts);
+  });
 }
 
 /** The same on a given one. Throws NoXenHost where it has no device node. */

@@ -1,10 +1,12 @@
 // Knows the verb that looks into xenstore, in the words of Xen's own clients.
 
 import { ToolstackError } from "@pvscsi/toolstack";
-import { dumpStore, type XenstoreClient } from "@pvscsi/xen";
-import { connectStore } from "@pvscsi/xenbus";
+import { dumpStore, type XenstoreClient, type XenstoreSession } from "@pvscsi/xen";
+import { hostCalls, openStore } from "@pvscsi/xenbus";
 import { pathIn } from "./node-files.js";
+import { storePaths } from "./store-paths.js";
 import { type Caller, UsageError, type Verb, type VerbWords } from "./verb.js";
+import { onXenHost, XEN_OPTION } from "./xen-host.js";
 import { watchPaths } from "./xenstore-watch.js";
 
 interface Action {
@@ -17,7 +19,7 @@ interface Action {
 const SOCKET = "--socket";
 
 const ACTIONS: Readonly<Record<string, Action>> = {
-  ls: { parameters: "[PATH]", least: 0, most: 1, run: list },
+  ls: { parameters: "[-f] [-p] [PATH]", least: 0, most: 3, run: list },
   read: { parameters: "PATH...", least: 1, most: Number.POSITIVE_INFINITY, run: read },
   write: { parameters: "PATH VALUE", least: 2, most: 2, run: write },
   watch: { parameters: "[-n COUNT] PATH...", least: 1, most: Number.POSITIVE_INFINITY, run: watch },
@@ -33,23 +35,49 @@ export const XENSTORE_VERB: Verb = {
   example: "xenstore ls /local/domain/0/backend/vscsi",
   least: 1,
   most: Number.POSITIVE_INFINITY,
-  options: [{ name: SOCKET, value: "PATH", summary: "of the xenstored that listens there; needs no dom0" }],
+  options: [
+    {
+      name: SOCKET,
+      value: "PATH",
+      summary: "of the xenstored that listens there, or behind that device; needs no dom0",
+    },
+    { name: XEN_OPTION, summary: "of this Xen host, found as Xen's own clients do" },
+  ],
   passesOn: true,
   run: ({ store }, words) => perform(store, words),
-  alone: { option: SOCKET, run: performThere },
+  alone: { options: [SOCKET, XEN_OPTION], run: performThere },
 };
 
-/** At the xenstored behind a Unix socket, whoever's it is. */
+/** At another xenstored, whoever's it is. */
 async function performThere(words: VerbWords): Promise<string> {
-  const path = pathIn(words.directory, words.options.get(SOCKET) ?? "");
   const lost = new AbortController();
-  const store = await connectStore(path, () => lost.abort());
+  const { path, store } = await openFirst(pathsOf(words), () => lost.abort());
   try {
     const output = await perform(store, { ...words, signal: AbortSignal.any([words.signal, lost.signal]) });
     if (store.ended !== null) throw new ToolstackError("FAIL", `${path}: ${store.ended.message}`);
     return output;
   } finally {
     store.close();
+  }
+}
+
+function pathsOf({ options, directory, environment = {} }: VerbWords): readonly string[] {
+  const socket = options.get(SOCKET);
+  if (socket === undefined) return storePaths(environment);
+  if (options.has(XEN_OPTION)) throw new UsageError(`${SOCKET} and ${XEN_OPTION} exclude each other`);
+  return [pathIn(directory, socket)];
+}
+
+/** Rejects as the last of them does. */
+async function openFirst(
+  [path, ...others]: readonly string[],
+  ended: () => void,
+): Promise<{ readonly path: string; readonly store: XenstoreSession }> {
+  try {
+    return { path, store: await onXenHost(() => openStore(path, hostCalls, ended)) };
+  } catch (error) {
+    if (others.length === 0) throw error;
+    return openFirst(others, ended);
   }
 }
 
@@ -61,9 +89,13 @@ async function perform(store: XenstoreClient, { arguments: [name, ...words], ...
   return action.run(store, words, caller);
 }
 
-async function list(store: XenstoreClient, [path = "/"]: readonly string[]): Promise<string> {
+/** Permissions are shown with -p and without. */
+async function list(store: XenstoreClient, words: readonly string[]): Promise<string> {
+  const flags = words.filter((word) => /^-[fp]+$/.test(word)).join("");
+  const [path = "/", ...more] = words.filter((word) => !/^-[fp]+$/.test(word));
+  if (more.length > 0 || path.startsWith("-")) throw new UsageError(`expecting ls ${ACTIONS.ls.parameters}`);
   await existing(store.list(path), path);
-  return dumpStore(store, path);
+  return dumpStore(store, path, flags.includes("f"));
 }
 
 async function read(store: XenstoreClient, paths: readonly string[]): Promise<string> {

@@ -285,6 +285,13 @@ describe("verbs", () => {
     await good("xenstore", "write", "/mine/b", "3");
     expect(await good("xenstore", "read", "/mine/a", "/mine/b")).to.equal("1 2\n3");
     expect(await good("xenstore", "ls", "/mine")).to.equal('a = "1 2"   (n0)\nb = "3"   (n0)\n');
+    expect(await good("xenstore", "ls", "-p", "/mine")).to.equal('a = "1 2"   (n0)\nb = "3"   (n0)\n');
+    for (const flags of [["-f"], ["-fp"], ["-p", "-f"]]) {
+      expect(await good("xenstore", "ls", ...flags, "/mine")).to.equal(
+        '/mine/a = "1 2"   (n0)\n/mine/b = "3"   (n0)\n',
+      );
+    }
+    expect(await good("xenstore", "ls", "-f")).to.match(/^\/local\/domain\/0 = ""/m);
     expect(await good("xenstore", "ls")).to.include('  0 = ""');
     await good("xenstore", "rm", "/mine/a", "/mine/b");
     expect(await good("xenstore", "ls", "/mine")).to.equal("");
@@ -297,7 +304,14 @@ describe("verbs", () => {
       expect(await bad(1, "xenstore", ...words)).to.equal("pvscsi xenstore: there is no /mine/a");
     }
     expect(await bad(1, "xenstore", "read", "/mine//a")).to.match(/^pvscsi xenstore: reading \/mine\/\/a: EINVAL$/);
-    for (const words of [["read"], ["rm"], ["write", "/a"], ["write", "/a", "b", "c"], ["ls", "/a", "/b"]]) {
+    for (const words of [
+      ["read"],
+      ["rm"],
+      ["write", "/a"],
+      ["write", "/a", "b", "c"],
+      ["ls", "/a", "/b"],
+      ["ls", "-x"],
+    ]) {
       expect(await bad(2, "xenstore", ...words)).to.match(/^xenstore: expecting/);
     }
     expect(await bad(2, "xenstore", "toString")).to.match(/^xenstore: unknown action 'toString'/);

@@ -71,7 +71,7 @@ describe("verbs on a Xen host", () => {
     const end = promise.finally(() => {
       ended = true;
     });
-    for (let turn = 0; !ended && turn < 100; turn++) {
+    for (let turn = 0; !ended && turn < 5000; turn++) {
       await world.settle();
       await setTimeout(1);
     }

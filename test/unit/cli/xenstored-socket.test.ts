@@ -1,6 +1,6 @@
 // Tests that dom0's xenstored listens for programs of its machine, and that the verb finds it, or any other, without dom0.
 
-import { existsSync } from "node:fs";
+import { existsSync, symlinkSync } from "node:fs";
 import { expect } from "chai";
 import { pvscsi, RunningCommand } from "./command.js";
 import { Dom0Stand } from "./dom0-stand.js";
@@ -28,6 +28,21 @@ describe("pvscsi dom0 --xenstored-socket", () => {
     expect(await good("ls", "/mine")).to.equal('a = "1 2"   (n0)\n');
     await good("rm", "/mine/a");
     expect((await alone("read", "/mine/a").ended).errors).to.equal("pvscsi xenstore: there is no /mine/a\n");
+  });
+
+  it("is found on a Xen host as Xen's own clients find it", async () => {
+    const found = (environment: NodeJS.ProcessEnv, ...words: readonly string[]) =>
+      pvscsi(["xenstore", "--xen", ...words], { environment });
+    const { status, output } = await found({ XENSTORED_PATH: folder.path("xs") }, "ls", "-f", "/tool");
+    expect({ status, output }).to.deep.equal({ status: 0, output: '/tool/xenstored = ""   (n0)\n' });
+    symlinkSync(folder.path("xs"), folder.path("socket"));
+    expect((await found({ XENSTORED_RUNDIR: folder.path(".") }, "read", "/tool")).status).to.equal(0);
+    const nowhere = await found({ XENSTORED_PATH: folder.path("nowhere") }, "ls");
+    expect(nowhere.status).to.equal(1);
+    expect(nowhere.errors).to.match(/^pvscsi xenstore: connect ENOENT .*nowhere\n$/);
+    const both = await alone("--xen", "ls").ended;
+    expect(both.status).to.equal(2);
+    expect(both.errors).to.match(/--socket and --xen exclude each other/);
   });
 
   it("is watched until it ends, and removed then", async () => {

@@ -1,7 +1,7 @@
-// Knows how the tree is shown to a person: as `xenstore-ls -p` prints it.
+// Knows how the tree is shown to a person: as `xenstore-ls -p` prints it, or `xenstore-ls -fp`.
 
 import { type XenstoreAccess, XenstoreError } from "./client.js";
-import { childOf } from "./paths.js";
+import { childOf, nameOf } from "./paths.js";
 import { printPermission } from "./permissions.js";
 import type { Tree } from "./tree.js";
 
@@ -12,10 +12,13 @@ export function dumpTree(tree: Tree, path: string): string {
   return lines.join("");
 }
 
-/** The same by requests; a node that goes meanwhile is left out. */
-export async function dumpStore(access: XenstoreAccess, path: string): Promise<string> {
+/** The same by requests; a node that goes meanwhile is left out. `flat` gives each node's whole path. */
+export async function dumpStore(access: XenstoreAccess, path: string, flat = false): Promise<string> {
   const lines: string[] = [];
-  await askForChildren(access, path, 0, lines);
+  const begin = flat ? (child: string) => child : (child: string, depth: number) => indented(nameOf(child), depth);
+  await askForChildren(access, path, 0, (child, depth, value, permissions) => {
+    lines.push(lineOf(begin(child, depth), value, permissions));
+  });
   return lines.join("");
 }
 
@@ -24,18 +27,20 @@ function addChildren(tree: Tree, path: string, depth: number, lines: string[]): 
     const child = childOf(path, name);
     const node = tree.read(child);
     if (node === null) continue;
-    lines.push(lineOf(depth, name, node.value, node.permissions.map(printPermission)));
+    lines.push(lineOf(indented(name, depth), node.value, node.permissions.map(printPermission)));
     addChildren(tree, child, depth + 1, lines);
   }
 }
 
-async function askForChildren(access: XenstoreAccess, path: string, depth: number, lines: string[]): Promise<void> {
+type Tell = (path: string, depth: number, value: string, permissions: readonly string[]) => void;
+
+async function askForChildren(access: XenstoreAccess, path: string, depth: number, tell: Tell): Promise<void> {
   for (const name of (await access.list(path)) ?? []) {
     const child = childOf(path, name);
     const [value, permissions] = await Promise.all([access.read(child), permissionsOf(access, child)]);
     if (value === null || permissions === null) continue;
-    lines.push(lineOf(depth, name, value, permissions));
-    await askForChildren(access, child, depth + 1, lines);
+    tell(child, depth, value, permissions);
+    await askForChildren(access, child, depth + 1, tell);
   }
 }
 
@@ -48,8 +53,12 @@ async function permissionsOf(access: XenstoreAccess, path: string): Promise<stri
   }
 }
 
-function lineOf(depth: number, name: string, value: string, permissions: readonly string[]): string {
-  return `${" ".repeat(depth)}${name} = "${printable(value)}"   (${permissions.join(",")})\n`;
+function indented(name: string, depth: number): string {
+  return `${" ".repeat(depth)}${name}`;
+}
+
+function lineOf(begin: string, value: string, permissions: readonly string[]): string {
+  return `${begin} = "${printable(value)}"   (${permissions.join(",")})\n`;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { "\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\" };

@@ -1,6 +1,6 @@
 // Knows how a process on a Xen host reaches xenstored: through the kernel's device, in xenstored's own messages.
 
-import { type SessionTransport, type XenstoreClient, XenstoreSession } from "@pvscsi/xen";
+import { type SessionTransport, XenstoreSession } from "@pvscsi/xen";
 import type { HostCalls } from "./host-calls.js";
 
 export const XENBUS_PATH = "/dev/xen/xenbus";
@@ -9,25 +9,29 @@ const READ_SIZE = 4096;
 
 /** A session, and its end. */
 export interface HostStore {
-  readonly store: XenstoreClient;
+  readonly store: XenstoreSession;
   close(): void;
 }
 
-/** Throws NoXenHost where there is no such device. The kernel drops the watches and transactions of a file that is closed. */
-export function openHostStore(calls: HostCalls): HostStore {
-  const device = calls.open(XENBUS_PATH);
+/**
+ * Opens the device at `path`. Throws NoXenHost where there is none. The kernel drops the watches and transactions of a file that is
+ * closed. `ended` is called when the session is over, from whichever side.
+ */
+export function openHostStore(calls: HostCalls, path = XENBUS_PATH, ended: () => void = () => {}): HostStore {
+  const device = calls.open(path);
   const buffer = new Uint8Array(READ_SIZE);
   const transport: SessionTransport = {
     send(bytes) {
       try {
         calls.write(device, bytes);
       } catch (error) {
-        session.close(`${XENBUS_PATH}: ${(error as Error).message}`);
+        session.close(`${path}: ${(error as Error).message}`);
       }
     },
     close() {
       poll.close();
       calls.close(device);
+      ended();
     },
   };
   // Linux waits for the answer to a watch inside of write(2), with a lock of this file that the answer to an earlier request
