@@ -38,7 +38,7 @@ async function twoHosts(seed: number): Promise<DomainWorld> {
   );
   const back = await openPlayedHost(world, dom0);
   const { host, kernel } = await openPlayedHost(world, dom1);
-  const front = withItsDomain(new HostFrontEnd(host, kernel, dom0.id), dom1);
+  const front = withItsDomain(new HostFrontEnd(host, kernel), dom1);
   const close = async () => {
     for (const domain of [front, stranger, back.host, dom0]) await domain.close();
     await world.settle();
@@ -57,7 +57,7 @@ function withItsDomain(front: HostFrontEnd, domain: InProcessDomain): Domain {
     grants: front.grants,
     events: front.events,
     store: front.store,
-    allocatePages: (count) => front.allocatePages(count),
+    allocatePages: (count, peer) => front.allocatePages(count, peer),
     freePages: (pages) => front.freePages(pages),
     borrow: (loan) => front.borrow(loan),
     giveBack: (loan, written) => front.giveBack(loan, written),

@@ -135,7 +135,7 @@ export class RingTraffic {
     { scheduler, settle }: { readonly scheduler: Scheduler; settle(): Promise<void> },
     publish: Publish = asDomain,
   ): Promise<RingTraffic> {
-    const pages = front.allocatePages(2);
+    const pages = front.allocatePages(2, back.id);
     const references = pages.map((page) => front.grants.grant(back.id, page, "read-write"));
     const client = new Client(front, pages[0].bytes, pages[1].bytes, publish);
     const port = front.events.allocateUnbound(back.id) as Port;

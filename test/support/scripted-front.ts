@@ -84,7 +84,7 @@ export class ScriptedFront {
   }
 
   grant(access: "read-only" | "read-write"): Granted {
-    const [page] = this.domain.allocatePages(1);
+    const [page] = this.domain.allocatePages(1, this.nodes.backend);
     const granted = { page, gref: this.domain.grants.grant(this.nodes.backend, page, access) };
     this.#granted.push(granted);
     return granted;

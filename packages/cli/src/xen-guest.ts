@@ -6,10 +6,10 @@ import { type AdapterMessage, ScsifrontAdapter } from "@pvscsi/scsifront";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type Clock, ProbeHub, type Scheduler } from "@pvscsi/wire";
 import { DomainIds, readState, scanNumber, XenbusState, type XenstoreClient, xenbusStateName } from "@pvscsi/xen";
-import { type HostCalls, type HostDomain, HostFrontEnd, OutOfPages, openHostDomain } from "@pvscsi/xenbus";
+import { type HostCalls, type HostDomain, HostFrontEnd, openHostDomain } from "@pvscsi/xenbus";
 import { LeavingAdapter } from "./leaving-adapter.js";
 import { filesIn } from "./node-files.js";
-import { Exit, failure, type Outcome } from "./verb.js";
+import type { Outcome } from "./verb.js";
 
 /** Milliseconds for a back end to connect: as long as Linux waits for one without saying so, and 5 s. */
 const PATIENCE = 30_000;
@@ -32,8 +32,6 @@ export class XenGuest {
   readonly guest: Guest;
   readonly #domain: HostFrontEnd;
   readonly #adapter: ScsifrontAdapter;
-  #leaving: LeavingAdapter | null = null;
-  #outOfPages = false;
 
   /**
    * Connects controller `device`. Throws NoXenHost, and ToolstackError where there is no such controller for us, or its back
@@ -74,21 +72,13 @@ export class XenGuest {
 
   /** Runs a command as at the guest's prompt; relative paths begin at `directory`. */
   async run(command: readonly string[], directory: string): Promise<Outcome> {
-    try {
-      const { output, status } = await runGuestCommand(this.guest, command, filesIn(directory));
-      return { output, errors: "", status };
-    } catch (error) {
-      if (!(error instanceof OutOfPages)) throw error;
-      this.#outOfPages = true;
-      return failure(Exit.failed, `${command[0]}: ${error.message}`);
-    }
+    const { output, status } = await runGuestCommand(this.guest, command, filesIn(directory));
+    return { output, errors: "", status };
   }
 
   /** Parts from the devices, their caches written back, and gives everything back. */
   async close(): Promise<void> {
-    // A disk that found no pages for a command has it still, and would wait for it.
-    if (this.#outOfPages) await this.#leaving?.close();
-    else for (const host of [...this.guest.hosts]) await this.guest.detach(host);
+    for (const host of [...this.guest.hosts]) await this.guest.detach(host);
     await this.#adapter.close();
     await this.#domain.close();
   }
@@ -96,8 +86,7 @@ export class XenGuest {
   async #connect({ path, backEnd }: Controller, clock: Clock): Promise<void> {
     const { store } = this.#domain;
     await this.#adapter.probe((adapter) => {
-      this.#leaving = new LeavingAdapter(adapter, { store, clock, path, backEnd });
-      this.guest.attach(this.#leaving);
+      this.guest.attach(new LeavingAdapter(adapter, { store, clock, path, backEnd }));
     });
     await inTime(this.#adapter.settled, clock);
     if (this.isConnected) return;
@@ -109,7 +98,7 @@ export class XenGuest {
 async function openController(host: HostDomain, device: number, calls: HostCalls) {
   const controller = await findController(host.store, `device/vscsi/${device}`);
   const name = (await host.store.read("name")) ?? String(host.id);
-  return { controller, name, domain: new HostFrontEnd(host, calls, controller.backEndDomain) };
+  return { controller, name, domain: new HostFrontEnd(host, calls) };
 }
 
 async function findController(store: XenstoreClient, path: string): Promise<Controller> {

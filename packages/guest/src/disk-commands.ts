@@ -153,6 +153,18 @@ function copyCdb(command: Command, cdb: Uint8Array, direction: DataDirection): v
   command.direction = direction;
 }
 
+/**
+ * What the next command of a request needs pages of the adapter for: nothing, less than a block (a list, or the block that is to
+ * be repeated), or all the bytes of its piece.
+ */
+export type OwnData = "none" | "block" | "piece";
+
+export function ownData({ operation, stage, adapterPages }: BlockRequest, { zeroing }: DiskParameters): OwnData {
+  if (stage === "flush") return "none";
+  if (movesData(operation)) return adapterPages ? "none" : "piece";
+  return operation === "write-zeroes" && zeroing === "write" ? "piece" : "block";
+}
+
 /** Whether a request of this kind moves the submitter's data. */
 export function movesData(operation: BlockOperation): boolean {
   return operation === "read" || operation === "write";

@@ -11,6 +11,7 @@ import type { ScsiDevice } from "./device.js";
 import {
   DiskCommands,
   movesData,
+  ownData,
   patience,
   pieceLength,
   type TransferLimits,
@@ -116,7 +117,7 @@ export class Disk implements BlockDevice, RequestOwner, Waiter {
     try {
       for (let first = this.#requests.first; first !== null && !this.waiting; first = this.#requests.first) {
         if (this.#drop(first)) continue;
-        const command = this.#queue.take(this);
+        const command = this.#queue.take(this, this.#pagesFor(first));
         if (command === null) break;
         this.#issue(first, command);
       }
@@ -137,9 +138,24 @@ export class Disk implements BlockDevice, RequestOwner, Waiter {
     return true;
   }
 
+  /** Pages that the data of a request's next command needs. */
+  #pagesFor(request: BlockRequest): number {
+    const kind = ownData(request, this.#parameters);
+    if (kind !== "piece") return kind === "none" ? 0 : 1;
+    return Math.ceil(pieceLength(request, this.#parameters, this.#limits) / PAGE);
+  }
+
+  /** Bytes that a request's next command can do with the pages it has got. */
+  #lengthOf(request: BlockRequest, { pages, starved }: Request): number {
+    if (request.stage === "flush") return 0;
+    const length = pieceLength(request, this.#parameters, this.#limits);
+    const isWhole = starved || ownData(request, this.#parameters) !== "piece";
+    return isWhole ? length : Math.min(length, pages.length * PAGE);
+  }
+
   #issue(request: BlockRequest, command: Request): void {
     const flush = request.stage === "flush";
-    const bytes = flush ? 0 : pieceLength(request, this.#parameters, this.#limits);
+    const bytes = this.#lengthOf(request, command);
     command.work = request;
     command.from = request.issued;
     command.bytes = bytes;
@@ -209,7 +225,8 @@ export class Disk implements BlockDevice, RequestOwner, Waiter {
   #prepareZeroes(request: Request, lba: number, blocks: number): void {
     const { command } = request;
     const { zeroing, blockSize } = this.#parameters;
-    if (zeroing === "write") {
+    // One that is prepared again has the pages of a WRITE SAME, though the disk has turned out not to know that meanwhile.
+    if (zeroing === "write" && request.bytes <= request.pages.length * PAGE) {
       this.#commands.transfer(command, this.#parameters, true, lba, blocks, false);
       return this.#placeZeros(request, request.bytes);
     }
@@ -252,7 +269,7 @@ export class Disk implements BlockDevice, RequestOwner, Waiter {
   #failed(command: Request, work: BlockRequest, failure: BlockStatus): void {
     if (this.#fallBack(command, work)) return;
     // Refused before it became a command.
-    const refused = failure === BLOCK_STATUS.offline;
+    const refused = failure === BLOCK_STATUS.offline || failure === BLOCK_STATUS.resource;
     const at = refused ? work.offset + command.from : firstBadByte(command, work, this.#parameters);
     if (!refused) this.#report.command(this.name, command);
     const flush = work.stage === "flush";

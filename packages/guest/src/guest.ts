@@ -25,6 +25,7 @@ import { LowestFree } from "./naming.js";
 import type { PlainDisk } from "./plain-disk.js";
 import { PlainDisks } from "./plain-disks.js";
 import { FailureReport } from "./report.js";
+import { PageShortage } from "./request-pages.js";
 import { isGone } from "./scan.js";
 
 export interface GuestOptions {
@@ -56,6 +57,7 @@ export class Guest {
   readonly #diskNumberOf = new Map<Disk, number>();
   readonly #hosts: ScsiHost[] = [];
   readonly #plain: PlainDisks;
+  readonly #shortage = new PageShortage();
 
   constructor({ clock, scheduler, probes = nullProbes, name, timeout = 30_000 }: GuestOptions) {
     this.name = name;
@@ -86,6 +88,7 @@ export class Guest {
       clock,
       scheduler: this.#scheduler,
       log,
+      shortage: this.#shortage,
       found: (at, device) => this.#bind(at, device),
     });
     this.#hosts.push(host);

@@ -6,6 +6,7 @@ import type { ScsiDevice } from "./device.js";
 import type { Disk } from "./disk.js";
 import type { KernelLog } from "./kernel-log.js";
 import { Recovery } from "./recovery.js";
+import type { PageShortage } from "./request-pages.js";
 import { RequestQueue } from "./request-queue.js";
 import { type ScanSite, scanLun, scanTarget } from "./scan.js";
 
@@ -13,6 +14,7 @@ export interface HostSetting {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: KernelLog;
+  readonly shortage: PageShortage;
   /** Gives a new device its names and its drivers. */
   readonly found: (host: ScsiHost, device: ScsiDevice) => Promise<void>;
 }
@@ -35,11 +37,11 @@ export class ScsiHost implements ScanSite {
   readonly #found: HostSetting["found"];
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(hostNumber: number, adapter: HostAdapter, { clock, scheduler, log, found }: HostSetting) {
+  constructor(hostNumber: number, adapter: HostAdapter, { clock, scheduler, log, shortage, found }: HostSetting) {
     this.hostNumber = hostNumber;
     this.adapter = adapter;
     this.log = log;
-    this.queue = new RequestQueue(adapter, clock, scheduler);
+    this.queue = new RequestQueue(adapter, clock, scheduler, shortage);
     this.queue.handler = new Recovery(this.queue, clock);
     this.#found = found;
   }

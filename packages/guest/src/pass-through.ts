@@ -4,7 +4,7 @@ import { type Command, type DataDirection, type DecodedSense, HostByte, Status }
 import type { BlockStatus } from "./block-status.js";
 import type { ScsiDevice } from "./device.js";
 import { senseOf } from "./disposition.js";
-import type { Request, RequestOwner } from "./request.js";
+import { PAGE, type Request, type RequestOwner } from "./request.js";
 import type { RequestQueue, Waiter } from "./request-queue.js";
 
 export interface PassThroughOptions {
@@ -69,7 +69,9 @@ class PassedCommand implements RequestOwner, Waiter {
   }
 
   resume(): void {
-    const request = this.#queue.take(this);
+    const { receive = 0, send = NOTHING } = this.#options;
+    const pages = Math.ceil(Math.max(receive, send.length) / PAGE);
+    const request = this.#queue.take(this, pages, pages);
     if (request === null) return;
     request.owner = this;
     request.device = this.#device;

@@ -1,4 +1,4 @@
-// Knows a host's commands under way: tags, retries, pauses, deadlines. What a command is for, its owner knows; what to
+// Knows a host's commands under way: tags, pages, retries, pauses, deadlines. What a command is for, its owner knows; what to
 // do when one does not come back, recovery.ts does.
 
 import { type Command, type HostAdapter, HostByte, Status } from "@pvscsi/scsi";
@@ -7,8 +7,9 @@ import { BLOCK_STATUS, type BlockStatus } from "./block-status.js";
 import { decide, decidePassThrough } from "./disposition.js";
 import { printAnswer, printTooOld } from "./report.js";
 import { Request } from "./request.js";
+import { type PageShortage, type PageWaiter, RequestPages } from "./request-pages.js";
 
-/** Somebody who waits for a request to become free; a record of a queue, so waiting allocates nothing. */
+/** Somebody who waits for a request, or for pages, to become free; a record of a queue, so waiting allocates nothing. */
 export interface Waiter {
   /** True while it waits. */
   waiting: boolean;
@@ -30,14 +31,18 @@ const PAUSE = 3;
 /** Tries that are made at once before pauses begin; Linux has no pause, and spins. */
 const AT_ONCE = 5;
 
-export class RequestQueue {
+export class RequestQueue implements PageWaiter {
   readonly adapter: HostAdapter;
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
   readonly #requests: Request[] = [];
   readonly #free: Request[] = [];
+  readonly #shortage: PageShortage;
+  readonly #pages: RequestPages;
   #firstWaiter: Waiter | null = null;
   #lastWaiter: Waiter | null = null;
+  /** The waiter whose turn it is, until it has taken something. */
+  #called: Waiter | null = null;
   #paused: Request[] = [];
   #pauseTimer: Timer | null = null;
   #deadlineTimer: Timer | null = null;
@@ -48,8 +53,10 @@ export class RequestQueue {
   readonly #sweep: Runnable = { run: () => this.#sweepDeadlines() };
   readonly #resume: Runnable = { run: () => this.#endPause() };
 
-  constructor(adapter: HostAdapter, clock: Clock, scheduler: Scheduler) {
+  constructor(adapter: HostAdapter, clock: Clock, scheduler: Scheduler, shortage: PageShortage) {
     this.adapter = adapter;
+    this.#shortage = shortage;
+    this.#pages = new RequestPages(adapter, shortage, { all: this.#requests, free: this.#free });
     this.#clock = clock;
     this.#scheduler = scheduler;
     for (let tag = adapter.limits.queueDepth - 1; tag >= 0; tag--) this.#free.push(this.#newRequest(tag));
@@ -70,31 +77,56 @@ export class RequestQueue {
     return this.#requests.filter(({ state }) => state === "queued" || state === "aborting").length;
   }
 
-  /** A free request; or null, and then the waiter is resumed when there may be one. */
-  take(waiter: Waiter): Request | null {
-    const request = this.#held ? undefined : this.#free.pop();
-    if (request !== undefined) return request;
-    if (!waiter.waiting) this.#enqueue(waiter);
+  /**
+   * A free request with `most` pages, or with fewer, `least` of them, when there are too few; or null, and then the waiter is
+   * resumed when there may be one. When there are no pages, and none will come back, it is a `starved` one.
+   */
+  take(waiter: Waiter, most = 0, least = Math.min(most, 1)): Request | null {
+    const called = this.#called === waiter;
+    if (called) this.#called = null;
+    const first = called || this.#firstWaiter === null;
+    if (this.#held || this.#free.length === 0 || !first) return this.#enqueue(waiter, false);
+    const request = this.#free[this.#free.length - 1];
+    // After the end it is refused, whatever it has.
+    request.starved = this.#closed;
+    if (most > 0 && !this.#closed && !this.#pages.take(request, least, most)) {
+      if (this.#shortage.willEnd) {
+        this.#shortage.wait(this);
+        return this.#enqueue(waiter, called);
+      }
+      request.starved = true;
+    }
+    this.#free.pop();
+    return request;
+  }
+
+  #enqueue(waiter: Waiter, inFront: boolean): null {
+    if (waiter.waiting) return null;
+    waiter.waiting = true;
+    waiter.nextWaiter = inFront ? this.#firstWaiter : null;
+    if (inFront) this.#firstWaiter = waiter;
+    else if (this.#lastWaiter !== null) this.#lastWaiter.nextWaiter = waiter;
+    this.#firstWaiter ??= waiter;
+    if (waiter.nextWaiter === null) this.#lastWaiter = waiter;
     return null;
   }
 
-  #enqueue(waiter: Waiter): void {
-    waiter.waiting = true;
-    waiter.nextWaiter = null;
-    if (this.#lastWaiter === null) this.#firstWaiter = waiter;
-    else this.#lastWaiter.nextWaiter = waiter;
-    this.#lastWaiter = waiter;
-  }
-
-  /** Lets whoever waits take what is free, in turn; one that wants more goes to the end. */
+  /** Lets whoever waits take what is free, in turn; one that wants more goes to the end, one that found nothing stays first. */
   #wake(): void {
     while (!this.#held && this.#free.length > 0 && this.#firstWaiter !== null) {
       const waiter = this.#firstWaiter;
       this.#firstWaiter = waiter.nextWaiter;
       if (this.#firstWaiter === null) this.#lastWaiter = null;
       waiter.waiting = false;
+      this.#called = waiter;
       waiter.resume();
+      this.#called = null;
+      if (this.#firstWaiter === waiter) return;
     }
+  }
+
+  pagesFreed(): void {
+    this.#wake();
   }
 
   /** Begins a request that its taker has filled in: owner, device, timeout, allowed, passThrough. */
@@ -102,7 +134,7 @@ export class RequestQueue {
     request.retries = 0;
     request.uncounted = 0;
     request.begun = this.#clock.now();
-    if (this.#closed || refuses(request)) return this.#refuse(request);
+    if (request.starved || this.#closed || refuses(request)) return this.#refuse(request);
     request.owner?.prepare(request);
     this.#queue(request, request.begun);
   }
@@ -114,6 +146,8 @@ export class RequestQueue {
     request.device = null;
     request.work = null;
     this.#free.push(request);
+    this.#pages.giveBack(request);
+    this.#shortage.tell(this);
     this.#wake();
   }
 
@@ -131,9 +165,10 @@ export class RequestQueue {
   }
 
   #refuse(request: Request): void {
-    request.command.hostByte = HostByte.noConnect;
+    const starved = request.starved && !this.#closed;
+    request.command.hostByte = starved ? HostByte.error : HostByte.noConnect;
     request.command.senseLength = 0;
-    request.owner?.finished(request, BLOCK_STATUS.offline);
+    request.owner?.finished(request, starved ? BLOCK_STATUS.resource : BLOCK_STATUS.offline);
   }
 
   #completed(command: Command): void {
@@ -203,17 +238,23 @@ export class RequestQueue {
       request.verdict = verdict;
       return;
     }
-    if (request.held) {
-      request.abandon();
-      request.owner?.prepare(request);
-    }
+    const prepared = !request.held || this.#prepareAgain(request);
     const { command } = request;
     if (command.hostByte === HostByte.abort || (command.hostByte === HostByte.ok && command.status === Status.good)) {
       command.hostByte = HostByte.timeOut;
     }
     // Whoever passed a command through decides about another try (scsi_noretry_cmd).
-    if (verdict === "retry" && !request.passThrough) this.retryOrFail(request, BLOCK_STATUS.io);
+    if (verdict === "retry" && prepared && !request.passThrough) this.retryOrFail(request, BLOCK_STATUS.io);
     else request.owner?.finished(request, BLOCK_STATUS.io);
+  }
+
+  /** With another command, and other pages; false when there are none. */
+  #prepareAgain(request: Request): boolean {
+    const { pages } = request;
+    request.abandon(() => this.#pages.returned(pages));
+    if (!this.#pages.take(request, pages.length, pages.length)) return false;
+    request.owner?.prepare(request);
+    return true;
   }
 
   /** Linux gives a command (retries + 1) times its time, whatever the reason for which it was queued again. */
@@ -281,7 +322,7 @@ export class RequestQueue {
     await this.adapter.close();
     if (this.#deadlineTimer !== null) this.#clock.cancel(this.#deadlineTimer);
     this.release();
-    for (const request of this.#requests) request.freePages();
+    this.#pages.close();
   }
 }
 

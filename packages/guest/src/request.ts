@@ -1,7 +1,7 @@
 // Knows one request on its way through a host: a command with its tag, its retries and its time. Knows no driver.
 
 import { type Address, Command, type HostAdapter, HostByte, Status } from "@pvscsi/scsi";
-import { assert, type Runnable } from "@pvscsi/wire";
+import { assert, fail, type Runnable } from "@pvscsi/wire";
 import type { BlockStatus } from "./block-status.js";
 import type { ScsiDevice } from "./device.js";
 
@@ -9,7 +9,9 @@ import type { ScsiDevice } from "./device.js";
 export interface RequestOwner {
   /** What the log calls it. */
   readonly name: string;
-  /** Fills in `command`, once per request and again after the adapter kept the last one for good. */
+  /**
+   * Fills in `command`, once per request and again after the adapter kept the last one for good; each time with as many pages.
+   */
   prepare(request: Request): void;
   /** The end: null when the command succeeded. The request goes back with `RequestQueue.giveBack`. */
   finished(request: Request, failure: BlockStatus | null): void;
@@ -52,8 +54,10 @@ export class Request implements Runnable {
   work: unknown = null;
   from = 0;
   bytes = 0;
-  /** Pages of the adapter that belong to this request, for data that lies elsewhere. */
+  /** Pages of the adapter that this request has, for data that lies elsewhere. */
   pages: Uint8Array[] = [];
+  /** There are no pages for it, nor is there anything to wait for: it is to fail. */
+  starved = false;
 
   constructor(
     tag: number,
@@ -90,8 +94,7 @@ export class Request implements Runnable {
   /** Makes the command's data `length` bytes of the request's own pages. */
   usePages(length: number): void {
     const { command, pages } = this;
-    const count = Math.ceil(length / PAGE);
-    if (pages.length < count) pages.push(...this.#adapter.allocate(count - pages.length));
+    if (length > pages.length * PAGE) fail(`tag ${this.tag} has no room for ${length} bytes`);
     command.data.clear();
     for (let i = 0, left = length; left > 0; i++, left -= PAGE) command.data.add(pages[i], 0, Math.min(PAGE, left));
     this.borrowed = false;
@@ -112,23 +115,18 @@ export class Request implements Runnable {
   }
 
   /**
-   * Leaves a command that the adapter keeps to the adapter, together with the pages it points into; they are freed when
-   * it comes back after all. Only for commands that do not point into their owner's pages.
+   * Leaves a command that the adapter keeps to the adapter, together with the pages it points into; `returned` is called
+   * when it comes back after all. Only for commands that do not point into their owner's pages.
    */
-  abandon(): void {
+  abandon(returned: () => void): void {
     assert(!this.borrowed, `tag ${this.tag} points into its owner's pages`);
-    const { command, pages } = this;
-    command.completed = () => this.#adapter.free(pages);
+    const { command } = this;
+    command.completed = returned;
     this.command = this.#newCommand();
+    this.command.cdb.set(command.cdb);
+    this.command.cdbLength = command.cdbLength;
     this.pages = [];
     this.held = false;
-  }
-
-  /** Gives its own pages back to the adapter. */
-  freePages(): void {
-    if (this.held || this.pages.length === 0) return;
-    this.#adapter.free(this.pages);
-    this.pages = [];
   }
 }
 

@@ -110,7 +110,7 @@ export interface HostAdapter {
   /** The driver's name, as in /sys/class/scsi_host/hostN/proc_name. */
   readonly driver: string;
   readonly limits: AdapterLimits;
-  /** Pages of 4096 bytes that commands may point into. */
+  /** Pages of 4096 bytes that commands may point into. Throws RangeError, and allocates none, when there are not so many. */
   allocate(pages: number): Uint8Array[];
   free(pages: readonly Uint8Array[]): void;
   /** Takes a command; it completes exactly once, perhaps before this returns. */

@@ -213,7 +213,9 @@ export class ScsifrontAdapter implements HostAdapter {
 
   async #readBackendParameters(): Promise<void> {
     const offered = scanNumber(await this.#parts.domain.store.read(`${this.#backendPath}/feature-sg-grant`)) ?? 0;
-    this.limits = limitsOf(Math.max(VSCSIIF_SG_TABLESIZE, Math.min(offered, MOST_SEGMENTS)));
+    const most = Math.max(VSCSIIF_SG_TABLESIZE, Math.min(offered, MOST_SEGMENTS));
+    const lists = most === VSCSIIF_SG_TABLESIZE || (this.#ring?.granter.reserveList() ?? false);
+    this.limits = limitsOf(lists ? most : VSCSIIF_SG_TABLESIZE);
     if (offered > 0) this.#say(`using up to ${this.limits.maxSegments} SG entries`);
   }
 

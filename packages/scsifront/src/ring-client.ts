@@ -26,7 +26,7 @@ import {
 } from "@pvscsi/xen";
 import { failCommand, readResult, refuseCommand, refuseManagement } from "./completion.js";
 import { RequestDraft } from "./draft.js";
-import { SegmentGranter } from "./segments.js";
+import { allocatePage, SegmentGranter } from "./segments.js";
 import { Shadow } from "./shadow.js";
 
 /** Entries of a ring of one page. */
@@ -100,10 +100,11 @@ export class RingClient implements Runnable {
     const { domain, backend } = parts;
     const port = domain.events.allocateUnbound(backend);
     if (typeof port === "string") return `no event channel for a ring: ${port}`;
-    const [page] = domain.allocatePages(1);
-    const reference = domain.grants.grant(backend, page, "read-write");
-    if (reference >= 0) return new RingClient(parts, page, reference, port);
+    const page = allocatePage(domain, backend);
+    const reference = page === null ? -1 : domain.grants.grant(backend, page, "read-write");
+    if (page !== null && reference >= 0) return new RingClient(parts, page, reference, port);
     domain.events.close(port);
+    if (page === null) return "no page for a ring";
     domain.freePages([page]);
     return "no grant for a ring";
   }
@@ -161,9 +162,8 @@ export class RingClient implements Runnable {
       this.#pageHeld = false;
       domain.freePages([this.page]);
     }
-    if (this.underWay > 0) return false;
-    this.granter.close();
-    return !this.#pageHeld;
+    this.granter.freeLists();
+    return this.underWay === 0 && !this.#pageHeld;
   }
 
   get #open(): boolean {
@@ -191,7 +191,7 @@ export class RingClient implements Runnable {
     this.#pushLater();
   }
 
-  /** Grants have run out: an answer gives some back; without one to come, others of this domain have them all. */
+  /** Grants or lists have run out: an answer gives some back; without one to come, others of this domain have all grants. */
   #submitLater(): void {
     if (this.underWay > 0 || this.#retrying) return;
     this.#retrying = true;
@@ -203,7 +203,7 @@ export class RingClient implements Runnable {
     if (this.#open) this.#submitWaiting();
   }
 
-  /** False when grants have run out for now. */
+  /** False when grants or lists have run out for now. */
   #submitCommand(shadow: Shadow, command: Command): boolean {
     const request = this.#draft.command(shadow.rqid, command);
     if (!this.granter.grant(command, request, shadow, this.#ranges)) return false;

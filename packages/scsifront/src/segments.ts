@@ -22,8 +22,8 @@ export class SegmentGranter {
   readonly #domain: Domain;
   readonly #backend: DomainId;
   readonly #pages = new Map<Uint8Array, Page>();
-  /** One page of descriptors for each shadow, made when first needed. */
-  readonly #lists: (DescriptorPage | undefined)[] = [];
+  /** Those that no request has. */
+  readonly #lists: DescriptorList[] = [];
 
   constructor(domain: Domain, backend: DomainId) {
     this.#domain = domain;
@@ -31,7 +31,7 @@ export class SegmentGranter {
   }
 
   allocate(count: number): Uint8Array[] {
-    const pages = this.#domain.allocatePages(count);
+    const pages = this.#domain.allocatePages(count, this.#backend);
     for (const page of pages) this.#pages.set(page.bytes, page);
     return pages.map((page) => page.bytes);
   }
@@ -42,15 +42,25 @@ export class SegmentGranter {
     this.#domain.freePages(pages);
   }
 
-  /** Frees all pages of descriptors; no request may be under way. */
-  close(): void {
-    for (const list of this.#lists) if (list !== undefined) this.#domain.freePages([list.page]);
-    this.#lists.length = 0;
+  /**
+   * Makes sure that a command of many pieces gets its list of descriptors when no other has one; false when there is no page
+   * for it.
+   */
+  reserveList(): boolean {
+    const list = this.#takeList();
+    if (list !== null) this.#lists.push(list);
+    return list !== null;
+  }
+
+  /** Frees the lists of descriptors that no request has. */
+  freeLists(): void {
+    this.#domain.freePages(this.#lists.splice(0).map(({ page }) => page));
   }
 
   /**
    * Fills in the segments of `request` and grants what they point to, read-only where the backend only has to read.
-   * What it has to see for that is added to `ranges`. False when the grant table is full: then nothing is granted.
+   * What it has to see for that is added to `ranges`. False when the grant table is full, or there is no page for a list:
+   * then nothing is granted.
    */
   grant({ data, direction }: Command, request: Request, shadow: Shadow, ranges: Places): boolean {
     const access = direction === "to-device" ? "read-only" : "read-write";
@@ -76,7 +86,10 @@ export class SegmentGranter {
       if (!this.#domain.grants.revoke(shadow.grants[i])) shadow.grants[kept++] = shadow.grants[i];
     }
     shadow.grantCount = kept;
-    return kept === 0;
+    if (kept > 0) return false;
+    if (shadow.list !== null) this.#lists.push(shadow.list);
+    shadow.list = null;
+    return true;
   }
 
   #grantDirect(places: Places, access: GrantAccess, request: Request, shadow: Shadow): boolean {
@@ -88,7 +101,9 @@ export class SegmentGranter {
   }
 
   #grantIndirect(places: Places, access: GrantAccess, request: Request, shadow: Shadow, ranges: Places): boolean {
-    const list = this.#listOf(shadow);
+    const list = this.#takeList();
+    if (list === null) return false;
+    shadow.list = list;
     for (let i = 0; i < places.count; i++) {
       if (!this.#grantPiece(places, i, access, list.segment.at(i * ScsiifSegment.size), shadow)) return false;
     }
@@ -120,13 +135,26 @@ export class SegmentGranter {
     return page;
   }
 
-  #listOf(shadow: Shadow): DescriptorPage {
-    this.#lists[shadow.rqid] ??= new DescriptorPage(this.#domain.allocatePages(1)[0]);
-    return this.#lists[shadow.rqid] as DescriptorPage;
+  #takeList(): DescriptorList | null {
+    const list = this.#lists.pop();
+    if (list !== undefined) return list;
+    const page = allocatePage(this.#domain, this.#backend);
+    return page && new DescriptorList(page);
   }
 }
 
-class DescriptorPage {
+/** A page to share with `peer`, or null when there is none. */
+export function allocatePage(domain: Domain, peer: DomainId): Page | null {
+  try {
+    return domain.allocatePages(1, peer)[0];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return null;
+  }
+}
+
+/** A page of descriptors, which a request of many pieces points to. */
+export class DescriptorList {
   readonly page: Page;
   readonly segment: Segment;
 

@@ -2,6 +2,7 @@
 
 import type { AdapterManagement, Command } from "@pvscsi/scsi";
 import type { GrantReference } from "@pvscsi/xen";
+import type { DescriptorList } from "./segments.js";
 
 /** Its index among the shadows is its rqid on the ring. */
 export class Shadow {
@@ -11,7 +12,9 @@ export class Shadow {
   number = 0;
   command: Command | null = null;
   management: AdapterManagement | null = null;
-  /** Grants given for it: data first, then pages of descriptors. */
+  /** Where its descriptors are when they are not in its slot. */
+  list: DescriptorList | null = null;
+  /** Grants given for it: data first, then its list's. */
   readonly grants: GrantReference[] = [];
   grantCount = 0;
 

@@ -177,7 +177,9 @@ export interface BackEndDomain {
 /** One domain's view of its hypervisor. */
 export interface Domain extends BackEndDomain {
   readonly grants: Grants;
-  /** Own pages, zeroed. Throws when the domain's memory is used up. */
-  allocatePages(count: number): Page[];
+  /**
+   * Own pages, zeroed, that may be granted to `peer`. Throws RangeError, and allocates none, when there are not so many.
+   */
+  allocatePages(count: number, peer: DomainId): Page[];
   freePages(pages: readonly Page[]): void;
 }

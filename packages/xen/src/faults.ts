@@ -14,7 +14,7 @@ function replace(
     grants: domain.grants,
     events: domain.events,
     store: domain.store,
-    allocatePages: (count) => domain.allocatePages(count),
+    allocatePages: (count, peer) => domain.allocatePages(count, peer),
     freePages: (pages) => domain.freePages(pages),
     borrow: (loan) => domain.borrow(loan),
     giveBack: (loan, written) => domain.giveBack(loan, written),

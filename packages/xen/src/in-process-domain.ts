@@ -130,7 +130,9 @@ export class InProcessDomain extends HostedDomain<GrantTable> implements Domain,
 
   allocatePages(count: number): Page[] {
     const { allocated, retained, limit } = this.#pages;
-    if (allocated + retained + count > limit) fail(`domain ${this.id}: ${count} pages more than its ${limit}`);
+    if (allocated + retained + count > limit) {
+      throw new RangeError(`domain ${this.id}: ${count} pages more than its ${limit}`);
+    }
     return Array.from({ length: count }, () => this.#pages.allocate());
   }
 

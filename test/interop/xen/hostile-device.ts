@@ -26,7 +26,7 @@ const PATIENCE = 60;
 /** Pages and ports of this process; what is closed goes back to the kernel. */
 export async function openFrontEnd(): Promise<HostFrontEnd> {
   const calls = await hostCalls();
-  return new HostFrontEnd(await openHostDomain({ calls, scheduler: nodeScheduler() }), calls, 0);
+  return new HostFrontEnd(await openHostDomain({ calls, scheduler: nodeScheduler() }), calls);
 }
 
 /** Waits until `reached`; rejects, with what it was about, when it is not in time. */

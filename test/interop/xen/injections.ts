@@ -120,7 +120,7 @@ async function grants(device: HostileDevice): Promise<string> {
   // Before the other, whose reference it would get.
   const { gref } = device.front.grant("read-write");
   const other = await openFrontEnd();
-  const [page] = other.allocatePages(1);
+  const [page] = other.allocatePages(1, 0);
   const ended = other.grants.grant(0, page, "read-write");
   other.grants.revoke(ended);
   await other.close();
@@ -145,7 +145,7 @@ async function grants(device: HostileDevice): Promise<string> {
 /** A page goes back to the kernel while the disk is busy with the command. */
 async function taken(device: HostileDevice): Promise<string> {
   const other = await openFrontEnd();
-  const [page] = other.allocatePages(1);
+  const [page] = other.allocatePages(1, 0);
   const gref = other.grants.grant(0, page, "read-write");
   device.front.put({ cdb: read10(SLOW), direction: 2, segments: [[gref, 0, 512]] });
   device.front.push();

@@ -182,6 +182,42 @@ describe("scsifront: requests", () => {
     stand.guest.freePages([page]);
   });
 
+  it("wait where there is no page for a list of segments, until another command needs its list no more", async () => {
+    const pages = stand.adapter.allocate(27);
+    const others = stand.guest.allocatePages(600 - stand.guest.describe().pages);
+    const commands = Array.from({ length: 3 }, () => new TestCommand([0x28], { direction: "from-device" }));
+    for (const command of commands) for (const page of pages) command.data.add(page, 0, 4096);
+    await stand.queue(...commands);
+    const [first, ...more] = back.take();
+    expect([first.segmentCount, more.length]).to.deep.equal([0x81, 0]);
+    const abort = new TestManagement({ function: "abort", victim: commands[0], lun: 0 });
+    stand.adapter.manage(abort);
+    await stand.world.settle();
+    back.answer(back.take()[0].rqid, { rslt: 0x2002 });
+    await stand.world.settle();
+    expect([commands[0].completions, abort.succeeded], "never answered").to.deep.equal([1, true]);
+    for (const command of commands.slice(1)) {
+      const [request, ...none] = back.take();
+      expect([request.segments[0].gref > 0, none.length, command.completions]).to.deep.equal([true, 0, 0]);
+      back.answer(request.rqid);
+      await stand.world.settle();
+      expect(command).to.include({ completions: 1, hostByte: 0 });
+    }
+    back.answer(first.rqid);
+    await stand.world.settle();
+    stand.guest.freePages(others);
+    stand.adapter.free(pages);
+  });
+
+  it("have few segments where there is no page for a list of them", async () => {
+    await stand.end(back);
+    stand = await Stand.make();
+    const others = stand.guest.allocatePages(599);
+    back = await stand.connected();
+    expect(stand.adapter.limits).to.deep.include({ maxSegments: 26, maxTransfer: 25 * 4096 });
+    stand.guest.freePages(others);
+  });
+
   for (const [offered, segments] of [
     ["128", 128],
     ["4096", 128],

@@ -192,7 +192,7 @@ describe("scsifront: states", () => {
     expect(await stand.world.read("/local/domain/1/device/vscsi/4/state")).to.equal("5");
   });
 
-  it("fail with a reason when no event channel or grant is left, and close in order", async () => {
+  it("fail with a reason when no event channel, grant or page is left, and close in order", async () => {
     const ports: number[] = [];
     for (let port = stand.guest.events.allocateUnbound(0); typeof port === "number"; ) {
       ports.push(port);
@@ -219,6 +219,13 @@ describe("scsifront: states", () => {
     expect(await stand.reason()).to.equal("12 no grant for a ring");
     expect(stand.guest.describe()).to.deep.include({ ports: [], pages: 1 });
     await again.remove();
+
+    stand.guest.allocatePages(599);
+    const third = await stand.nodes();
+    await stand.world.settle();
+    expect(await stand.reason()).to.equal("12 no page for a ring");
+    expect(stand.guest.describe()).to.deep.include({ ports: [] });
+    await third.remove();
   });
 
   it("take other devices when one fails, and devices that come later", async () => {

@@ -117,7 +117,7 @@ class Asker implements Runnable {
     this.#ring = new FrontRing(page.bytes, VSCSIIF_ENTRY_SIZE);
     this.#port = port;
     this.#page = page;
-    this.#data = domain.allocatePages(DEPTH);
+    this.#data = domain.allocatePages(DEPTH, 0);
     this.#ring.initialise();
     this.#ranges.add(page.bytes, 0, page.bytes.length);
     domain.publish(0, this.#ranges, false);
@@ -157,7 +157,7 @@ describe("the path of one command over a connection", () => {
     this.timeout(60_000);
     const scheduler = new Drained();
     const { back, front } = await connected(scheduler);
-    const [page] = front.allocatePages(1);
+    const [page] = front.allocatePages(1, back.id);
     const reference = front.grants.grant(back.id, page, "read-write");
     const port = front.events.allocateUnbound(back.id) as Port;
     const asker = new Asker(front, page, port);

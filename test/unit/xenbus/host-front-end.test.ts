@@ -24,7 +24,7 @@ describe("A front end's domain on a Xen host", () => {
     back = await world.createDomain(BACK);
     front = await world.createDomain(1, { memoryPages: PAGES });
     ({ host, kernel } = await openPlayedHost(world, front));
-    domain = new HostFrontEnd(host, kernel, BACK);
+    domain = new HostFrontEnd(host, kernel);
   });
 
   afterEach(async () => {
@@ -39,7 +39,7 @@ describe("A front end's domain on a Xen host", () => {
   };
 
   it("grants a page by the same reference each time, and to nobody else", () => {
-    const [page, another] = domain.allocatePages(2);
+    const [page, another] = domain.allocatePages(2, BACK);
     const reference = domain.grants.grant(BACK, page, "read-only");
     expect(domain.grants.grant(BACK, page, "read-write")).to.equal(reference);
     expect(domain.grants.grant(BACK, another, "read-only")).not.to.equal(reference);
@@ -47,27 +47,30 @@ describe("A front end's domain on a Xen host", () => {
   });
 
   it("keeps what is freed for what is allocated next: the other end may have it still", () => {
-    const [page] = domain.allocatePages(1);
+    const [page] = domain.allocatePages(1, BACK);
     const reference = domain.grants.grant(BACK, page, "read-write");
     const mapping = mapped(reference);
     expect(domain.grants.revoke(reference)).to.equal(true);
     domain.freePages([page]);
     expect(domain.allocated).to.equal(0);
     mapping.bytes[0] = 7;
-    const [again] = domain.allocatePages(1);
+    const [again] = domain.allocatePages(1, BACK);
     expect([again, again.bytes[0], kernel.requests.get(ALLOCATE)]).to.deep.equal([page, 0, 1]);
     back.grants.unmap(mapping);
   });
 
   it("says which bound of the kernel it has reached, and has lost nothing by it", () => {
-    const first = domain.allocatePages(2);
-    expect(() => domain.allocatePages(PAGES)).to.throw(OutOfPages, /^no page to grant besides 8: .*parameters\/limit/);
+    const first = domain.allocatePages(2, BACK);
+    expect(() => domain.allocatePages(PAGES, BACK)).to.throw(
+      OutOfPages,
+      /^no page to grant besides 8: .*parameters\/limit/,
+    );
     domain.freePages(first);
-    expect(domain.allocatePages(PAGES)).to.have.length(PAGES);
+    expect(domain.allocatePages(PAGES, BACK)).to.have.length(PAGES);
   });
 
   it("frees no page that is granted, or is not allocated, and revokes nothing twice", () => {
-    const [page] = domain.allocatePages(1);
+    const [page] = domain.allocatePages(1, BACK);
     const reference = domain.grants.grant(BACK, page, "read-only");
     expect(() => domain.freePages([page])).to.throw(/is granted/);
     domain.grants.revoke(reference);
@@ -78,7 +81,7 @@ describe("A front end's domain on a Xen host", () => {
   });
 
   it("gives all back at its end, but what the other end has mapped: that the kernel keeps", async () => {
-    const [page, held] = domain.allocatePages(2);
+    const [page, held] = domain.allocatePages(2, BACK);
     domain.grants.grant(BACK, page, "read-only");
     held.bytes[9] = 5;
     const mapping = mapped(domain.grants.grant(BACK, held, "read-write"));
@@ -93,7 +96,7 @@ describe("A front end's domain on a Xen host", () => {
   it("leaves the host's part to its owner where there is no gntalloc", () => {
     const { openFiles } = kernel;
     kernel.missing.add("/dev/xen/gntalloc");
-    expect(() => new HostFrontEnd(host, kernel, BACK)).to.throw(NoXenHost, "/dev/xen/gntalloc: no such device");
+    expect(() => new HostFrontEnd(host, kernel)).to.throw(NoXenHost, "/dev/xen/gntalloc: no such device");
     expect(kernel.openFiles).to.equal(openFiles);
   });
 });

@@ -25,7 +25,7 @@ export class NoXenHost extends Error {
 }
 
 /** The kernel lets processes have no more pages to grant. */
-export class OutOfPages extends Error {
+export class OutOfPages extends RangeError {
   override readonly name = "OutOfPages";
 
   constructor(had: number) {

@@ -1,4 +1,4 @@
-// Knows the whole of a `Domain` on a Xen host: what a back end has there, and pages that are granted to one other domain.
+// Knows the whole of a `Domain` on a Xen host: what a back end has there, and pages that are granted.
 
 import type { Places } from "@pvscsi/wire";
 import type { Domain, DomainId, Grants, Loan, Page, Port, XenstoreClient } from "@pvscsi/xen";
@@ -8,7 +8,7 @@ import type { HostEvents } from "./host-events.js";
 import { HostPages } from "./host-pages.js";
 
 /**
- * A front end's domain: whatever it allocates, the domain `peer` may read and write until the end. So `grant` gives the
+ * A front end's domain: what it allocates for a peer, that domain may read and write until the end. So `grant` gives the
  * same reference for the same page each time, -1 for any other domain, and takes no account of the access; and `revoke`
  * is true always, as nobody can tell what is mapped.
  */
@@ -21,12 +21,12 @@ export class HostFrontEnd implements Domain {
   #closed = false;
 
   /** Takes over `host`: closing this closes it. Throws NoXenHost, and takes nothing, where pages cannot be granted. */
-  constructor(host: HostDomain, calls: HostCalls, peer: DomainId) {
-    const pages = new HostPages(calls, peer);
+  constructor(host: HostDomain, calls: HostCalls) {
+    const pages = new HostPages(calls);
     this.id = host.id;
     this.events = host.events;
     this.grants = {
-      grant: (to, page) => (to === peer ? pages.grant(page) : -1),
+      grant: (to, page) => pages.grant(to, page),
       revoke: (reference) => {
         pages.revoke(reference);
         return true;
@@ -47,8 +47,8 @@ export class HostFrontEnd implements Domain {
     return this.#pages.allocated;
   }
 
-  allocatePages(count: number): Page[] {
-    return this.#pages.allocate(count);
+  allocatePages(count: number, peer: DomainId): Page[] {
+    return this.#pages.allocate(count, peer);
   }
 
   freePages(pages: readonly Page[]): void {

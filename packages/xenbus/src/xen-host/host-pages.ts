@@ -19,6 +19,8 @@ class HostPage implements Page {
   /** Among this process' pages: which frame the kernel took, it does not tell. */
   readonly frame: number;
   readonly bytes: Uint8Array;
+  /** To whom it is granted. */
+  readonly peer: DomainId;
   readonly reference: GrantReference;
   readonly memory: HostMemory;
   readonly index: number;
@@ -27,10 +29,12 @@ class HostPage implements Page {
   /** Grants that were asked for and not revoked: all are the one reference. */
   grants = 0;
 
-  constructor(frame: number, memory: HostMemory, { index, indexHigh, gref }: InstanceType<typeof GntallocAllocGref>) {
+  constructor(frame: number, memory: HostMemory, gref: InstanceType<typeof GntallocAllocGref>) {
+    const { index, indexHigh } = gref;
     this.frame = frame;
     this.bytes = memory.bytes;
-    this.reference = gref;
+    this.peer = gref.domid;
+    this.reference = gref.gref;
     this.memory = memory;
     this.index = index;
     this.indexHigh = indexHigh;
@@ -38,35 +42,33 @@ class HostPage implements Page {
 }
 
 /**
- * What is freed stays granted, and is what is allocated next. All of it goes back to the kernel at the end, which does not use
- * a page again for as long as the other domain has it mapped (XSA-396).
+ * What is freed stays granted, and is what is allocated next for the same domain. All of it goes back to the kernel at the end, and
+ * earlier when another domain's are wanted and the kernel has no more. It does not use a page again for as long as the other
+ * domain has it mapped (XSA-396).
  */
 export class HostPages {
-  /** To whom all of them are granted. */
-  readonly peer: DomainId;
   readonly #calls: HostCalls;
   readonly #device: number;
-  /** By frame. */
-  readonly #pages: HostPage[] = [];
+  #frames = 0;
   readonly #byReference = new Map<GrantReference, HostPage>();
-  readonly #free: HostPage[] = [];
+  readonly #free = new Map<DomainId, HostPage[]>();
 
   /** Throws NoXenHost where there is no such device. */
-  constructor(calls: HostCalls, peer: DomainId) {
+  constructor(calls: HostCalls) {
     this.#calls = calls;
-    this.peer = peer;
     this.#device = calls.open(GNTALLOC_PATH);
   }
 
   /** Pages that are allocated. */
   get allocated(): number {
-    return this.#pages.length - this.#free.length;
+    return [...this.#byReference.values()].filter(({ allocated }) => allocated).length;
   }
 
-  /** Zeroed pages. Throws OutOfPages, and allocates none, when the kernel does not give so many. */
-  allocate(count: number): Page[] {
-    while (this.#free.length < count) this.#free.push(this.#make());
-    const pages = this.#free.splice(this.#free.length - count);
+  /** Zeroed pages for `peer`. Throws OutOfPages, and allocates none, when the kernel does not give so many. */
+  allocate(count: number, peer: DomainId): Page[] {
+    const free = this.#freeOf(peer);
+    while (free.length < count) free.push(this.#make(peer));
+    const pages = free.splice(free.length - count);
     for (const page of pages) {
       page.allocated = true;
       page.bytes.fill(0);
@@ -79,12 +81,14 @@ export class HostPages {
       const own = this.#own(page);
       if (own.grants > 0) fail(`page ${own.frame} is granted`);
       own.allocated = false;
-      this.#free.push(own);
+      this.#freeOf(own.peer).push(own);
     }
   }
 
-  grant(page: Page): GrantReference {
+  /** -1 for a domain that the page was not allocated for. */
+  grant(to: DomainId, page: Page): GrantReference {
     const own = this.#own(page);
+    if (to !== own.peer) return -1;
     own.grants += 1;
     return own.reference;
   }
@@ -97,37 +101,57 @@ export class HostPages {
 
   /** Gives all pages back, and closes the device. */
   closeAll(): void {
-    for (const { memory, index, indexHigh } of this.#pages) {
-      // The kernel ends the grant with the last that uses the page, and the mapping does.
-      memory.release();
-      this.#giveBack(index, indexHigh);
-    }
-    this.#pages.length = this.#free.length = 0;
-    this.#byReference.clear();
+    for (const page of this.#byReference.values()) this.#end(page);
+    this.#free.clear();
     this.#calls.close(this.#device);
   }
 
+  #freeOf(peer: DomainId): HostPage[] {
+    const free = this.#free.get(peer) ?? [];
+    this.#free.set(peer, free);
+    return free;
+  }
+
   #own(page: Page): HostPage {
-    const own = this.#pages[page.frame];
+    const own = page instanceof HostPage ? this.#byReference.get(page.reference) : undefined;
     if (own !== page || !own.allocated) fail(`page ${page.frame} is not allocated`);
     return own;
   }
 
-  #make(): HostPage {
+  #make(peer: DomainId): HostPage {
     const gref = new GntallocAllocGref(new Uint8Array(GntallocAllocGref.size));
-    gref.domid = this.peer;
+    gref.domid = peer;
     gref.flags = GntallocFlags.writable;
     gref.count = 1;
-    try {
-      this.#calls.ioctl(this.#device, GntallocRequest.allocGref, gref.bytes);
-    } catch (error) {
-      if (error instanceof SystemCallError && error.code === "ENOSPC") throw new OutOfPages(this.#pages.length);
-      throw error;
-    }
-    const page = new HostPage(this.#pages.length, this.#map(gref), gref);
-    this.#pages.push(page);
+    while (!this.#grant(gref)) if (!this.#endFree(peer)) throw new OutOfPages(this.#byReference.size);
+    const page = new HostPage(this.#frames++, this.#map(gref), gref);
     this.#byReference.set(page.reference, page);
     return page;
+  }
+
+  /** False when the kernel has no more for processes. */
+  #grant(gref: InstanceType<typeof GntallocAllocGref>): boolean {
+    try {
+      this.#calls.ioctl(this.#device, GntallocRequest.allocGref, gref.bytes);
+      return true;
+    } catch (error) {
+      if (error instanceof SystemCallError && error.code === "ENOSPC") return false;
+      throw error;
+    }
+  }
+
+  /** Gives back what is free and another domain's; false when there was nothing. */
+  #endFree(peer: DomainId): boolean {
+    const pages = [...this.#free].flatMap(([other, free]) => (other === peer ? [] : free.splice(0)));
+    for (const page of pages) this.#end(page);
+    return pages.length > 0;
+  }
+
+  #end({ memory, index, indexHigh, reference }: HostPage): void {
+    // The kernel ends the grant with the last that uses the page, and the mapping does.
+    memory.release();
+    this.#giveBack(index, indexHigh);
+    this.#byReference.delete(reference);
   }
 
   #map({ index, indexHigh }: InstanceType<typeof GntallocAllocGref>): HostMemory {
