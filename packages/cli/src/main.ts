@@ -13,6 +13,7 @@ import { runDom0 } from "./dom0.js";
 import { RESERVED } from "./domain-files.js";
 import { DIALECTS } from "./domain-verbs.js";
 import { endWithReader, Interrupts } from "./interrupts.js";
+import { addIscsiCommand } from "./iscsi-command.js";
 import { runJoin } from "./join.js";
 import { parseListen } from "./nbd-command.js";
 import { linePrinter } from "./printer.js";
@@ -217,6 +218,8 @@ addXenGuest(xen, {
 addDoctorCommand(program, printer, (status) => {
   process.exitCode = status;
 });
+
+addIscsiCommand(program, { printer, ended: () => interrupts.next() });
 
 addVhostCommand(program, {
   printer,

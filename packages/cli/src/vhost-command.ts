@@ -1,9 +1,9 @@
 // Knows the command line of `pvscsi vhost-user`.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { planOfFile, planOfWords } from "./device-bus.js";
 import type { Printer } from "./printer.js";
 import { Exit, type Outcome } from "./verb.js";
-import { planOfFile, planOfWords } from "./vhost-bus.js";
 import { askServer, runVhostServe } from "./vhost-serve.js";
 
 interface ServeWords {

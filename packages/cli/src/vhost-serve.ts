@@ -7,16 +7,18 @@ import { loadNative, type Native, NativeMissing, SystemCallError } from "@pvscsi
 import { localTransportId } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type RingNews, serveVhostUser, type VhostUserServer } from "@pvscsi/vhost-user";
-import { VirtioScsiDevice } from "@pvscsi/virtio";
+import { TargetTable, VirtioScsiDevice } from "@pvscsi/virtio";
 import { type Column, formatColumns, ProbeHub } from "@pvscsi/wire";
 import { connectControl, runThere } from "./control-client.js";
 import { serveSocket } from "./control-server.js";
 import type { ControlRequest } from "./control-wire.js";
+import { type BusPlan, DeviceBus, formatPlace, type Place, parsePlace } from "./device-bus.js";
 import { nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { Exit, failure, messageOf, type Outcome, success } from "./verb.js";
-import { type BusPlan, formatPlace, type Place, parsePlace, VhostBus } from "./vhost-bus.js";
 import { libvirtXml, qemuLine } from "./vhost-words.js";
+
+type VhostBus = DeviceBus<TargetTable>;
 
 export interface VhostServeOptions {
   readonly socket: string;
@@ -41,7 +43,7 @@ export async function runVhostServe(options: VhostServeOptions): Promise<number>
   const native = await nativeCalls();
   for (const warning of plan.warnings) printer.error(warning);
   const over = options.ended();
-  const bus = await VhostBus.open(plan);
+  const bus = await DeviceBus.open(plan, new TargetTable());
   try {
     const server = listen(native, bus, options);
     try {

@@ -1,4 +1,4 @@
-// Knows which devices stand at which targets and LUNs of a virtio-scsi bus, and how they come and go. Knows no wire.
+// Knows which devices stand at which targets and LUNs that a transport serves, and how they come and go. Knows no wire.
 
 import { dirname } from "node:path";
 import {
@@ -10,9 +10,9 @@ import {
   vhostController,
 } from "@pvscsi/config";
 import { type Host, openHost, readSaveconfig } from "@pvscsi/host";
-import { MAX_LUNS, type OpenedDevice } from "@pvscsi/scsi";
+import { MAX_LUNS, type OpenedDevice, type Target } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
-import { TARGETS, TargetTable } from "@pvscsi/virtio";
+import { TARGETS } from "@pvscsi/virtio";
 import { nodeClock } from "./platform.js";
 
 /** Where a device is for the guest: on channel 0. */
@@ -72,13 +72,25 @@ export function formatPlace({ target, lun }: Place): string {
   return `${target}:${lun}`;
 }
 
-export class VhostBus {
-  readonly targets = new TargetTable();
+/** The targets of a transport by number, made when they are asked for. */
+export interface BusTargets {
+  at(target: number): Target;
+}
+
+export class DeviceBus<Targets extends BusTargets> {
+  readonly targets: Targets;
   readonly #occupants = new Map<string, Occupant>();
 
+  private constructor(targets: Targets) {
+    this.targets = targets;
+  }
+
   /** Opens everything of a plan. Throws ToolstackError for the first that cannot be, with the others closed again. */
-  static async open({ devices, directory, places }: BusPlan): Promise<VhostBus> {
-    const bus = new VhostBus();
+  static async open<Targets extends BusTargets>(
+    { devices, directory, places }: BusPlan,
+    targets: Targets,
+  ): Promise<DeviceBus<Targets>> {
+    const bus = new DeviceBus(targets);
     const host = openHost(devices, { directory, clock: nodeClock });
     try {
       for (const { name, ...place } of places) await bus.#add(place, host, name);

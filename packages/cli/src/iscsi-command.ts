@@ -1,0 +1,102 @@
+// Knows the command line of `pvscsi iscsi`.
+
+import { type Authentication, type ChapAccount, normalName } from "@pvscsi/iscsi";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { planOfWords } from "./device-bus.js";
+import { runIscsiServe } from "./iscsi-serve.js";
+import { parseListen } from "./nbd-command.js";
+import type { Printer } from "./printer.js";
+import { readChapSecret } from "./secret-file.js";
+import { Exit } from "./verb.js";
+
+interface ServeWords {
+  readonly listen: { readonly host?: string; readonly port: number };
+  readonly lun?: readonly string[];
+  readonly name: string;
+  readonly initiator?: readonly string[];
+  readonly chapUser?: string;
+  readonly chapFile?: string;
+  readonly chapTargetUser?: string;
+  readonly chapTargetFile?: string;
+}
+
+export interface IscsiCommandParts {
+  readonly printer: Printer;
+  readonly ended: () => Promise<unknown>;
+}
+
+/** IANA's port for iSCSI targets. */
+const PORT = 3260;
+/** RFC 7143 4.2.7.4; nobody else may own `localhost`. */
+const NAME = "iqn.2026-11.localhost:pvscsi";
+
+/** Adds the command and its own command to a program. */
+export function addIscsiCommand(program: Command, { printer, ended }: IscsiCommandParts): void {
+  program
+    .command("iscsi")
+    .description("disks for iSCSI initiators, over TCP")
+    .command("serve")
+    .description("serve an iSCSI target, until Ctrl-C or SIGTERM")
+    .option("--listen <[addr:]port>", "where initiators connect to", listenAddress, { host: "127.0.0.1", port: PORT })
+    .addOption(
+      new Option(
+        "--lun <word>",
+        "a LUN: FILE, mem:SIZE or null:SIZE, then ,key=value; repeatable: LUN 0, 1 and so on",
+      ).argParser((word: string, before: readonly string[] = []) => [...before, word]),
+    )
+    .option("--name <iqn>", "the target's name", targetName, NAME)
+    .addOption(
+      new Option("--initiator <iqn>", "an initiator that may log in; repeatable (default: all may)").argParser(
+        (word: string, before: readonly string[] = []) => [...before, targetName(word)],
+      ),
+    )
+    .option("--chap-user <name>", "who initiators have to be; needs --chap-file")
+    .option("--chap-file <file>", "that user's secret, in one line, for its owner alone (mode 0600)")
+    .option("--chap-target-user <name>", "who the target is, for initiators that ask; needs --chap-target-file")
+    .option("--chap-target-file <file>", "the target's secret, likewise")
+    .addHelpText("after", "\nExample: pvscsi iscsi serve --lun disk.img,size=1GiB --lun mem:64MiB")
+    .action(async (words: ServeWords) => {
+      const { listen, lun: luns = [], name, initiator } = words;
+      const wrong = wrongWords(words);
+      if (wrong !== null) return program.error(`error: ${wrong}`, { exitCode: Exit.usage });
+      const authentication = await authenticationOf(words);
+      const initiators = initiator === undefined ? null : new Set(initiator);
+      const plan = planOfWords(luns);
+      process.exitCode = await runIscsiServe({ listen, plan, name, authentication, initiators, printer, ended });
+    });
+}
+
+/** What options say only together. */
+function wrongWords({ lun, chapUser, chapFile, chapTargetUser, chapTargetFile }: ServeWords): string | null {
+  if (lun === undefined) return "name what is to be served: --lun WORD";
+  if ((chapUser === undefined) !== (chapFile === undefined)) return "--chap-user and --chap-file are given together";
+  if ((chapTargetUser === undefined) !== (chapTargetFile === undefined)) {
+    return "--chap-target-user and --chap-target-file are given together";
+  }
+  return chapTargetUser !== undefined && chapUser === undefined ? "--chap-target-user needs --chap-user" : null;
+}
+
+async function authenticationOf(words: ServeWords): Promise<Authentication | null> {
+  const initiator = await account(words.chapUser, words.chapFile);
+  const target = await account(words.chapTargetUser, words.chapTargetFile);
+  if (initiator === null) return null;
+  return { initiators: [initiator], ...(target === null ? {} : { target }) };
+}
+
+async function account(name: string | undefined, file: string | undefined): Promise<ChapAccount | null> {
+  return name === undefined || file === undefined ? null : { name, secret: await readChapSecret(file) };
+}
+
+function targetName(text: string): string {
+  const name = normalName(text);
+  if (name === null || !/^(iqn\.\d{4}-\d{2}\.|eui\.[\da-f]{16}$|naa\.[\da-f]{16}([\da-f]{16})?$)/.test(name)) {
+    throw new InvalidArgumentError("Expected a name such as iqn.2026-11.localhost:disks.");
+  }
+  return name;
+}
+
+function listenAddress(text: string): ServeWords["listen"] {
+  const address = parseListen(text);
+  if (address === null) throw new InvalidArgumentError("Expected a port, or ADDR:PORT.");
+  return address;
+}

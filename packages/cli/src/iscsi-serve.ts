@@ -1,0 +1,74 @@
+// Knows how LUNs are served over iSCSI until it is to end: one target, at LUN n what word number n names.
+
+import { randomBytes } from "node:crypto";
+import { type Authentication, type IscsiServer, type IscsiServerOptions, serveIscsi } from "@pvscsi/iscsi";
+import { Target } from "@pvscsi/scsi";
+import { ToolstackError } from "@pvscsi/toolstack";
+import { ProbeHub } from "@pvscsi/wire";
+import { type BusPlan, DeviceBus } from "./device-bus.js";
+import { nodeClock, nodeScheduler } from "./platform.js";
+import type { Printer } from "./printer.js";
+import { Exit } from "./verb.js";
+
+export interface IscsiServeOptions {
+  readonly listen: IscsiServerOptions["listen"];
+  readonly plan: BusPlan;
+  /** The target's name. */
+  readonly name: string;
+  /** What initiators have to prove; null where nothing. */
+  readonly authentication: Authentication | null;
+  /** Names of the initiators that may log in; null where all may. */
+  readonly initiators: ReadonlySet<string> | null;
+  readonly printer: Printer;
+  /** Resolves when it is to end. */
+  readonly ended: () => Promise<unknown>;
+}
+
+/** Serves and gives the exit status. Throws ToolstackError where it cannot. */
+export async function runIscsiServe(options: IscsiServeOptions): Promise<number> {
+  const { plan, name, authentication, initiators, printer } = options;
+  const over = options.ended();
+  const target = new Target();
+  const bus = await DeviceBus.open(plan, { at: () => target });
+  try {
+    const server = await listen(options);
+    server.portal.add({ name, target, authentication, initiators });
+    try {
+      for (const warning of warnings(options)) printer.error(warning);
+      printer.print(target.luns.map((lun) => `iscsi://${server.address}/${name}/${lun}`).join("\n"));
+      printer.print(`serving ${target.luns.length === 1 ? "it" : "them"} until Ctrl-C or SIGTERM`);
+      await over;
+    } finally {
+      await server.close();
+    }
+  } finally {
+    await bus.close();
+  }
+  return Exit.done;
+}
+
+async function listen({ listen, printer }: IscsiServeOptions): Promise<IscsiServer> {
+  const parts = { clock: nodeClock, scheduler: nodeScheduler(), unguessable: randomBytes, probes: toldProbes(printer) };
+  try {
+    return await serveIscsi({ listen, ...parts });
+  } catch (error) {
+    const { host = "127.0.0.1", port } = listen;
+    throw new ToolstackError("FAIL", `cannot listen at ${host}:${port}: ${(error as Error).message}`);
+  }
+}
+
+/** What a person may not have meant. */
+function warnings({ plan, listen: { host = "127.0.0.1" }, authentication, initiators }: IscsiServeOptions): string[] {
+  const local = /^(127\.|::1$|localhost$)/.test(host);
+  const open = authentication === null && initiators === null && !local;
+  return [...plan.warnings, ...(open ? ["whoever reaches that address may read and write: see --chap-user"] : [])];
+}
+
+/** What a person has to know of initiators: that one was not let in, or has broken something. */
+function toldProbes(printer: Printer): ProbeHub {
+  const probes = new ProbeHub();
+  probes.listen((name, subject) => {
+    if (name === "iscsi:refused") printer.error(`refused: ${subject}`);
+  });
+  return probes;
+}

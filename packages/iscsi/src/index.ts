@@ -1,0 +1,13 @@
+export * from "./abi/codes.js";
+export * from "./abi/pdu.js";
+export { CHAP_DIGESTS, chapResponse } from "./chap.js";
+export * from "./connection.js";
+export { crc32c } from "./crc32c.js";
+export type { Exchange } from "./exchange.js";
+export { KEYS, type KeyName, type KeyRow, type KeyRule } from "./keys.js";
+export { agree } from "./negotiation.js";
+export * from "./portal.js";
+export * from "./server.js";
+export type { Session } from "./session.js";
+export { type Authentication, type ChapAccount, type IscsiTarget, normalName } from "./target.js";
+export { formatText, type KeyValue, parseText } from "./text.js";

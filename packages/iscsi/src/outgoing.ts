@@ -1,0 +1,131 @@
+// Knows how answers become bytes: numbered, digested, padded, and gathered with all others of the turn.
+
+import { type Outbox, type Places, Pool } from "@pvscsi/wire";
+import { Answer, DataIn, HEADER_SIZE, ReadyToTransfer, ScsiResponse } from "./abi/pdu.js";
+import { CRC_START, crc32c, crcEnd, crcOver, DIGEST_SIZE, putDigest } from "./crc32c.js";
+
+/** A PDU on its way out: a pooled record, which comes back when its bytes have left. */
+export class OutgoingPdu {
+  pooled = true;
+  readonly bytes = new Uint8Array(HEADER_SIZE + DIGEST_SIZE);
+  readonly answer = new Answer(this.bytes);
+  readonly response = new ScsiResponse(this.bytes);
+  readonly dataIn = new DataIn(this.bytes);
+  readonly readyToTransfer = new ReadyToTransfer(this.bytes);
+  /** The header without and with room for a digest. */
+  readonly bare = this.bytes.subarray(0, HEADER_SIZE);
+  /** Who waits for the bytes to have left, if anybody does. */
+  owner: { left(): void } | null = null;
+  readonly #tail = new Uint8Array(8);
+  readonly #tails = Array.from({ length: 8 }, (_, length) => this.#tail.subarray(0, length));
+  #piece: Uint8Array = this.bytes;
+
+  /** Piece `index` of `data`. A pool gives a record the same page again and again: its view is kept, not made anew. */
+  piece(data: Places, index: number): Uint8Array {
+    const page = data.page(index);
+    const size = data.size(index);
+    if (size === page.length) return page;
+    const kept = this.#piece;
+    const offset = page.byteOffset + data.offset(index);
+    if (kept.length === size && kept.byteOffset === offset && kept.buffer === page.buffer) return kept;
+    this.#piece = data.view(index);
+    return this.#piece;
+  }
+
+  /** Padding to four bytes, and a digest if there is one: valid until the PDU is used again. */
+  tail(padding: number, digest: number | null): Uint8Array {
+    this.#tail.fill(0);
+    if (digest !== null) putDigest(this.#tail, padding, digest);
+    return this.#tails[padding + (digest === null ? 0 : DIGEST_SIZE)];
+  }
+}
+
+/** The numbers that every answer carries. */
+export interface CommandNumbers {
+  readonly expCmdSN: number;
+  readonly maxCmdSN: number;
+}
+
+export class PduWriter {
+  headerDigest = false;
+  dataDigest = false;
+  /** The StatSN of the next answer that has one of its own. */
+  statSN = 1;
+  /** PDUs that were begun and have not left. */
+  unsent = 0;
+  /** Of the session; all zero until there is one. */
+  numbers: CommandNumbers = { expCmdSN: 0, maxCmdSN: 0 };
+  readonly #outbox: Outbox<OutgoingPdu>;
+  readonly #pool = new Pool(() => new OutgoingPdu());
+
+  constructor(outbox: Outbox<OutgoingPdu>) {
+    this.#outbox = outbox;
+  }
+
+  /** A PDU with zeros in all fields but the opcode and the flags. */
+  begin(opcode: number, flags: number): OutgoingPdu {
+    const pdu = this.#pool.take();
+    this.unsent += 1;
+    pdu.bytes.fill(0);
+    pdu.answer.opcode = opcode;
+    pdu.answer.flags = flags;
+    return pdu;
+  }
+
+  /** Takes back what has left, or never will: called by the outbox's owner. */
+  release(pdu: OutgoingPdu): void {
+    const { owner } = pdu;
+    pdu.owner = null;
+    this.unsent -= 1;
+    this.#pool.giveBack(pdu);
+    owner?.left();
+  }
+
+  /** Sends it with `data`, all of it. `counts` says whether it takes up a StatSN of its own. */
+  send(pdu: OutgoingPdu, data: Places | null, counts: boolean): void {
+    const length = data?.length ?? 0;
+    this.#addHeader(pdu, length, counts);
+    if (data !== null && length > 0) {
+      let crc = CRC_START;
+      for (let i = 0; i < data.count; i++) {
+        this.#outbox.add(pdu.piece(data, i));
+        if (this.dataDigest) crc = crcOver(crc, data.page(i), data.offset(i), data.size(i));
+      }
+      this.#addTail(pdu, length, crc);
+    }
+    this.#outbox.finish(pdu);
+  }
+
+  /** The same with bytes that are nobody else's until they have left. */
+  sendBytes(pdu: OutgoingPdu, data: Uint8Array, counts: boolean): void {
+    this.#addHeader(pdu, data.length, counts);
+    if (data.length > 0) {
+      this.#outbox.add(data);
+      this.#addTail(pdu, data.length, this.dataDigest ? crcOver(CRC_START, data, 0, data.length) : 0);
+    }
+    this.#outbox.finish(pdu);
+  }
+
+  #addHeader(pdu: OutgoingPdu, length: number, counts: boolean): void {
+    const { answer } = pdu;
+    answer.dataLength = length;
+    answer.statSN = this.statSN;
+    answer.expCmdSN = this.numbers.expCmdSN;
+    answer.maxCmdSN = this.numbers.maxCmdSN;
+    if (counts) this.statSN = (this.statSN + 1) >>> 0;
+    if (this.headerDigest) {
+      putDigest(pdu.bytes, HEADER_SIZE, crc32c(pdu.bytes, HEADER_SIZE));
+      this.#outbox.add(pdu.bytes);
+    } else this.#outbox.add(pdu.bare);
+  }
+
+  #addTail(pdu: OutgoingPdu, length: number, crc: number): void {
+    const padding = -length & 3;
+    if (!this.dataDigest) {
+      if (padding > 0) this.#outbox.add(pdu.tail(padding, null));
+      return;
+    }
+    const sum = padding === 0 ? crc : crcOver(crc, pdu.tail(padding, null), 0, padding);
+    this.#outbox.add(pdu.tail(padding, crcEnd(sum)));
+  }
+}

@@ -1,0 +1,166 @@
+// Knows sockets: listens on TCP and gives each connection to a portal. Knows no PDU.
+
+import { createServer, type Server, type Socket } from "node:net";
+import type { ByteSink } from "@pvscsi/wire";
+import { IscsiConnection } from "./connection.js";
+import { IscsiPortal, type PortalOptions } from "./portal.js";
+
+export interface IscsiServerOptions extends PortalOptions {
+  /** Without a host only this machine is served; port 0 takes a free one. */
+  readonly listen: { readonly host?: string; readonly port: number };
+  /** Connections at once, of all and of one address: 256 and 64 by default. Further ones are closed at once. */
+  readonly connections?: number;
+  readonly connectionsOfAddress?: number;
+}
+
+/** A server that listens. */
+export interface IscsiServer {
+  /** Where initiators find it: `ADDR:PORT`. */
+  readonly address: string;
+  readonly port: number;
+  /** Its targets and sessions. */
+  readonly portal: IscsiPortal;
+  /** What its connections hold at this moment: all zero when nothing is under way. */
+  holds(): { readonly connections: number; readonly pages: number };
+  /** Stops listening and ends all connections; resolves when nothing of them is under way. */
+  close(): Promise<void>;
+}
+
+const CONNECTIONS = 256;
+const CONNECTIONS_OF_ADDRESS = 64;
+/** Of TCP's own: finds a machine that has gone away without a word. */
+const KEEP_ALIVE = 30_000;
+
+/** Serves a portal. Rejects when it cannot listen. */
+export async function serveIscsi(options: IscsiServerOptions): Promise<IscsiServer> {
+  const portal = new IscsiPortal(options);
+  const sockets = new Sockets(portal, options.connectionsOfAddress ?? CONNECTIONS_OF_ADDRESS);
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }, (socket) =>
+    sockets.take(socket),
+  );
+  server.maxConnections = options.connections ?? CONNECTIONS;
+  await listening(server, options.listen);
+  const address = server.address();
+  const tcp = typeof address === "object" && address !== null ? address : { address: "", port: 0 };
+  return {
+    address: formatAddress(tcp.address, tcp.port),
+    port: tcp.port,
+    portal,
+    holds: () => ({ connections: sockets.count, pages: portal.pages.taken }),
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await Promise.all([closed, sockets.close()]);
+      portal.pages.close();
+    },
+  };
+}
+
+function listening(server: Server, { host = "127.0.0.1", port }: IscsiServerOptions["listen"]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** An IPv4 address that came by an IPv6 socket is told as itself. */
+function formatAddress(address: string, port: number): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, "");
+  return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+/** All connections, and how many there are of each address. */
+class Sockets {
+  readonly #portal: IscsiPortal;
+  readonly #mostOfAddress: number;
+  readonly #open = new Set<SocketConnection>();
+
+  constructor(portal: IscsiPortal, mostOfAddress: number) {
+    this.#portal = portal;
+    this.#mostOfAddress = mostOfAddress;
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  take(socket: Socket): void {
+    const peer = socket.remoteAddress ?? "";
+    const before = [...this.#open].filter((each) => each.peer === peer).length;
+    if (before >= this.#mostOfAddress) {
+      socket.destroy();
+      return;
+    }
+    const connection = new SocketConnection(this.#portal, socket, peer, () => this.#open.delete(connection));
+    this.#open.add(connection);
+  }
+
+  async close(): Promise<void> {
+    const settled = [...this.#open].map((connection) => connection.over);
+    for (const connection of this.#open) connection.drop();
+    await Promise.all(settled);
+  }
+}
+
+/** One socket, and the connection behind it. */
+class SocketConnection implements ByteSink {
+  readonly peer: string;
+  /** Resolves when the connection has ended and nothing of it is under way. */
+  readonly over: Promise<void>;
+  readonly #socket: Socket;
+  readonly #connection: IscsiConnection;
+  readonly #left: () => void;
+  #resolve: () => void = () => {};
+
+  constructor(portal: IscsiPortal, socket: Socket, peer: string, left: () => void) {
+    this.over = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.peer = peer;
+    this.#socket = socket;
+    this.#left = left;
+    const address = formatAddress(socket.localAddress ?? "", socket.localPort ?? 0);
+    this.#connection = new IscsiConnection(portal, this, address);
+    socket.on("data", (bytes: Buffer) => this.#connection.receive(bytes));
+    // What a broken connection says is followed by "close", which is all that matters here.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#connection.closed());
+  }
+
+  drop(): void {
+    this.#connection.drop("the server ends");
+  }
+
+  /** Node calls the callback of a write also when the socket ends first. */
+  send(chunks: readonly Uint8Array[], count: number, whenSent: () => void): void {
+    const last = count - 1;
+    this.#socket.cork();
+    for (let i = 0; i < last; i++) this.#socket.write(chunks[i]);
+    this.#socket.write(chunks[last], whenSent);
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Does not wait for the initiator to close its side, which it may never do. */
+  end(): void {
+    this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  settled(): void {
+    this.#left();
+    this.#resolve();
+  }
+}

@@ -1,0 +1,96 @@
+// Knows text requests of full feature phase (RFC 7143 11.10, 11.11): SendTargets, and what may be agreed on anew. An answer
+// longer than the initiator takes at once is fetched piece by piece.
+
+import { ProtocolError } from "@pvscsi/wire";
+import { CONTINUE, FINAL } from "./abi/codes.js";
+import { NO_TAG } from "./abi/pdu.js";
+import type { LoginIdentity } from "./login.js";
+import type { Negotiation } from "./negotiation.js";
+import { admits, type IscsiTarget, normalName } from "./target.js";
+import { formatText, type KeyValue, parseText, TextAssembly } from "./text.js";
+
+/** Bytes of one request, in however many PDUs. */
+const MAX_TEXT = 16 * 1024;
+
+export interface TextParts {
+  readonly identity: LoginIdentity;
+  readonly negotiation: Negotiation;
+  readonly portalGroup: number;
+  /** Where this portal is reached, as the initiator did: `ADDR:PORT`. */
+  readonly address: string;
+  readonly targets: () => Iterable<IscsiTarget>;
+}
+
+/** One PDU of an answer. */
+export interface TextReply {
+  readonly flags: number;
+  readonly ttt: number;
+  readonly text: Uint8Array;
+}
+
+export class TextRequests {
+  readonly #parts: TextParts;
+  readonly #request = new TextAssembly(MAX_TEXT);
+  /** What is left of an answer. */
+  #rest: Uint8Array = new Uint8Array(0);
+  #tag = 0;
+
+  constructor(parts: TextParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes one PDU, whose text is its own from now on; null where its tag continues nothing. Throws ProtocolError. */
+  take(flags: number, ttt: number, text: Uint8Array): TextReply | null {
+    if (ttt === NO_TAG) {
+      this.#request.take();
+      this.#rest = this.#rest.subarray(0, 0);
+    } else if (ttt !== this.#tag) return null;
+    else if (this.#rest.length > 0) return this.#next();
+    this.#request.add(text);
+    if ((flags & CONTINUE) !== 0) {
+      if ((flags & FINAL) !== 0) throw new ProtocolError("a text that goes on and ends at once");
+      return { flags: 0, ttt: this.#newTag(), text: this.#rest };
+    }
+    const answers = parseText(this.#request.take()).flatMap((pair) => this.#answer(pair));
+    this.#rest = formatText(answers);
+    return this.#next();
+  }
+
+  #next(): TextReply {
+    const size = Math.min(this.#rest.length, this.#parts.negotiation.parameters.MaxRecvDataSegmentLength);
+    const text = this.#rest.subarray(0, size);
+    this.#rest = this.#rest.subarray(size);
+    return this.#rest.length > 0 ? { flags: CONTINUE, ttt: this.#newTag(), text } : { flags: FINAL, ttt: NO_TAG, text };
+  }
+
+  #newTag(): number {
+    this.#tag = (this.#tag % 0xffff) + 1;
+    return this.#tag;
+  }
+
+  #answer(pair: KeyValue): KeyValue[] {
+    if (pair.key === "SendTargets") return this.#sendTargets(pair.value);
+    const answer = this.#parts.negotiation.offerLater(pair);
+    return answer === null ? [] : [answer];
+  }
+
+  /** RFC 7143 appendix C: all in a discovery session; in a normal one only its own target. */
+  #sendTargets(value: string): KeyValue[] {
+    const { identity, targets } = this.#parts;
+    const own = identity.target;
+    const wanted = value === "" ? own?.name : value === "All" ? null : normalName(value);
+    if (wanted === undefined || (wanted === null && own !== null)) return [{ key: "SendTargets", value: "Reject" }];
+    return [...targets()]
+      .filter((target) => wanted === null || target.name === wanted)
+      .filter((target) => (own === null ? admits(target, identity.initiator) : target === own))
+      .flatMap((target) => this.#describe(target));
+  }
+
+  #describe({ name }: IscsiTarget): KeyValue[] {
+    const { address, portalGroup } = this.#parts;
+    return [
+      { key: "TargetName", value: name },
+      { key: "TargetAddress", value: `${address},${portalGroup}` },
+    ];
+  }
+}

@@ -1,0 +1,375 @@
+// Knows the initiator's side of iSCSI as bytes: builds what an initiator sends, and takes apart what it gets.
+
+import {
+  crc32c,
+  FINAL,
+  formatText,
+  HEADER_SIZE,
+  IMMEDIATE,
+  IscsiConnection,
+  IscsiPortal,
+  type IscsiTarget,
+  type KeyValue,
+  LoginRequest,
+  LoginResponse,
+  LoginStatus,
+  NO_TAG,
+  Opcode,
+  PDUS,
+  type PortalOptions,
+  parseText,
+  Stage,
+  TRANSIT,
+} from "@pvscsi/iscsi";
+import { type LogicalUnit, MemoryStore, Target } from "@pvscsi/scsi";
+import { type ByteSink, type Cursor, ProbeHub, Simulation, type StructClass, seededRandom } from "@pvscsi/wire";
+import { expect } from "chai";
+import { memoryDisk } from "../../support/scsi-devices.js";
+
+export const TARGET = "iqn.2026-11.localhost:test";
+export const INITIATOR = "iqn.2026-11.localhost:peer";
+/** Bytes of the disk at LUN 0. */
+export const DISK_SIZE = 4 << 20;
+
+/** A PDU's bytes: header fields by name, then the data and its padding; digests where they are on. */
+export function pduOf<Record extends Cursor>(
+  struct: StructClass<Record>,
+  fields: Partial<Record>,
+  data: Uint8Array = new Uint8Array(0),
+  { headerDigest = false, dataDigest = false } = {},
+): Buffer {
+  const bytes = Buffer.alloc(HEADER_SIZE);
+  Object.assign(new struct(bytes), { dataLength: data.length }, fields);
+  const padded = Buffer.concat([data, Buffer.alloc(-data.length & 3)]);
+  return Buffer.concat([
+    bytes,
+    ...(headerDigest ? [digestOf(bytes)] : []),
+    padded,
+    ...(dataDigest && data.length > 0 ? [digestOf(padded)] : []),
+  ]);
+}
+
+export function digestOf(bytes: Uint8Array): Buffer {
+  const digest = Buffer.alloc(4);
+  digest.writeUInt32LE(crc32c(bytes));
+  return digest;
+}
+
+/** The eight bytes of a small LUN. */
+export function lunBytes(lun: number): Uint8Array {
+  return Uint8Array.of(lun < 256 ? 0 : 0x40 | (lun >>> 8), lun & 0xff, 0, 0, 0, 0, 0, 0);
+}
+
+/** One PDU from the target. */
+export interface Received {
+  readonly opcode: number;
+  /** As its table calls it. */
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly data: Buffer;
+}
+
+/** What a login may want to be different. */
+export interface LoginWishes {
+  readonly initiator?: string;
+  readonly target?: string | null;
+  readonly isid?: number;
+  readonly cmdSN?: number;
+  readonly keys?: Readonly<Record<string, string>>;
+}
+
+/** A portal of one target with a disk at LUN 0, in a simulated world. */
+export class World {
+  readonly simulation = new Simulation(seededRandom(1));
+  readonly store = new MemoryStore(DISK_SIZE);
+  readonly target = new Target();
+  readonly portal: IscsiPortal;
+  /** What the portal's people are told: `iscsi:refused` and `iscsi:end`. */
+  readonly told: string[] = [];
+
+  constructor(
+    options: Partial<Pick<IscsiTarget, "authentication" | "initiators" | "alias">> = {},
+    portal: Partial<PortalOptions> = {},
+    unit: LogicalUnit | null = memoryDisk(this.store),
+  ) {
+    const probes = new ProbeHub();
+    probes.listen((name, subject) => {
+      if (name === "iscsi:refused" || name === "iscsi:end") this.told.push(String(subject));
+    });
+    const random = seededRandom(2);
+    this.portal = new IscsiPortal({
+      clock: this.simulation,
+      scheduler: this.simulation,
+      probes,
+      unguessable: (size) => Uint8Array.from({ length: size }, () => random.below(256)),
+      ...portal,
+    });
+    if (unit !== null) this.target.add(0, unit);
+    this.portal.add({ name: TARGET, target: this.target, authentication: null, initiators: null, ...options });
+  }
+
+  connect(): Peer {
+    return new Peer(this);
+  }
+
+  /** A peer that is logged in, with the unit attention of power on taken away. */
+  loggedIn(wishes: LoginWishes = {}): Peer {
+    const peer = this.connect();
+    peer.login(wishes);
+    if (wishes.target !== null) peer.takeAttention();
+    return peer;
+  }
+
+  /** Lets everything that is ready happen, promises too; time stands still. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) {
+      this.work();
+      await Promise.resolve();
+    }
+    this.work();
+  }
+
+  work(): void {
+    while (this.simulation.busy) this.simulation.step();
+  }
+
+  /** Lets `milliseconds` go by. */
+  async pass(milliseconds: number): Promise<void> {
+    let over = false;
+    this.simulation.after(milliseconds, {
+      run: () => {
+        over = true;
+      },
+    });
+    while (!over) {
+      this.simulation.step();
+      await Promise.resolve();
+    }
+    await this.settle();
+  }
+}
+
+interface Sending {
+  readonly chunks: readonly Uint8Array[];
+  readonly copy: Buffer;
+  readonly whenSent: () => void;
+}
+
+/** One connection. */
+export class Peer implements ByteSink {
+  readonly world: World;
+  readonly connection: IscsiConnection;
+  received: Buffer = Buffer.alloc(0);
+  readonly sending: Sending[] = [];
+  /** Batches do not leave while it is set. */
+  hold = false;
+  paused = false;
+  ended = false;
+  destroyed = false;
+  overs = 0;
+  cmdSN = 1;
+  expStatSN = 0;
+  digests = { headerDigest: false, dataDigest: false };
+  #itt = 0x100;
+
+  constructor(world: World) {
+    this.world = world;
+    this.connection = new IscsiConnection(world.portal, this, "127.0.0.1:3260");
+  }
+
+  send(lent: readonly Uint8Array[], count: number, whenSent: () => void): void {
+    const chunks = lent.slice(0, count);
+    this.sending.push({ chunks, copy: Buffer.concat(chunks), whenSent });
+    if (!this.hold) this.deliver();
+  }
+
+  /** Lets the held batches leave; what was lent must not have changed meanwhile. */
+  deliver(): void {
+    for (const { chunks, copy, whenSent } of this.sending.splice(0)) {
+      expect(Buffer.concat(chunks).equals(copy), "bytes that are on their way stay as they are").to.equal(true);
+      this.received = Buffer.concat([this.received, copy]);
+      whenSent();
+    }
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+
+  settled(): void {
+    this.overs += 1;
+  }
+
+  /** Sends bytes to the target and lets it work. */
+  give(...parts: readonly Uint8Array[]): this {
+    for (const part of parts) this.connection.receive(part);
+    this.world.work();
+    return this;
+  }
+
+  /** Sends a PDU. */
+  put<Record extends Cursor>(struct: StructClass<Record>, fields: Partial<Record>, data?: Uint8Array): this {
+    return this.give(pduOf(struct, fields, data, this.digests));
+  }
+
+  newTag(): number {
+    return this.#itt++;
+  }
+
+  /** The connection ends, and what it took must all be back. */
+  async close(): Promise<void> {
+    this.connection.closed();
+    this.hold = false;
+    this.deliver();
+    await this.world.settle();
+    expect(this.overs, "settled").to.equal(1);
+    expect(this.world.portal.sessions.length, "sessions").to.equal(0);
+    expect(this.world.portal.pages.taken, "pages").to.equal(0);
+  }
+
+  /** The next PDU from the target. */
+  take(): Received {
+    expect(this.received.length, "bytes from the target").to.be.at.least(HEADER_SIZE);
+    const header = this.received.subarray(0, HEADER_SIZE);
+    const length = header.readUIntBE(5, 3);
+    const padded = (length + 3) & ~3;
+    const { headerDigest, dataDigest } = this.digests;
+    let at = HEADER_SIZE;
+    if (headerDigest) {
+      expect(this.received.subarray(at, at + 4).equals(digestOf(header)), "header digest").to.equal(true);
+      at += 4;
+    }
+    const data = this.received.subarray(at, at + padded);
+    expect(data.length, "data from the target").to.equal(padded);
+    at += padded;
+    if (dataDigest && length > 0) {
+      expect(this.received.subarray(at, at + 4).equals(digestOf(data)), "data digest").to.equal(true);
+      at += 4;
+    }
+    this.received = this.received.subarray(at);
+    const opcode = header[0] & 0x3f;
+    return { opcode, name: PDUS[opcode]?.name ?? "unknown", bytes: header, data: data.subarray(0, length) };
+  }
+
+  /** The next PDU, which has to be of that kind. */
+  takeAs<Record extends Cursor>(opcode: number, struct: StructClass<Record>): { fields: Record; data: Buffer } {
+    const { bytes, data, name } = this.take();
+    expect(name).to.equal(PDUS[opcode].name);
+    return { fields: new struct(bytes), data };
+  }
+
+  expectNothing(): void {
+    expect(this.received.length, "bytes from the target").to.equal(0);
+  }
+
+  /** Sends a login request. */
+  putLogin(flags: number, pairs: readonly KeyValue[], { isid = 1, cmdSN = 1 }: LoginWishes = {}): this {
+    const bytes = pduOf(
+      LoginRequest,
+      { opcode: Opcode.login | IMMEDIATE, flags, itt: 1, cid: 0, cmdSN },
+      formatText(pairs),
+    );
+    bytes[8] = 0x80;
+    bytes[13] = isid;
+    return this.give(bytes);
+  }
+
+  takeLogin(): {
+    status: number;
+    flags: number;
+    keys: Record<string, string>;
+    fields: InstanceType<typeof LoginResponse>;
+  } {
+    const { fields, data } = this.takeAs(Opcode.loginResponse, LoginResponse);
+    const keys = Object.fromEntries(parseText(data).map(({ key, value }) => [key, value]));
+    return { status: fields.status, flags: fields.flags, keys, fields };
+  }
+
+  /** Logs in without any authentication, by the operational stage alone; gives what was agreed on. */
+  login(wishes: LoginWishes = {}): Record<string, string> {
+    const { cmdSN = 1, keys = {} } = wishes;
+    this.cmdSN = cmdSN;
+    const flags = TRANSIT | (Stage.operational << 2) | Stage.fullFeature;
+    this.putLogin(flags, [...identityOf(wishes), ...pairsOf(keys)], wishes);
+    const { status, keys: agreed } = this.takeLogin();
+    expect(status, "login status").to.equal(LoginStatus.success);
+    this.digests = { headerDigest: agreed.HeaderDigest === "CRC32C", dataDigest: agreed.DataDigest === "CRC32C" };
+    return agreed;
+  }
+
+  /** Takes the unit attention of power on away from LUN 0. */
+  takeAttention(): void {
+    this.command([0x00]);
+    expect(this.take().bytes[3], "status").to.equal(0x02);
+  }
+
+  /** Sends a command in its turn; gives its tag. */
+  command(
+    cdb: readonly number[],
+    wishes: {
+      readonly flags?: number;
+      readonly expectedLength?: number;
+      readonly lun?: number;
+      readonly data?: Uint8Array;
+      readonly cmdSN?: number;
+      readonly itt?: number;
+      readonly immediate?: boolean;
+    } = {},
+  ): number {
+    const { flags = FINAL, expectedLength = 0, lun = 0, data, itt = this.newTag(), immediate = false } = wishes;
+    const cmdSN = wishes.cmdSN ?? (immediate ? this.cmdSN : this.cmdSN++);
+    const bytes = pduOf(
+      PDUS[Opcode.command].struct,
+      { opcode: Opcode.command | (immediate ? IMMEDIATE : 0), flags, itt, expectedLength, cmdSN } as object,
+      data,
+      { headerDigest: false, dataDigest: this.digests.dataDigest },
+    );
+    bytes.set(lunBytes(lun), 8);
+    bytes.set(cdb, 32);
+    const header = bytes.subarray(0, HEADER_SIZE);
+    const digest = this.digests.headerDigest ? digestOf(header) : Buffer.alloc(0);
+    this.give(Buffer.concat([header, digest, bytes.subarray(HEADER_SIZE)]));
+    return itt;
+  }
+}
+
+export function identityOf({ initiator = INITIATOR, target = TARGET }: LoginWishes): KeyValue[] {
+  return [
+    { key: "InitiatorName", value: initiator },
+    target === null ? { key: "SessionType", value: "Discovery" } : { key: "TargetName", value: target },
+  ];
+}
+
+export function pairsOf(keys: Readonly<Record<string, string>>): KeyValue[] {
+  return Object.entries(keys).map(([key, value]) => ({ key, value }));
+}
+
+/** READ(10) or WRITE(10) of 512-byte blocks. */
+export function blocksCdb(opcode: 0x28 | 0x2a, lba: number, blocks: number): number[] {
+  return [
+    opcode,
+    0,
+    lba >>> 24,
+    (lba >>> 16) & 0xff,
+    (lba >>> 8) & 0xff,
+    lba & 0xff,
+    0,
+    blocks >>> 8,
+    blocks & 0xff,
+    0,
+  ];
+}
+
+export const NONE = NO_TAG;
