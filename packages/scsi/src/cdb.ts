@@ -51,6 +51,16 @@ function action(opcode: number, serviceAction: number, name: string, fields: rea
   return { name, opcode, serviceAction, length: cdbLengthOf(opcode), fields } as CommandDescription;
 }
 
+const TYPE = number("type", 2, 1, 0x0f);
+
+function reserveIn(serviceAction: number, name: string): CommandDescription {
+  return action(0x5e, serviceAction, `PERSISTENT RESERVE IN/${name}`, [number("alloc", 7, 2)]);
+}
+
+function reserveOut(serviceAction: number, name: string, fields: readonly CdbField[] = []): CommandDescription {
+  return action(0x5f, serviceAction, `PERSISTENT RESERVE OUT/${name}`, [...fields, number("length", 5, 4)]);
+}
+
 /** The length that the group code in an opcode's top three bits gives (SPC-4 4.2.5.1); 0 where it gives none. */
 export function cdbLengthOf(opcode: number): number {
   return [6, 10, 10, 0, 16, 12, 0, 0][opcode >>> 5];
@@ -110,8 +120,19 @@ export const COMMANDS = {
     number("subpage", 3, 1),
     number("alloc", 7, 2),
   ]),
-  persistentReserveIn: command(0x5e, "PERSISTENT RESERVE IN", [number("action", 1, 1, 0x1f)]),
-  persistentReserveOut: command(0x5f, "PERSISTENT RESERVE OUT", [number("action", 1, 1, 0x1f)]),
+  readKeys: reserveIn(0, "READ KEYS"),
+  readReservation: reserveIn(1, "READ RESERVATION"),
+  reportCapabilities: reserveIn(2, "REPORT CAPABILITIES"),
+  readFullStatus: reserveIn(3, "READ FULL STATUS"),
+  register: reserveOut(0, "REGISTER"),
+  reserve: reserveOut(1, "RESERVE", [TYPE]),
+  release: reserveOut(2, "RELEASE", [TYPE]),
+  clear: reserveOut(3, "CLEAR"),
+  preempt: reserveOut(4, "PREEMPT", [TYPE]),
+  preemptAndAbort: reserveOut(5, "PREEMPT AND ABORT", [TYPE]),
+  registerAndIgnoreExistingKey: reserveOut(6, "REGISTER AND IGNORE EXISTING KEY"),
+  registerAndMove: reserveOut(7, "REGISTER AND MOVE"),
+  replaceLostReservation: reserveOut(8, "REPLACE LOST RESERVATION", [TYPE]),
   extendedCopy: command(0x83, "EXTENDED COPY"),
   receiveCopyResults: command(0x84, "RECEIVE COPY RESULTS"),
   ataPassThrough16: command(0x85, "ATA PASS-THROUGH(16)"),

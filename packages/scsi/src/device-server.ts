@@ -3,12 +3,15 @@
 
 import { assert } from "@pvscsi/wire";
 import type { CommandDescription } from "./cdb.js";
+import type { AccessName, Guard } from "./reservations/access.js";
 import { endWithSense, type FieldPointer, SENSE, type Sense } from "./sense.js";
 import { type DataDirection, Status, type Task } from "./task.js";
 
 /** What the checks before a command ask the device. */
 export interface DeviceServer {
   readonly descriptorSense: boolean;
+  /** Keeps commands out that conflict with a reservation; null while there is none. */
+  readonly guard: Guard | null;
   /** Bytes that one command at a time builds its answer in, or copies its parameter list into. */
   readonly scratch: Uint8Array;
   /** Why the medium cannot be used now, or null. */
@@ -26,6 +29,8 @@ export interface CommandRow<Device> {
   readonly ignored: number;
   readonly needs: "nothing" | "medium" | "writable-medium";
   readonly data: "none" | "in" | "out";
+  /** How it fares while somebody else has reserved the unit, where the rest of the CDB does not matter to that. */
+  readonly access: AccessName | ((cdb: Uint8Array) => AccessName);
   /** Seconds to wait before error recovery, reported with RCTD. */
   readonly timeout: number;
   readonly run: (device: Device, task: Task) => void;
@@ -34,6 +39,8 @@ export interface CommandRow<Device> {
 export interface RowOptions {
   readonly needs?: CommandRow<never>["needs"];
   readonly data?: CommandRow<never>["data"];
+  /** Where it is not said, what needs the medium reads, and all else may change something. */
+  readonly access?: CommandRow<never>["access"];
   readonly timeout?: number;
   readonly ignored?: number;
 }
@@ -43,12 +50,14 @@ export function row<Device>(
   command: CommandDescription,
   usage: string,
   run: CommandRow<Device>["run"],
-  { needs = "nothing", data = "none", timeout = 30, ignored = 0 }: RowOptions = {},
+  options: RowOptions = {},
 ): CommandRow<Device> {
+  const { needs = "nothing", data = "none", timeout = 30, ignored = 0 } = options;
+  const { access = needs === "medium" ? "reads" : "writes" } = options;
   const bytes = Uint8Array.from([command.opcode, ...usage.split(" ").map((byte) => Number.parseInt(byte, 16))]);
   assert(bytes.length === command.length, `${command.name}: usage of ${bytes.length} bytes`);
   if (command.serviceAction !== null) bytes[1] |= command.serviceAction;
-  return { command, usage: bytes, ignored, needs, data, timeout, run };
+  return { command, usage: bytes, ignored, needs, data, access, timeout, run };
 }
 
 /** The opcode table of one device. */
@@ -81,6 +90,8 @@ export class CommandTable<Device extends DeviceServer> {
     const found = this.#plain[cdb[0]] ?? this.#actions[cdb[0]]?.[cdb[1] & 0x1f];
     if (found === undefined) return this.#unsupported(device, task);
     if (task.cdbLength < found.usage.length) return invalidField(device, task, task.cdbLength, null);
+    const { guard } = device;
+    if (guard?.conflicts(task, accessOf(found, cdb))) return task.end(Status.reservationConflict);
     const wrong = firstWrongByte(found, cdb);
     if (wrong > 0) return invalidField(device, task, wrong, highestBit(cdb[wrong] & ~mask(found, wrong)));
     if (found.needs !== "nothing") {
@@ -94,10 +105,23 @@ export class CommandTable<Device extends DeviceServer> {
     found.run(device, task);
   }
 
+  /** Whether a task conflicts with a reservation; one that would be refused for another reason does not. */
+  conflicts(guard: Guard, task: Task): boolean {
+    const { cdb, cdbLength } = task;
+    const found = this.#plain[cdb[0]] ?? this.#actions[cdb[0]]?.[cdb[1] & 0x1f];
+    if (found === undefined || cdbLength < found.usage.length) return false;
+    return guard.conflicts(task, accessOf(found, cdb));
+  }
+
   #unsupported(device: Device, task: Task): void {
     if (this.hasActions(task.cdb[0])) invalidField(device, task, 1, 4);
     else check(device, task, SENSE.invalidOpcode);
   }
+}
+
+/** How a command fares while somebody else has reserved the unit. */
+export function accessOf({ access }: CommandRow<never>, cdb: Uint8Array): AccessName {
+  return typeof access === "string" ? access : access(cdb);
 }
 
 /** Whether the initiator's buffer may be used that way; a bidirectional one may be used both ways. */
@@ -133,15 +157,16 @@ export function check(device: DeviceServer, task: Task, sense: Sense, informatio
 
 /** INVALID FIELD IN CDB at a byte, and the highest bit of the field where it is less than the byte. */
 export function invalidField(device: DeviceServer, task: Task, byte: number, bit: number | null): void {
-  endWithPointer(device, task, SENSE.invalidFieldInCdb, { in: "cdb", byte, bit });
+  endWithField(device, task, SENSE.invalidFieldInCdb, { in: "cdb", byte, bit });
 }
 
 /** INVALID FIELD IN PARAMETER LIST, likewise. */
 export function invalidParameter(device: DeviceServer, task: Task, byte: number, bit: number | null): void {
-  endWithPointer(device, task, SENSE.invalidFieldInParameterList, { in: "parameter-list", byte, bit });
+  endWithField(device, task, SENSE.invalidFieldInParameterList, { in: "parameter-list", byte, bit });
 }
 
-function endWithPointer(device: DeviceServer, task: Task, sense: Sense, field: FieldPointer): void {
+/** Ends the task with CHECK CONDITION and a pointer to the field that is to blame. */
+export function endWithField(device: DeviceServer, task: Task, sense: Sense, field: FieldPointer): void {
   endWithSense(task, sense, { descriptor: device.descriptorSense, field });
 }
 

@@ -1,6 +1,7 @@
 // Knows the seams around a logical unit: what executes tasks, and who finds it by the name of a physical device.
 
-import type { Task } from "./task.js";
+import type { Sense } from "./sense.js";
+import type { Task, TaskNexus } from "./task.js";
 
 /** What happened at a logical unit that its initiators must hear of; a `Nexus` makes unit attentions from it. */
 export type UnitEvent =
@@ -11,6 +12,15 @@ export type UnitEvent =
   | "inquiry-data-changed";
 
 export type UnitListener = (event: UnitEvent, cause: Task | null) => void;
+
+/** An I_T_L nexus: a logical unit as one initiator reaches it. */
+export interface UnitPlace {
+  readonly nexus: TaskNexus;
+  /** A unit attention for this initiator alone. */
+  attend(sense: Sense): void;
+  /** Ends all tasks of the initiator here but one; `ended` follows when the last has ended, at once if there are none. */
+  abortTasks(except: Task, ended: () => void): void;
+}
 
 /** A device server: it executes tasks and knows nothing of who sent them or how. */
 export interface LogicalUnit {
@@ -24,6 +34,12 @@ export interface LogicalUnit {
   abort(task: Task): void;
   /** Back to the state after power on; tasks under way are the caller's to abort first. */
   reset(): void;
+  /** Called for each initiator that reaches it; the returned function when that is over. Absent where none is told from another. */
+  connect?(place: UnitPlace): () => void;
+  /** An I_T nexus was lost that goes on all the same. */
+  nexusLost?(nexus: TaskNexus): void;
+  /** Whether a task is kept out by a reservation; that comes before any unit attention (SAM-5 5.3.3). */
+  conflicts?(task: Task): boolean;
   /** Hears of events until the returned function is called. `cause` is the task that brought one about. */
   listen(listener: UnitListener): () => void;
   /** Ends when nothing is under way and all is durable. */

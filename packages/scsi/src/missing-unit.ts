@@ -16,6 +16,7 @@ const INQUIRY_LENGTH = 36;
 export class MissingUnit implements LogicalUnit, DeviceServer {
   readonly deviceType = 0x1f;
   readonly descriptorSense = false;
+  readonly guard = null;
   readonly scratch = new Uint8Array(64);
 
   notReady() {

@@ -27,7 +27,7 @@ export interface NexusOptions {
 interface Place {
   readonly unit: LogicalUnit;
   readonly attentions: Attentions;
-  readonly unlisten: () => void;
+  readonly leave: () => void;
 }
 
 /**
@@ -119,6 +119,7 @@ export class Nexus implements TaskNexus {
     const place = this.#places.get(task.lun);
     if (place === undefined) return this.#target.missing.execute(task);
     if (place.attentions.pending && !passesAttention(task.cdb[0])) {
+      if (place.unit.conflicts?.(task)) return task.end(Status.reservationConflict);
       const sense = place.attentions.take() as Sense;
       return endWithSense(task, sense, { descriptor: place.unit.descriptorSense === true });
     }
@@ -178,7 +179,7 @@ export class Nexus implements TaskNexus {
   close(): Promise<void> {
     this.#open = false;
     this.#disconnect();
-    for (const { unlisten } of this.#places.values()) unlisten();
+    for (const { leave } of this.#places.values()) leave();
     return new Promise((resolve) => this.#endTasks(this.#all(), resolve));
   }
 
@@ -192,13 +193,26 @@ export class Nexus implements TaskNexus {
     const attentions = new Attentions();
     attentions.add(SENSE.powerOn);
     const unlisten = unit.listen((event, cause) => this.#heard(lun, attentions, event, cause));
-    this.#places.set(lun, { unit, attentions, unlisten });
+    const disconnect = unit.connect?.({
+      nexus: this,
+      attend: (sense) => attentions.add(sense),
+      abortTasks: (except, ended) =>
+        this.#endTasks(
+          this.tasksAt(lun).filter((task) => task !== except),
+          ended,
+        ),
+    });
+    const leave = (): void => {
+      unlisten();
+      disconnect?.();
+    };
+    this.#places.set(lun, { unit, attentions, leave });
   }
 
   /** Called by the target; resolves when no task at that LUN is under way any more. */
   lunRemoved(lun: number): Promise<void> {
     const place = this.#places.get(lun);
-    place?.unlisten();
+    place?.leave();
     this.#places.delete(lun);
     for (const { attentions } of this.#places.values()) attentions.add(SENSE.reportedLunsChanged);
     return new Promise((resolve) => {
@@ -272,7 +286,10 @@ export class Nexus implements TaskNexus {
   /** Only what is this initiator's ends, and only it hears of it (SAM-5 7.6). */
   #resetNexus(request: ManagementRequest): void {
     this.#endTasks(this.#all(), () => request.completed("function-complete"));
-    for (const { attentions } of this.#places.values()) attentions.add(SENSE.nexusLossOccurred);
+    for (const { attentions, unit } of this.#places.values()) {
+      attentions.add(SENSE.nexusLossOccurred);
+      unit.nexusLost?.(this);
+    }
   }
 
   #resetTarget(request: ManagementRequest): void {

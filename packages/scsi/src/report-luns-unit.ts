@@ -15,6 +15,7 @@ const INQUIRY_LENGTH = 36;
 export class ReportLunsUnit implements LogicalUnit, DeviceServer {
   readonly deviceType = WELL_KNOWN_UNIT;
   readonly descriptorSense = false;
+  readonly guard = null;
   readonly scratch = new Uint8Array(64);
 
   notReady() {

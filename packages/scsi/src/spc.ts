@@ -15,7 +15,7 @@ export interface DescribedDevice extends DeviceServer {
  * Of INQUIRY's row. SCSI-2 has the LUN in bits 5 to 7 of byte 1 (7.2.2), and whoever does not know yet which standard a target
  * follows puts it there: Linux does while it has seen no unit of that target, and without an answer it sees none.
  */
-export const INQUIRY_OPTIONS = { data: "in", ignored: 0xe0 } as const;
+export const INQUIRY_OPTIONS = { data: "in", ignored: 0xe0, access: "asks" } as const;
 
 /** REQUEST SENSE (SPC-4 6.39): a pending unit attention, else why the device is not ready, else no sense. */
 export function requestSense(device: DeviceServer, task: Task): void {

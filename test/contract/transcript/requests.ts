@@ -1,4 +1,4 @@
-// Knows the 400 requests of the transcript, made from the table of commands: each command plain, each field at its
+// Knows the 500 requests of the transcript, made from the table of commands: each command plain, each field at its
 // borders, and what a table cannot say. The same list every time.
 
 import { blocksOf, type CdbField, COMMANDS, type CommandDescription, findCommand } from "@pvscsi/scsi";
@@ -6,7 +6,7 @@ import { type Random, seededRandom } from "@pvscsi/wire";
 import type { Request } from "./exchange.js";
 import { BLOCK_SIZES, BLOCKS, DISK, REMOVABLE } from "./units.js";
 
-export const REQUESTS = 400;
+export const REQUESTS = 500;
 /** At least so many of them are random transfers. */
 const TRANSFERS = 30;
 

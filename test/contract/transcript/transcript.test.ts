@@ -1,4 +1,4 @@
-// One transcript: the same 400 commands have the same status, sense data, residual and data by every wire, and leave
+// One transcript: the same 500 commands have the same status, sense data, residual and data by every wire, and leave
 // the same disks behind.
 
 import { expect } from "chai";
@@ -21,7 +21,7 @@ async function transcribe(wire: Wire): Promise<Transcript> {
   return { outcomes, lines, disks };
 }
 
-describe("one transcript of 400 commands", () => {
+describe("one transcript of 500 commands", () => {
   let direct: Transcript;
   before(async () => {
     direct = await transcribe(await openWire("direct"));

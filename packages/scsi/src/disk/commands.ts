@@ -2,23 +2,28 @@
 
 import { COMMANDS } from "../cdb.js";
 import { type CommandRow, row } from "../device-server.js";
+import { reservationRows } from "../reservations/commands.js";
 import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
 import { readCapacity10, readCapacity16 } from "./capacity.js";
 import type { Disk } from "./disk.js";
 import { inquiry } from "./inquiry.js";
-import { preventAllow, startStopUnit, testUnitReady } from "./medium.js";
+import { preventAccess, preventAllow, startStopAccess, startStopUnit, testUnitReady } from "./medium.js";
 import { modeSelect6, modeSelect10 } from "./mode-select.js";
 import { modeSense6, modeSense10 } from "./mode-sense.js";
 import { getLbaStatus, unmap, writeSame } from "./provisioning.js";
 import { preFetch, read, synchronizeCache, write } from "./transfer.js";
 import { compareAndWrite, verify, writeAndVerify } from "./verify.js";
 
-const IN = { data: "in" } as const;
-const OUT = { data: "out" } as const;
+/** What changes nothing and tells nothing of the medium runs whoever has reserved the unit. */
+const ASKS = { data: "in", access: "asks" } as const;
+const IN = { data: "in", access: "reads" } as const;
+const OUT = { data: "out", access: "writes" } as const;
+const SIZE = { needs: "medium", data: "in", access: "asks" } as const;
 const READS = { needs: "medium", data: "in" } as const;
 const WRITES = { needs: "writable-medium", data: "out" } as const;
 /** What may have to go through the whole medium, or wait for a flush. */
 const LONG = 600;
+const FLUSHES = { needs: "medium", access: "writes", timeout: LONG } as const;
 const LOOKS = { needs: "medium", timeout: LONG } as const;
 const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
 
@@ -30,6 +35,7 @@ const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
 export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
   return [
     ...primaryRows(),
+    ...reservationRows(),
     ...mediumRows(disk.removable),
     ...transferRows(disk.fua),
     ...verifyRows(disk.fua),
@@ -39,14 +45,14 @@ export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
 
 function primaryRows(): CommandRow<Disk>[] {
   return [
-    row(COMMANDS.testUnitReady, "00 00 00 00 00", testUnitReady, { needs: "medium" }),
-    row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, IN),
+    row(COMMANDS.testUnitReady, "00 00 00 00 00", testUnitReady, { needs: "medium", access: "waits" }),
+    row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, ASKS),
     row(COMMANDS.inquiry, "01 ff ff ff 00", inquiry, INQUIRY_OPTIONS),
     row(COMMANDS.modeSense6, "08 ff ff ff 00", modeSense6, IN),
     row(COMMANDS.modeSense10, "18 ff ff 00 00 00 ff ff 00", modeSense10, IN),
     row(COMMANDS.modeSelect6, "10 00 00 ff 00", modeSelect6, OUT),
     row(COMMANDS.modeSelect10, "10 00 00 00 00 00 ff ff 00", modeSelect10, OUT),
-    row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, IN),
+    row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, ASKS),
     row(COMMANDS.reportSupportedOpcodes, "00 87 ff ff ff ff ff ff ff 00 00", reportSupportedOpcodes, IN),
     row(COMMANDS.reportSupportedTmfs, "00 80 00 00 00 ff ff ff ff 00 00", reportSupportedTmfs, IN),
   ];
@@ -54,13 +60,16 @@ function primaryRows(): CommandRow<Disk>[] {
 
 function mediumRows(removable: boolean): CommandRow<Disk>[] {
   const rows: CommandRow<Disk>[] = [
-    row(COMMANDS.startStopUnit, removable ? "01 00 00 f7 00" : "01 00 00 f5 00", startStopUnit, { timeout: LONG }),
-    row(COMMANDS.readCapacity10, "00 00 00 00 00 00 00 00 00", readCapacity10, READS),
-    row(COMMANDS.readCapacity16, "00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00", readCapacity16, READS),
-    row(COMMANDS.synchronizeCache10, "06 ff ff ff ff 1f ff ff 00", synchronizeCache, LOOKS),
-    row(COMMANDS.synchronizeCache16, "06 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", synchronizeCache, LOOKS),
+    row(COMMANDS.startStopUnit, removable ? "01 00 00 f7 00" : "01 00 00 f5 00", startStopUnit, {
+      access: startStopAccess,
+      timeout: LONG,
+    }),
+    row(COMMANDS.readCapacity10, "00 00 00 00 00 00 00 00 00", readCapacity10, SIZE),
+    row(COMMANDS.readCapacity16, "00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00", readCapacity16, SIZE),
+    row(COMMANDS.synchronizeCache10, "06 ff ff ff ff 1f ff ff 00", synchronizeCache, FLUSHES),
+    row(COMMANDS.synchronizeCache16, "06 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", synchronizeCache, FLUSHES),
   ];
-  if (removable) rows.push(row(COMMANDS.preventAllow, "00 00 00 01 00", preventAllow));
+  if (removable) rows.push(row(COMMANDS.preventAllow, "00 00 00 01 00", preventAllow, { access: preventAccess }));
   return rows;
 }
 

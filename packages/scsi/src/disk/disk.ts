@@ -3,7 +3,10 @@
 
 import { assert, Pool } from "@pvscsi/wire";
 import { CommandTable, check, type DeviceServer } from "../device-server.js";
-import type { LogicalUnit, UnitEvent, UnitListener } from "../logical-unit.js";
+import type { LogicalUnit, UnitEvent, UnitListener, UnitPlace } from "../logical-unit.js";
+import type { Guard } from "../reservations/access.js";
+import type { ReservationKeeper } from "../reservations/kept.js";
+import { Reservations } from "../reservations/reservations.js";
 import { SENSE, type Sense } from "../sense.js";
 import type { ByteStore, StoreError, StoreOperation } from "../store.js";
 import { Status, type Task, type TaskNexus } from "../task.js";
@@ -32,9 +35,11 @@ export interface DiskOptions {
   readonly fua?: boolean;
   /** Thin provisioning, where the store can give space back; false hides that it can. */
   readonly thin?: boolean;
+  /** Keeps reservations through a loss of power; none are kept where it is absent. */
+  readonly keeper?: ReservationKeeper | undefined;
 }
 
-/** Makes a disk (SBC-3) over a store, which is the disk's from then on. */
+/** Makes a disk (SBC-3) over a store, which is the disk's from then on. Throws `StoreError` for reservations that cannot be read. */
 export function createDisk(options: DiskOptions): LogicalUnit {
   return new Disk(options);
 }
@@ -56,6 +61,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   /** DPO and FUA are supported. */
   readonly fua: boolean;
   readonly table: CommandTable<Disk>;
+  readonly reservations: Reservations;
   readonly scratch = new Uint8Array(PARAMETER_BYTES);
   readonly defaults: ModeSettings;
   settings: ModeSettings;
@@ -83,6 +89,11 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
     this.settings = { ...this.defaults };
     this.table = new CommandTable(diskRows(this));
+    this.reservations = new Reservations({
+      unit: `naa.${options.wwn.toLowerCase()}`,
+      keeper: options.keeper,
+      aborted: (nexus) => this.preventing.delete(nexus),
+    });
     this.#blocks = Math.floor(store.size / blockSize);
     this.#works = new Pool(() => this.#makeWork());
     store.resized = () => this.#resized();
@@ -91,6 +102,10 @@ export class Disk implements LogicalUnit, DeviceServer {
   /** Blocks of the medium. */
   get blocks(): number {
     return this.#blocks;
+  }
+
+  get guard(): Guard | null {
+    return this.reservations.guard;
   }
 
   get descriptorSense(): boolean {
@@ -118,7 +133,7 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   abort(task: Task): void {
     const work = task.work as Work | null;
-    if (work === null) return;
+    if (work === null) return this.reservations.abort(task);
     if (work.sharing !== "reads" && this.#gate.withdraw(work, this.#start)) {
       this.#giveBack(work).end(Status.taskAborted);
     } else if (work.atStore) this.store.cancel(work.request);
@@ -127,8 +142,21 @@ export class Disk implements LogicalUnit, DeviceServer {
   reset(): void {
     this.settings = { ...this.defaults };
     this.preventing.clear();
+    this.reservations.reset();
     if (this.medium === "stopped") this.medium = "ready";
     this.notify("reset", null);
+  }
+
+  connect(place: UnitPlace): () => void {
+    return this.reservations.connect(place);
+  }
+
+  nexusLost(nexus: TaskNexus): void {
+    this.reservations.release(nexus);
+  }
+
+  conflicts(task: Task): boolean {
+    return this.guard !== null && this.table.conflicts(this.guard, task);
   }
 
   listen(listener: UnitListener): () => void {
@@ -142,6 +170,7 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   async close(): Promise<void> {
     if (this.#works.taken > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.reservations.close();
     this.store.resized = null;
     await this.store.close();
   }

@@ -1,6 +1,7 @@
 // Knows the commands about the medium as a whole: TEST UNIT READY, START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL.
 
 import { check } from "../device-server.js";
+import type { AccessName } from "../reservations/access.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import type { Disk } from "./disk.js";
@@ -26,6 +27,11 @@ export function startStopUnit(disk: Disk, task: Task): void {
   const end = loadOrEject ? eject : stop;
   if ((control & NO_FLUSH) !== 0 || disk.medium !== "ready") return end(disk, task);
   flush(disk, task, "reads", loadOrEject ? ejectFlushed : stopFlushed);
+}
+
+/** With START and without a power condition it runs whoever has reserved the unit (SBC-3 table 13). */
+export function startStopAccess(cdb: Uint8Array): AccessName {
+  return cdb[4] >>> 4 === 0 && (cdb[4] & START) !== 0 ? "asks" : "writes";
 }
 
 function startUnit(disk: Disk, task: Task, load: boolean): void {
@@ -59,6 +65,11 @@ function removalPrevented(disk: Disk): boolean {
 /** Nexuses that were lost since do not count (SPC-4 6.18), nor are they kept for one that comes and goes. */
 function forgetLost({ preventing }: Disk): void {
   for (const nexus of preventing) if (!nexus.open) preventing.delete(nexus);
+}
+
+/** To allow is allowed to everybody. */
+export function preventAccess(cdb: Uint8Array): AccessName {
+  return (cdb[4] & 0x03) === 0 ? "asks" : "writes";
 }
 
 export function preventAllow(disk: Disk, task: Task): void {
