@@ -2,6 +2,7 @@
 
 import { abiSuite } from "./abi/suite.js";
 import { fioSuite } from "./fio/suite.js";
+import { iscsiSuite } from "./iscsi/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
@@ -20,6 +21,7 @@ import { xenstoreSuite } from "./xenstore/suite.js";
 export const suites: readonly Suite[] = [
   abiSuite,
   fioSuite,
+  iscsiSuite,
   processesSuite,
   machinesSuite,
   xenstoreSuite,

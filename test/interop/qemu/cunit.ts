@@ -17,7 +17,8 @@ const HEAD = /^(?:Suite: (.*)| {2}Test: (\S+) \.\.\.)/gm;
 const SUMMARY = /^(--)?Run Summary/m;
 /** Stands alone, or behind what a test printed without an end of line. */
 const FAILED = /(^|\s)FAILED\s*$/m;
-const PASSED = /(^|\s)passed\s*$/m;
+/** What follows is said while the suite is taken down. */
+const PASSED = /(^|\s)passed(\s|$)/m;
 const SKIPPED = /\[SKIPPED\] (.*)/g;
 const FAILURE = /\[(?:FAILED|FAILURE)\] (.*)/;
 /** `1. file.c:97  - CU_ASSERT_EQUAL(...)`. */
@@ -47,8 +48,9 @@ function judge(suite: string, text: string): Pick<TestResult, "verdict" | "reaso
   if (FAILED.test(text)) {
     return { verdict: "failed", reason: (FAILURE.exec(text) ?? ASSERTION.exec(text))?.[1].trim() ?? "" };
   }
-  if (!PASSED.test(text)) return { verdict: "incomplete", reason: "" };
-  const skipped = [...text.matchAll(SKIPPED)].map(([, reason]) => reason.trim());
+  const passed = PASSED.exec(text);
+  if (passed === null) return { verdict: "incomplete", reason: "" };
+  const skipped = [...text.slice(0, passed.index).matchAll(SKIPPED)].map(([, reason]) => reason.trim());
   const reason = skipped.find((each) => suite === "ReportSupportedOpcodes" || !IN_PASSING.test(each));
   return reason === undefined ? { verdict: "passed", reason: "" } : { verdict: "skipped", reason };
 }

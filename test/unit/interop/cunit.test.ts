@@ -52,6 +52,11 @@ FAILED
     ]);
   });
 
+  it("does not take for a test's what is said while its suite is taken down", () => {
+    const text = "Suite: A\n  Test: B ...passed    [SKIPPED] PERSISTENT RESERVE IN is not implemented.\nSuite: C\n";
+    expect(resultsOf(text)).to.deep.equal([{ name: "A.B", verdict: "passed", reason: "" }]);
+  });
+
   it("does not take the [FAILED] of a test that passed for its end", () => {
     const text = "Suite: A\n  Test: B ...    [FAILED] a try that may fail\npassed\n";
     expect(resultsOf(text)[0].verdict).to.equal("passed");

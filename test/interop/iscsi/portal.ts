@@ -1,0 +1,83 @@
+// Knows `pvscsi iscsi serve` as a process of its own: LUN words in, URLs for initiators out.
+
+import { writeFile } from "node:fs/promises";
+import { expect } from "chai";
+import { MAIN } from "../../support/repository.js";
+import type { Child } from "../children.js";
+import type { SuiteContext } from "../suite.js";
+
+/** A name and a secret. */
+export interface Account {
+  readonly user: string;
+  readonly secret: string;
+}
+
+export interface PortalWishes {
+  /** Who initiators have to be. */
+  readonly chap?: Account;
+  /** Who the target is, for those that ask. */
+  readonly chapTarget?: Account;
+  /** The only initiator that may log in. */
+  readonly initiator?: string;
+}
+
+/** A portal of one target that listens on a free port of this machine. */
+export class ServedPortal {
+  /** `ADDR:PORT`. */
+  readonly address: string;
+  /** The target's name. */
+  readonly target: string;
+  readonly #server: Child;
+
+  private constructor(server: Child, address: string, target: string) {
+    this.#server = server;
+    this.address = address;
+    this.target = target;
+  }
+
+  /** Serves at LUN n what word number n says. */
+  static async start(context: SuiteContext, luns: readonly string[], wishes: PortalWishes = {}): Promise<ServedPortal> {
+    const words = [
+      ...luns.flatMap((word) => ["--lun", word]),
+      ...(await chapWords(context, "--chap", wishes.chap)),
+      ...(await chapWords(context, "--chap-target", wishes.chapTarget)),
+      ...(wishes.initiator === undefined ? [] : ["--initiator", wishes.initiator]),
+    ];
+    const server = context.start(process.execPath, MAIN, "iscsi", "serve", "--listen", "0", ...words);
+    const said: string[] = [];
+    do said.push(await server.readLine());
+    while (!said.at(-1)?.startsWith("serving "));
+    const [, address, target] = /^iscsi:\/\/([^/]+)\/([^/]+)\/0$/.exec(said[0]) ?? expect.fail(said.join("\n"));
+    return new ServedPortal(server, address, target);
+  }
+
+  /** As libiscsi's programs and QEMU take it; `who` is `USER%SECRET`, `what` the arguments behind it. */
+  url(lun: number, who = "", what = ""): string {
+    return `iscsi://${who === "" ? "" : `${who}@`}${this.address}/${this.target}/${lun}${what === "" ? "" : `?${what}`}`;
+  }
+
+  /** As iscsi-ls takes it. */
+  get discovery(): string {
+    return `iscsi://${this.address}`;
+  }
+
+  /** Its process. */
+  get pid(): number {
+    return this.#server.pid;
+  }
+
+  /** Ends it; resolves to what it has said of initiators, line by line. */
+  async end(): Promise<string[]> {
+    await this.#server.end();
+    const { status, errors } = await this.#server.finished;
+    expect(status, errors).to.equal(0);
+    return errors.split("\n").filter((line) => line !== "");
+  }
+}
+
+async function chapWords(context: SuiteContext, option: string, account: Account | undefined): Promise<string[]> {
+  if (account === undefined) return [];
+  const file = context.freshPath("secret");
+  await writeFile(file, `${account.secret}\n`, { mode: 0o600 });
+  return [`${option}-user`, account.user, `${option}-file`, file];
+}
