@@ -40,7 +40,7 @@ async function startGuest(domain: Domain, settings: DomainSettings): Promise<() 
   const control = await serveDomain(settings, rings(settings), running);
   return async () => {
     await control.close();
-    for (const end of running.services.reverse()) await end();
+    await running.endServices();
   };
 }
 

@@ -15,7 +15,7 @@ export * from "./system.js";
 export { type Caller, Exit, type Outcome, type Verb } from "./verb.js";
 export { findVerb, runVerb, runWhole, VERBS } from "./verbs.js";
 export { splitWords } from "./words.js";
-export { XenGuest, type XenGuestParts } from "./xen-guest.js";
+export { XenGuest, type XenGuestOptions, type XenGuestParts } from "./xen-guest.js";
 export { keepKernelOut } from "./xen-serve.js";
 export { runXenVerb, XEN_VERBS, type XenHostParts } from "./xen-verbs.js";
 export { xlProgram } from "./xl-program.js";

@@ -2,6 +2,7 @@
 // that is Closing, and not of one that is Closed while its device stays (`online`).
 
 import type { AdapterLimits, AdapterListener, AdapterManagement, Command, HostAdapter } from "@pvscsi/scsi";
+import type { ScsifrontAdapter } from "@pvscsi/scsifront";
 import { waitFor } from "@pvscsi/toolstack";
 import type { Clock } from "@pvscsi/wire";
 import { readState, writeState, XenbusState, type XenstoreClient } from "@pvscsi/xen";
@@ -12,19 +13,16 @@ const LEAVING: ReadonlySet<XenbusState> = new Set([XenbusState.Unknown, XenbusSt
 export interface LeavingPlace {
   readonly store: XenstoreClient;
   readonly clock: Clock;
-  /** The two halves of the device. */
-  readonly path: string;
-  readonly backEnd: string;
 }
 
 /** An adapter whose device is Closing before it is closed, unless its back end was so first. */
 export class LeavingAdapter implements HostAdapter {
   readonly name: string;
   readonly driver: string;
-  readonly #adapter: HostAdapter;
+  readonly #adapter: ScsifrontAdapter;
   readonly #place: LeavingPlace;
 
-  constructor(adapter: HostAdapter, place: LeavingPlace) {
+  constructor(adapter: ScsifrontAdapter, place: LeavingPlace) {
     this.name = adapter.name;
     this.driver = adapter.driver;
     this.#adapter = adapter;
@@ -57,10 +55,13 @@ export class LeavingAdapter implements HostAdapter {
 
   /** A back end that does not follow in time is left all the same. */
   async close(): Promise<void> {
-    const { store, clock, path, backEnd } = this.#place;
-    const isLeaving = async () => LEAVING.has(await readState(store, backEnd)) || null;
-    if (!(await isLeaving()) && (await writeState(store, path, XenbusState.Closing))) {
-      await waitFor(store, clock, `${backEnd}/state`, isLeaving);
+    const { store, clock } = this.#place;
+    const { path, backendPath, state } = this.#adapter;
+    const isLeaving = async () => LEAVING.has(await readState(store, backendPath)) || null;
+    // Where it has been removed, another device may have its nodes already.
+    const leaves = state !== XenbusState.Closed && !(await isLeaving());
+    if (leaves && (await writeState(store, path, XenbusState.Closing))) {
+      await waitFor(store, clock, `${backendPath}/state`, isLeaving);
     }
     await this.#adapter.close();
   }

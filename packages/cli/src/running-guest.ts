@@ -1,37 +1,40 @@
 // Knows a guest that runs in this process: its operating system, its driver, and the commands that run inside it.
 
 import { Guest, runGuestCommand } from "@pvscsi/guest";
-import { type AdapterMessage, Scsifront } from "@pvscsi/scsifront";
+import type { HostAdapter } from "@pvscsi/scsi";
+import { type AdapterMessage, Scsifront, type ScsifrontAdapter, type ScsifrontOptions } from "@pvscsi/scsifront";
 import type { Clock, Probes, Scheduler } from "@pvscsi/wire";
 import type { Domain } from "@pvscsi/xen";
 import { serveDisks } from "./nbd-command.js";
 import { filesIn } from "./node-files.js";
 import { Exit, type Outcome } from "./verb.js";
 
-export interface GuestParts {
+export interface GuestParts extends Pick<ScsifrontOptions, "drives"> {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly probes: Probes;
   readonly name: string;
   readonly domain: Domain;
+  /** What the guest has of an adapter; the adapter itself where absent. */
+  readonly adapted?: (adapter: ScsifrontAdapter) => HostAdapter;
 }
 
 export class RunningGuest {
   readonly domain: Domain;
   readonly guest: Guest;
   readonly driver: Scsifront;
-  /** Ends of what uses the guest's disks from outside; run, the last one first, before the guest ends. */
+  /** Ends of what uses the guest's disks from outside. */
   readonly services: (() => Promise<void>)[] = [];
 
   constructor(parts: GuestParts) {
-    const { probes, domain } = parts;
+    const { probes, domain, adapted = (adapter) => adapter } = parts;
     const guest = new Guest(parts);
     this.domain = domain;
     this.guest = guest;
     this.driver = new Scsifront({
       ...parts,
       probes: logging(probes, guest),
-      attach: (adapter) => guest.attach(adapter),
+      attach: (adapter) => guest.attach(adapted(adapter)),
     });
   }
 
@@ -44,9 +47,14 @@ export class RunningGuest {
     return { output, errors: "", status };
   }
 
+  /** Ends who uses its disks, the last one first. */
+  async endServices(): Promise<void> {
+    for (const end of this.services.reverse()) await end();
+  }
+
   /** Ends who uses its disks, and its driver. */
   async close(): Promise<void> {
-    for (const end of this.services.reverse()) await end();
+    await this.endServices();
     await this.driver.close();
   }
 }

@@ -4,11 +4,12 @@ import { createInterface } from "node:readline/promises";
 import type { Readable } from "node:stream";
 import { hostCalls } from "@pvscsi/xenbus";
 import { type Command, InvalidArgumentError } from "commander";
+import { GUEST_VERB } from "./domain-verbs.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
-import { Exit } from "./verb.js";
+import { Exit, outcomeOf, type VerbUsage } from "./verb.js";
 import { splitWords } from "./words.js";
-import { XenGuest } from "./xen-guest.js";
+import { XenGuest, type XenGuestOptions } from "./xen-guest.js";
 import { onXenHost } from "./xen-host.js";
 
 export interface XenGuestCommandParts {
@@ -19,38 +20,51 @@ export interface XenGuestCommandParts {
   readonly finish: (status: number) => void;
 }
 
+/** A guest's commands are told of as everywhere; here no guest is named. */
+const USAGE: VerbUsage = {
+  ...GUEST_VERB,
+  name: "xen guest",
+  parameters: "[--device ID] [-- COMMAND [ARGUMENT...]]",
+  example: "xen guest -- lsscsi",
+};
+
 /** Adds the command to `pvscsi xen`. */
 export function addXenGuest(xen: Command, parts: XenGuestCommandParts): void {
   xen
     .command("guest")
     .description(
-      "drives a controller of this domain by scsifront in this process; needs root, koffi, and a kernel without xen-scsifront",
+      "drives this domain's controllers by scsifront in this process; needs root, koffi, and a kernel without xen-scsifront",
     )
-    .option("--device <id>", "the controller, device/vscsi/ID", deviceNumber, 0)
+    .option("--device <id>", "this controller alone, device/vscsi/ID", deviceNumber)
     .argument("[command...]", "runs inside the guest, after --; without one, each line of standard input is one")
-    .addHelpText("after", "\nExample: pvscsi xen guest --device 0 -- lsscsi")
-    .action(async (command: readonly string[], { device }: { readonly device: number }) => {
-      parts.finish(await runXenGuest(device, command, parts));
+    .addHelpText("after", "\nExample: pvscsi xen guest -- lsscsi")
+    .action(async (command: readonly string[], { device }: { readonly device?: number }) => {
+      parts.finish(await runXenGuest(device ?? null, command, parts));
     });
 }
 
-/** Gives the status of the last command. Throws `ToolstackError` where there is no such controller. */
-async function runXenGuest(device: number, command: readonly string[], parts: XenGuestCommandParts): Promise<number> {
+/** Gives the status of the last command; one that serves disks lasts until the end. Throws `ToolstackError` where none connects. */
+async function runXenGuest(
+  device: number | null,
+  command: readonly string[],
+  parts: XenGuestCommandParts,
+): Promise<number> {
   const over = parts.ended();
-  const guest = await attach(device);
+  const guest = await start({ device, waits: command.length === 0 });
   const leaving = new AbortController();
   try {
     const work = command.length > 0 ? run(guest, command, parts) : runLines(guest, parts, leaving.signal);
-    return await Promise.race([work, over]);
+    const status = await Promise.race([work, over]);
+    return command.length > 0 && guest.isServing ? await over : status;
   } finally {
     leaving.abort();
     await guest.close();
   }
 }
 
-function attach(device: number): Promise<XenGuest> {
+function start(options: XenGuestOptions): Promise<XenGuest> {
   return onXenHost(async () => {
-    return XenGuest.attach(device, { calls: await hostCalls(), clock: nodeClock, scheduler: nodeScheduler() });
+    return XenGuest.start(options, { calls: await hostCalls(), clock: nodeClock, scheduler: nodeScheduler() });
   });
 }
 
@@ -68,7 +82,7 @@ async function runLines(guest: XenGuest, parts: XenGuestCommandParts, leaving: A
 }
 
 async function run(guest: XenGuest, command: readonly string[], { printer }: XenGuestCommandParts): Promise<number> {
-  const { output, errors, status } = await guest.run(command, process.cwd());
+  const { output, errors, status } = await outcomeOf(USAGE, "pvscsi", () => guest.run(command, process.cwd()));
   printer.print(output);
   printer.error(errors);
   return status;

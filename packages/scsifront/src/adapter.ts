@@ -88,13 +88,18 @@ export class ScsifrontAdapter implements HostAdapter {
     return this.#state;
   }
 
+  /** The backend half's path; empty before `probe`. */
+  get backendPath(): string {
+    return this.#backendPath;
+  }
+
   /** Requests on its ring. */
   get underWay(): number {
     return this.#ring?.underWay ?? 0;
   }
 
   /** Makes the ring, gives it to the backend, and lets `attach` make a SCSI host of this adapter. */
-  async probe(attach: (adapter: HostAdapter) => void): Promise<void> {
+  async probe(attach: (adapter: ScsifrontAdapter) => void): Promise<void> {
     const { domain } = this.#parts;
     this.#backendPath = (await domain.store.read(`${this.path}/backend`)) ?? "";
     const backend = scanNumber(await domain.store.read(`${this.path}/backend-id`), DomainIds.firstReserved - 1);
@@ -108,7 +113,7 @@ export class ScsifrontAdapter implements HostAdapter {
     if (this.#state === XenbusState.Closed) await this.#unwatch();
   }
 
-  async #offer(ring: RingClient, attach: (adapter: HostAdapter) => void): Promise<void> {
+  async #offer(ring: RingClient, attach: (adapter: ScsifrontAdapter) => void): Promise<void> {
     this.#ring = ring;
     await this.#parts.domain.store.transaction(async (transaction) => {
       await transaction.write(`${this.path}/ring-ref`, String(ring.reference));

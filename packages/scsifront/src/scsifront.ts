@@ -1,6 +1,5 @@
 // Knows which adapters there are: watches device/vscsi of its own domain and makes an adapter of each device.
 
-import type { HostAdapter } from "@pvscsi/scsi";
 import { Coalesced, parseXenbusState, XenbusState } from "@pvscsi/xen";
 import { type AdapterMessage, ScsifrontAdapter, type ScsifrontParts } from "./adapter.js";
 
@@ -12,7 +11,9 @@ const TURN = 5000;
 
 export interface ScsifrontOptions extends ScsifrontParts {
   /** Makes a SCSI host of a new adapter; sets its listener. */
-  readonly attach: (adapter: HostAdapter) => void;
+  readonly attach: (adapter: ScsifrontAdapter) => void;
+  /** Whether it drives `device/vscsi/<id>`; all where absent. */
+  readonly drives?: (id: number) => boolean;
 }
 
 /** The running frontend driver of a domain, with an adapter for each controller it was given. */
@@ -40,6 +41,12 @@ export class Scsifront {
     });
   }
 
+  /** Resolves when each device that is there has had its turn. */
+  async idle(): Promise<void> {
+    this.#work.ask();
+    await this.#work.idle();
+  }
+
   /** Ends all adapters. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -53,8 +60,9 @@ export class Scsifront {
 
   async #rescan(): Promise<void> {
     if (this.#closed) return;
-    const { store } = this.#options.domain;
-    const names = ((await store.list(ROOT)) ?? []).filter((name) => /^\d+$/.test(name));
+    const { domain, drives = () => true } = this.#options;
+    const { store } = domain;
+    const names = ((await store.list(ROOT)) ?? []).filter((name) => /^\d+$/.test(name) && drives(Number(name)));
     const present = new Set(names.sort((a, b) => Number(a) - Number(b)).map((name) => `${ROOT}/${name}`));
     for (const path of this.adapters.keys()) if (!present.has(path)) this.#remove(path);
     for (const path of present) {

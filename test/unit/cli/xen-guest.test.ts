@@ -10,6 +10,7 @@ import type { DomainDescription, InProcessDomain } from "@pvscsi/xen";
 import { expect } from "chai";
 import { XenGuest } from "pvscsi";
 import { memoryDisk, TestDirectory } from "../../support/scsi-devices.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { VscsiNodes } from "../../support/vscsi-nodes.js";
 import { XenKernel } from "../../support/xen-kernel.js";
 import { XenWorld } from "../../support/xen-world.js";
@@ -30,6 +31,7 @@ function storeOf(bytes: Uint8Array): MemoryStore {
 }
 
 describe("pvscsi xen guest", () => {
+  const folder = temporaryFolder();
   const contents = randomFillSync(new Uint8Array(SIZE));
   let world: XenWorld;
   let domain: InProcessDomain;
@@ -55,9 +57,16 @@ describe("pvscsi xen guest", () => {
     nodes = await VscsiNodes.create(world, { guest: GUEST, luns: [["disk", "0:0:0:0"]] });
   });
 
-  const attach = (device = 0): Promise<XenGuest> => {
+  const attach = (device: number | null = null, waits = false): Promise<XenGuest> => {
     const { simulation } = world;
-    return world.done(XenGuest.attach(device, { calls: kernel, clock: simulation, scheduler: simulation }));
+    return world.done(XenGuest.start({ device, waits }, { calls: kernel, clock: simulation, scheduler: simulation }));
+  };
+  const hashOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+  const controllersLeave = async (...more: readonly VscsiNodes[]): Promise<void> => {
+    for (const one of more) {
+      await one.unplug();
+      await one.remove();
+    }
   };
   const run = async (guest: XenGuest, ...command: readonly string[]): Promise<string> => {
     const { output, errors, status } = await world.done(guest.run(command, "/"));
@@ -77,7 +86,7 @@ describe("pvscsi xen guest", () => {
     const guest = await attach();
     expect(guest.guest.name).to.equal("far");
     expect(await run(guest, "lsscsi")).to.match(/^\[0:0:0:0\] +disk +PVSCSI +test disk +1 +\/dev\/sda/);
-    expect(await run(guest, "sha256sum", "/dev/sda")).to.contain(createHash("sha256").update(contents).digest("hex"));
+    expect(await run(guest, "sha256sum", "/dev/sda")).to.contain(hashOf(contents));
     expect(await nodes.states()).to.equal("4 4 44");
     await world.done(guest.close());
     expect(await nodes.states()).to.equal("6 6 44");
@@ -116,7 +125,7 @@ describe("pvscsi xen guest", () => {
     await nodes.unplug();
     await world.settle();
     expect(await nodes.states()).to.equal("6 6 44");
-    expect([guest.isConnected, await run(guest, "lsscsi")]).to.deep.equal([false, ""]);
+    expect([guest.controllers, await run(guest, "lsscsi")]).to.deep.equal([[], ""]);
     await world.done(guest.close());
     await nothingIsLeft();
   });
@@ -129,7 +138,7 @@ describe("pvscsi xen guest", () => {
       await world.settle();
       await run(guest, "dd", "if=/dev/sda", "of=/dev/sdb", "bs=256k", "oflag=direct", "status=none");
       const [one, other] = [await run(guest, "sha256sum", "/dev/sda"), await run(guest, "sha256sum", "/dev/sdb")];
-      expect(one).to.contain(createHash("sha256").update(contents).digest("hex"));
+      expect(one).to.contain(hashOf(contents));
       expect(other.split(" ")[0]).to.equal(one.split(" ")[0]);
       await world.done(guest.close());
       domain.freePages(others);
@@ -149,10 +158,104 @@ describe("pvscsi xen guest", () => {
     await nothingIsLeft();
   });
 
+  it("has the disks of all its controllers, which may be of several back ends, as they come and go", async () => {
+    const driver = await world.createDomain(2);
+    const { simulation, probes } = world;
+    const directory = new TestDirectory({ far: memoryDisk(storeOf(contents)) });
+    const other = new Scsiback({ domain: driver, directory, clock: simulation, scheduler: simulation, probes });
+    await world.done(other.start());
+    const second = await VscsiNodes.create(world, { guest: GUEST, device: 3, luns: [["more", "0:0:0:0"]] });
+    const guest = await attach();
+    expect(guest.controllers).to.deep.equal(["device/vscsi/0", "device/vscsi/3"]);
+    const third = await VscsiNodes.create(world, { guest: GUEST, device: 1, backend: 2, luns: [["far", "0:0:0:0"]] });
+    await world.settle();
+    expect(await third.states()).to.equal("4 4 44");
+    expect((await run(guest, "lsscsi")).split("\n").filter((line) => line.includes("/dev/sd"))).to.have.length(3);
+    await run(guest, "dd", "if=/dev/sdc", "of=/dev/sdb", "bs=64k", "oflag=direct", "status=none");
+    expect(await run(guest, "sha256sum", "/dev/sdb")).to.contain(hashOf(contents));
+    await controllersLeave(second);
+    await world.settle();
+    expect(await run(guest, "lsscsi")).to.match(/sda\s*\n.*sdc\s*$/);
+    await world.done(guest.close());
+    expect([await nodes.states(), await third.states()]).to.deep.equal(["6 6 44", "6 6 44"]);
+    await controllersLeave(third);
+    await world.done(other.close());
+    await world.done(driver.close());
+    await nothingIsLeft();
+  });
+
+  it("gives pages of one back end's to another's, where there are few", async () => {
+    const driver = await world.createDomain(2);
+    const { simulation, probes } = world;
+    const directory = new TestDirectory({ far: memoryDisk(storeOf(contents)) });
+    const other = new Scsiback({ domain: driver, directory, clock: simulation, scheduler: simulation, probes });
+    await world.done(other.start());
+    const others = domain.allocatePages(400 - 20);
+    const second = await VscsiNodes.create(world, { guest: GUEST, device: 1, backend: 2, luns: [["far", "0:0:0:0"]] });
+    const guest = await attach();
+    for (const name of ["sda", "sdb", "sda"]) {
+      expect(await run(guest, "sha256sum", `/dev/${name}`)).to.contain(hashOf(contents));
+    }
+    const both = ["sda", "sdb"].map((name) => guest.run(["sha256sum", `/dev/${name}`], "/"));
+    for (const { output } of await world.done(Promise.all(both))) expect(output).to.contain(hashOf(contents));
+    await world.done(guest.close());
+    domain.freePages(others);
+    await controllersLeave(second);
+    await world.done(other.close());
+    await world.done(driver.close());
+    await nothingIsLeft();
+  });
+
+  it("has one controller where it is told which, and waits for the first where it is told to", async () => {
+    const second = await VscsiNodes.create(world, { guest: GUEST, device: 1, luns: [["more", "0:0:0:0"]] });
+    const one = await attach(1);
+    expect([one.controllers, await nodes.states()]).to.deep.equal([["device/vscsi/1"], "2 1 1-"]);
+    await world.done(one.close());
+    await controllersLeave(nodes, second);
+    await world.settle();
+    const guest = await attach(null, true);
+    expect([guest.controllers, await run(guest, "lsscsi")]).to.deep.equal([[], ""]);
+    nodes = await VscsiNodes.create(world, { guest: GUEST, luns: [["disk", "0:0:0:0"]] });
+    await world.settle();
+    expect(await run(guest, "sha256sum", "/dev/sda")).to.contain(hashOf(contents));
+    await world.done(guest.close());
+    await nothingIsLeft();
+  });
+
+  it("lets alone who has taken the place of a controller that was removed", async () => {
+    const guest = await attach();
+    const states: string[] = [];
+    await world.done(
+      world.tool.watch(`${nodes.front}/state`, async () => {
+        states.push((await world.tool.read(`${nodes.front}/state`)) ?? "-");
+      }),
+    );
+    await world.done(world.tool.remove(nodes.back));
+    nodes = await VscsiNodes.create(world, { guest: GUEST, replacing: true, luns: [["more", "0:0:0:0"]] });
+    await world.advance(20_000);
+    expect(states).not.to.include.members(["5"]);
+    expect([await nodes.states(), guest.controllers]).to.deep.equal(["4 4 44", ["device/vscsi/0"]]);
+    expect(await run(guest, "lsscsi")).to.match(/^.*sda\s*$/);
+    await world.done(guest.close());
+    await nothingIsLeft();
+  });
+
+  it("serves a disk to clients of NBD, until it leaves", async () => {
+    const guest = await attach();
+    const socket = folder.path("nbd.sock");
+    expect(guest.isServing).to.equal(false);
+    expect(await run(guest, "nbd", "sda", "--socket", socket)).to.match(/^nbd\+unix:/);
+    expect([guest.isServing, existsSync(socket)]).to.deep.equal([true, true]);
+    await world.done(guest.close());
+    expect(existsSync(socket)).to.equal(false);
+    await nothingIsLeft();
+  });
+
   it("takes no controller that is not there, or is another driver's", async () => {
     for (const [device, state, reason] of [
       [7, "1", "this domain has no device/vscsi/7"],
       [0, "4", /^device\/vscsi\/0 is Connected: its driver is another, or it has had one/],
+      [null, "4", /^device\/vscsi\/0 is Connected: its driver is another, or it has had one/],
     ] as const) {
       await world.write({ [`${nodes.front}/state`]: state });
       const error = await attach(device).then(

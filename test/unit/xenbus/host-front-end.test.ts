@@ -69,6 +69,20 @@ describe("A front end's domain on a Xen host", () => {
     expect(domain.allocatePages(PAGES, BACK)).to.have.length(PAGES);
   });
 
+  it("takes what is free of one domain's pages for another, when the kernel has no more", () => {
+    const kept = domain.allocatePages(2, BACK);
+    domain.freePages(domain.allocatePages(PAGES - 2, BACK));
+    expect(() => domain.allocatePages(PAGES - 1, OTHER)).to.throw(OutOfPages);
+    const pages = domain.allocatePages(PAGES - 2, OTHER);
+    const references = pages.map((page) => domain.grants.grant(OTHER, page, "read-write"));
+    expect(references.every((reference) => reference > 0)).to.equal(true);
+    expect(domain.grants.grant(BACK, pages[0], "read-write")).to.equal(-1);
+    for (const reference of references) domain.grants.revoke(reference);
+    domain.freePages(pages);
+    expect([domain.allocatePages(PAGES - 2, BACK).length, domain.allocated]).to.deep.equal([PAGES - 2, PAGES]);
+    expect(kept.every((page) => domain.grants.grant(BACK, page, "read-only") > 0)).to.equal(true);
+  });
+
   it("frees no page that is granted, or is not allocated, and revokes nothing twice", () => {
     const [page] = domain.allocatePages(1, BACK);
     const reference = domain.grants.grant(BACK, page, "read-only");
