@@ -299,7 +299,8 @@ async function runCommandLine([name, ...words]: readonly string[]): Promise<void
 /** Who runs a verb of another process. */
 function caller(program: Program): RemoteCaller {
   const print = (text: string): void => printer.print(text);
-  return { program, directory: process.cwd(), print, environment: process.env };
+  const interrupted = () => interrupts.next();
+  return { program, directory: process.cwd(), print, environment: process.env, interrupted };
 }
 
 /** Errors first: behind xl's come lines of help. */

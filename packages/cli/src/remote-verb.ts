@@ -10,6 +10,8 @@ import { runOnXenHost, XEN_VERBS } from "./xen-verbs.js";
 /** Who has typed it, and where a dom0 is looked for. */
 export interface RemoteCaller extends Omit<Caller, "signal"> {
   readonly environment: NodeJS.ProcessEnv;
+  /** Resolves at the next signal that would end this process, with the status that it would have ended with. */
+  readonly interrupted: () => Promise<number>;
 }
 
 /** Help, wrong usage and what a verb does alone need no dom0. Throws ToolstackError when there is none for the rest. */

@@ -25,8 +25,8 @@ const BACKEND = 0;
 
 const AS_TYPED: PhysicalDevices = { resolve: ({ text }) => ({ physicalDevice: text }) };
 
-/** The kernel of the host, its xl, and time. */
-export interface XenHostParts {
+/** The kernel of the host, its xl, time, and who waits. */
+export interface XenHostParts extends Pick<XenSystem, "interrupted"> {
   readonly calls: HostCalls;
   readonly xl: Xl;
   readonly clock: Clock;
@@ -36,10 +36,11 @@ export interface XenHostParts {
 export function runOnXenHost(
   verb: XenVerb,
   words: readonly string[],
-  caller: Omit<Caller, "signal">,
+  caller: Omit<Caller, "signal"> & Pick<XenSystem, "interrupted">,
 ): Promise<Outcome> {
+  const { interrupted } = caller;
   return onXenHost(async () => {
-    const parts = { calls: await hostCalls(), xl: xlProgram(process.env), clock: nodeClock };
+    const parts = { calls: await hostCalls(), xl: xlProgram(process.env), clock: nodeClock, interrupted };
     return runXenVerb(verb, words, caller, parts);
   });
 }
@@ -49,7 +50,7 @@ export async function runXenVerb(
   verb: XenVerb,
   words: readonly string[],
   caller: Omit<Caller, "signal">,
-  { calls, xl, clock }: XenHostParts,
+  { calls, xl, clock, interrupted }: XenHostParts,
 ): Promise<Outcome> {
   const { store, close } = openHostStore(calls);
   // Any domain may be named as a back end's: whether scsiback runs there, its nodes will tell.
@@ -59,6 +60,7 @@ export async function runXenVerb(
     toolstack: { find: (name) => findDomain(store, name) },
     vscsi,
     domains: new XlDomains({ store, clock, vscsi, xl }),
+    interrupted,
     restartsOf: (guest, restarted) => new XlRestarts({ store, vscsi }, guest, restarted),
   };
   try {

@@ -8,7 +8,8 @@ import { ToolstackError, type Xl } from "@pvscsi/toolstack";
 export function xlProgram(environment: NodeJS.ProcessEnv): Xl {
   const start = (words: readonly string[], ...more: "pipe"[]): ChildProcess => {
     const stdio: StdioOptions = ["ignore", "inherit", "inherit", ...more];
-    return spawn("xl", words, { env: environment, stdio });
+    // A Ctrl-C is meant for us: xl ends what it is about, so that it can be taken back.
+    return spawn("xl", words, { env: environment, stdio, detached: true });
   };
   return {
     async create(file) {

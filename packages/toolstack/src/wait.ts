@@ -2,19 +2,28 @@
 
 import type { Clock } from "@pvscsi/wire";
 import { Coalesced, type XenstoreClient } from "@pvscsi/xen";
+import { ToolstackError } from "./errors.js";
+
+/** Tells that somebody does not want to wait any longer: as much of an AbortSignal as that takes. */
+export interface Interruption {
+  readonly aborted: boolean;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
 
 /** libxl's LIBXL_INIT_TIMEOUT and LIBXL_DESTROY_TIMEOUT, in milliseconds. */
 export const DEVICE_TIMEOUT = 10_000;
 
 /**
  * Looks at `path` whenever it or anything below it changes, until `look` gives something other than null or throws;
- * null when `DEVICE_TIMEOUT` has passed first.
+ * null when `DEVICE_TIMEOUT` has passed first. Throws when `signal` is aborted.
  */
 export async function waitFor<Result>(
   store: XenstoreClient,
   clock: Clock,
   path: string,
   look: () => Promise<Result | null>,
+  signal?: Interruption,
 ): Promise<Result | null> {
   let finish: (result: Result | null) => void = () => {};
   let fail: (error: unknown) => void = () => {};
@@ -26,13 +35,22 @@ export async function waitFor<Result>(
     const result = await look();
     if (result !== null) finish(result);
   }, fail);
+  const abort = (): void => fail(interrupted());
   const unwatch = await store.watch(path, () => looking.ask());
   const timer = clock.after(DEVICE_TIMEOUT, { run: () => finish(null) });
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
     return await found;
   } finally {
     clock.cancel(timer);
+    signal?.removeEventListener("abort", abort);
     await unwatch();
     await looking.idle();
   }
+}
+
+/** What was ended by an `Interruption`. */
+export function interrupted(): ToolstackError {
+  return new ToolstackError("FAIL", "interrupted");
 }

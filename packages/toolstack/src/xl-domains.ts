@@ -10,7 +10,7 @@ import { ToolstackError } from "./errors.js";
 import { findBackendHalves, readController } from "./inventory.js";
 import type { PlannedController } from "./plan.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
-import { DEVICE_TIMEOUT, waitFor } from "./wait.js";
+import { DEVICE_TIMEOUT, type Interruption, interrupted, waitFor } from "./wait.js";
 import type { Xl, XlGuest } from "./xl.js";
 
 export interface XlDomainsOptions {
@@ -19,6 +19,12 @@ export interface XlDomainsOptions {
   readonly clock: Clock;
   readonly vscsi: VscsiDevices;
   readonly xl: Xl;
+}
+
+export interface XlCreateOptions {
+  /** Whether it is left paused. */
+  readonly paused: boolean;
+  readonly signal?: Interruption;
 }
 
 export class XlDomains {
@@ -30,16 +36,17 @@ export class XlDomains {
 
   /**
    * Makes the domain of a configuration's file and lets it run when all its back ends wait for it, as libxl does with disks; whether
-   * the guest makes something of them is not waited for. When anything fails, nothing of it is left.
+   * the guest makes something of them is not waited for. When anything fails, or `signal` is aborted meanwhile, nothing of it is left.
    */
-  async create(config: MachineConfig, { paused }: { readonly paused: boolean }): Promise<XlGuest> {
+  async create(config: MachineConfig, { paused, signal }: XlCreateOptions): Promise<XlGuest> {
     const { vscsi, xl } = this.#options;
     const planned = await vscsi.plan(config);
     const { name } = config;
     const { givenUp } = await xl.create(config.file);
     const guest = { name, domain: await this.#made(name), planned, givenUp };
     try {
-      await this.#equip(guest);
+      await this.#equip(guest, signal);
+      if (signal?.aborted) throw interrupted();
       if (!paused) await xl.unpause(guest.domain);
     } catch (error) {
       await this.#takeBack(guest.domain, error);
@@ -50,14 +57,21 @@ export class XlDomains {
 
   /** Ends a domain at once; its controllers are gone with it. */
   async destroy(domain: DomainId): Promise<void> {
-    const { store, vscsi, xl } = this.#options;
-    await xl.destroy(domain);
-    await vscsi.removeEnded(await findBackendHalves(store, domain));
+    await this.#options.xl.destroy(domain);
+    await this.clear(domain);
   }
 
-  async #equip({ domain, planned }: XlGuest): Promise<void> {
+  /** Removes what is left of a domain that is gone; false where nothing is. */
+  async clear(domain: DomainId): Promise<boolean> {
+    const { store, vscsi } = this.#options;
+    const left = await findBackendHalves(store, domain);
+    await vscsi.removeEnded(left);
+    return left.length > 0;
+  }
+
+  async #equip({ domain, planned }: XlGuest, signal?: Interruption): Promise<void> {
     await this.#options.vscsi.write(domain, planned);
-    for (const controller of planned) await this.#waitOffered(domain, controller);
+    for (const controller of planned) await this.#waitOffered(domain, controller, signal);
   }
 
   /** libxl lets no two domains have a name. */
@@ -71,13 +85,18 @@ export class XlDomains {
    * Waits until a back end offers what it can do: a Linux guest that comes first stands still. Throws with the reason of a back end
    * that cannot serve the controller, or one of its LUNs.
    */
-  async #waitOffered(domain: DomainId, { backend, controller: { devid } }: PlannedController): Promise<void> {
+  async #waitOffered(
+    domain: DomainId,
+    { backend, controller: { devid } }: PlannedController,
+    signal?: Interruption,
+  ): Promise<void> {
     const { store, clock } = this.#options;
     const path = devicePaths(domain, backend, devid).backend;
-    const state = await waitFor(store, clock, path, async () => {
+    const look = async (): Promise<XenbusState | null> => {
       const now = await readState(store, path);
       return now === XenbusState.Unknown || now === XenbusState.Initialising ? null : now;
-    });
+    };
+    const state = await waitFor(store, clock, path, look, signal);
     if (state === null) {
       const late = `no back end has answered in domain ${backend} after ${DEVICE_TIMEOUT / 1000} s`;
       throw new ToolstackError("TIMEDOUT", `controller ${devid}: ${late}: start one there, such as pvscsi xen serve`);

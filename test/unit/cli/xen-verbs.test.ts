@@ -20,12 +20,17 @@ describe("verbs on a Xen host", () => {
   let kernel: XenKernel;
   let drivers: ScriptedDrivers;
   let xl: ScriptedXl;
+  let interrupt: (status: number) => void;
+  let interrupted: Promise<number>;
   /** What verbs have printed while they ran. */
   let said: string[];
   const folder = temporaryFolder();
 
   beforeEach(async () => {
     said = [];
+    interrupted = new Promise((resolve) => {
+      interrupt = resolve;
+    });
     world = new XenWorld();
     const domain = await world.createDomain(0);
     kernel = new XenKernel({ domain, xenstored: world.xenstored, scheduler: world.simulation });
@@ -46,7 +51,12 @@ describe("verbs on a Xen host", () => {
       directory: folder.path(""),
       print: (line: string) => void said.push(line),
     } as const;
-    return runXenVerb(verb, words, caller, { calls: kernel, xl, clock: world.simulation });
+    return runXenVerb(verb, words, caller, {
+      calls: kernel,
+      xl,
+      clock: world.simulation,
+      interrupted: () => interrupted,
+    });
   }
 
   /** Runs a verb to its end; nothing may stay open. */
@@ -58,8 +68,12 @@ describe("verbs on a Xen host", () => {
 
   /** Waits until a verb has said something while it runs. */
   async function says(pattern: RegExp): Promise<void> {
-    for (let turn = 0; !pattern.test(said.join("\n")); turn++) {
-      if (turn === 100) expect.fail(`${pattern} is not said: ${said.join("; ")}`);
+    await waitFor(() => pattern.test(said.join("\n")));
+  }
+
+  async function waitFor(holds: () => boolean): Promise<void> {
+    for (let turn = 0; !holds(); turn++) {
+      if (turn === 100) expect.fail(`it does not come to it; said: ${said.join("; ")}`);
       await world.settle();
       await setTimeout(1);
     }
@@ -148,6 +162,36 @@ describe("verbs on a Xen host", () => {
       "another has been started again, as domain 9",
     ]);
     expect(world.xenstored.dump()).to.equal(before);
+  });
+
+  it("leaves nothing of a guest whose creation is interrupted, and lets one that runs go on", async () => {
+    const before = world.xenstored.dump();
+    folder.write({ "guest.cfg": "name = 'another'\nvscsi = ['0:0:0:0,0:0:0:0']\n" });
+    const creation = start("create", "guest.cfg");
+    await waitFor(() => xl.calls.length === 1);
+    interrupt(130);
+    expect(await settled(creation)).to.deep.equal({ output: "", errors: "pvscsi create: interrupted", status: 1 });
+    expect(xl.calls.at(-1)).to.equal(`destroy ${GUEST + 1}`);
+    expect(world.xenstored.dump()).to.equal(before);
+    interrupted = new Promise((resolve) => {
+      interrupt = resolve;
+    });
+    await world.done(new ScriptedDrivers(world.tool, GUEST + 2).start());
+    const stay = start("create", "-F", "guest.cfg");
+    await says(/is domain 9/);
+    interrupt(143);
+    expect(await settled(stay)).to.deep.equal({ output: "another goes on", errors: "", status: 143 });
+    expect(await world.read(`/local/domain/0/backend/vscsi/${GUEST + 2}/0/state`)).to.equal("4");
+    expect(kernel.openFiles).to.equal(0);
+  });
+
+  it("removes what is left of a domain that xl has destroyed, by its number", async () => {
+    const left = "/local/domain/0/backend/vscsi/5/0";
+    await world.write({ [`${left}/state`]: "6", [`${left}/frontend`]: "/local/domain/5/device/vscsi/0" });
+    expect((await run("destroy", "5")).status).to.equal(0);
+    expect(await world.read(left)).to.equal(null);
+    expect((await run("destroy", "5")).errors).to.equal("pvscsi destroy: 5 is an invalid domain identifier (rc=-6)");
+    expect(xl.calls).to.deep.equal([]);
   });
 
   it("starts nothing where a configuration is wrong", async () => {

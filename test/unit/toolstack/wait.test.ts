@@ -12,11 +12,13 @@ describe("waitFor", () => {
     looks = 0;
   });
 
-  const wait = <Result>(look: () => Promise<Result | null>) =>
-    waitFor(world.tool, world.simulation, "/a", () => {
+  function wait<Result>(look: () => Promise<Result | null>, signal?: AbortSignal): Promise<Result | null> {
+    const counted = () => {
       looks += 1;
       return look();
-    });
+    };
+    return waitFor(world.tool, world.simulation, "/a", counted, signal);
+  }
 
   /** Nothing of a wait that is over is left: no watch that looks again, no timer that time has to pass for. */
   async function expectNothingLeft(): Promise<void> {
@@ -62,6 +64,18 @@ describe("waitFor", () => {
       ),
     );
     expect(`${error}`).to.equal("Error: no good");
+    await expectNothingLeft();
+  });
+
+  it("fails when it is interrupted, or was before", async () => {
+    const interruption = new AbortController();
+    const waiting = failure(wait(async () => null, interruption.signal));
+    await world.settle();
+    expect(looks).to.equal(1);
+    interruption.abort();
+    expect(`${await world.done(waiting)}`).to.equal("ToolstackError: interrupted");
+    await expectNothingLeft();
+    expect(`${await world.done(failure(wait(async () => null, interruption.signal)))}`).to.match(/interrupted/);
     await expectNothingLeft();
   });
 
