@@ -48,6 +48,11 @@ export interface LunSpec {
   readonly fua: boolean;
   /** As VPD page B1h has it: 0 not reported, 1 it does not rotate, else revolutions per minute. */
   readonly rotation: number;
+  /**
+   * The file that reservations are kept in through a loss of power, as the backing's path is written; `none` keeps them
+   * nowhere. Undefined: beside the file that backs the LUN, if it is written and no device.
+   */
+  readonly reservations: string | undefined;
   readonly faults: readonly FaultWord[];
   readonly at: Position;
 }
@@ -68,6 +73,7 @@ export interface LunProperties {
   thin: boolean;
   fua: boolean;
   rotation: number;
+  reservations: string;
 }
 
 export interface LunKey<Value> {
@@ -119,6 +125,13 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
     expecting: "0 (not reported), 1 (none) or 1025 to 65534 per minute",
     parse: parseRotation,
     print: String,
+  },
+  reservations: {
+    word: "reservations",
+    key: "reservations",
+    expecting: "the path of a file, or none",
+    parse: (text) => (text === "" || text.includes("\0") ? undefined : text),
+    print: (path) => path,
   },
 };
 

@@ -58,10 +58,10 @@ export function lunSpec(
   faults: readonly FaultWord[],
   at: Position,
 ): LunSpec {
-  const { vendor, product, revision, serial, wwn } = properties;
+  const { vendor, product, revision, serial, wwn, reservations } = properties;
   const { type, blockSize, readOnly, removable, thin, fua, rotation } = { ...LUN_DEFAULTS, ...properties };
   const shape = { backing, type, blockSize, readOnly, removable, thin, fua, rotation };
-  return { ...shape, vendor, product, revision, serial, wwn, faults, at };
+  return { ...shape, vendor, product, revision, serial, wwn, reservations, faults, at };
 }
 
 interface Part {

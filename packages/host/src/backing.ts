@@ -30,6 +30,21 @@ export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles
   return { open: async () => kept };
 }
 
+/** A device's name is made anew at every boot, so nothing can be kept beside it. */
+const DEVICES = "/dev/";
+
+/** The file that a LUN's reservations are kept in; null where they are not kept. */
+export function reservationPath(
+  { backing, readOnly, reservations }: LunSpec,
+  { directory }: Surroundings,
+): string | null {
+  if (reservations === "none") return null;
+  if (reservations !== undefined) return resolve(directory, reservations);
+  if (backing.kind !== "file" || readOnly) return null;
+  const path = resolve(directory, backing.path);
+  return path.startsWith(DEVICES) ? null : `${path}.reservations`;
+}
+
 /** Outlives whoever closes it. */
 class KeptMemory extends MemoryStore {
   override async close(): Promise<void> {}

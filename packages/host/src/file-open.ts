@@ -56,7 +56,7 @@ async function make(path: string, size: number): Promise<void> {
 }
 
 /** What is flushed into a file is only safe once its name is. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();

@@ -63,6 +63,7 @@ export class Host implements DeviceDirectory {
     this.#units = nameLuns(config).map((named) => {
       return new HostUnit(named, faultsOf(config.file, named.lun), clock, { directory, openFiles });
     });
+    checkReservations(config.file, this.#units);
     for (const unit of this.#units) {
       for (const key of lookupKeys(unit.named)) this.#byName.set(key, unit);
     }
@@ -177,4 +178,18 @@ function describe({ named, users }: HostUnit): HostDevice {
     shareable: lun.shareable,
     users: [...users],
   };
+}
+
+/** Two LUNs cannot keep their reservations in one file; throws `ConfigError`. */
+function checkReservations(file: string, units: readonly HostUnit[]): void {
+  const users = new Map<string, HostUnit>();
+  for (const unit of units) {
+    if (unit.reservations === null) continue;
+    const other = users.get(unit.reservations);
+    users.set(unit.reservations, unit);
+    // By its own name a LUN's file is beside what it alone writes.
+    if (other === undefined || [unit, other].every(({ named }) => named.lun.reservations === undefined)) continue;
+    const taken = `reservations of ${other.title} are in ${unit.reservations} already`;
+    throw new ConfigError(file, unit.named.lun.at, taken);
+  }
 }

@@ -3,6 +3,7 @@
 import { formatAddress, formatSize, misfit } from "@pvscsi/config";
 import {
   createDisk,
+  type DiskOptions,
   type Fault,
   faulty,
   type GrowableStore,
@@ -12,9 +13,10 @@ import {
   StoreError,
 } from "@pvscsi/scsi";
 import { assert, type Clock } from "@pvscsi/wire";
-import { type Backing, backingOf, type Surroundings } from "./backing.js";
+import { type Backing, backingOf, reservationPath, type Surroundings } from "./backing.js";
 import { FileStore } from "./file-store.js";
 import type { NamedLun } from "./names.js";
+import { openReservationFile } from "./reservation-file.js";
 
 /** What INQUIRY says where the configuration says nothing. */
 export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "0001" } as const;
@@ -30,6 +32,8 @@ export class HostUnit {
   readonly named: NamedLun;
   readonly users: OpenedFor[] = [];
   readonly #backing: Backing;
+  /** The file its reservations are kept in; null where they are not. */
+  readonly reservations: string | null;
   readonly #faults: readonly Fault[];
   readonly #clock: Clock;
   #running: Promise<Running> | null = null;
@@ -40,6 +44,7 @@ export class HostUnit {
     this.#faults = faults;
     this.#clock = clock;
     this.#backing = backingOf(named.lun, surroundings);
+    this.reservations = reservationPath(named.lun, surroundings);
   }
 
   /** `0:0:1:0 (/dev/sdb)`. */
@@ -98,15 +103,26 @@ export class HostUnit {
 
   async #start(): Promise<Running> {
     await this.#closing;
-    const { lun, wwn } = this.named;
+    const { lun } = this.named;
     const bytes = await this.#backing.open();
     if (bytes.size < lun.blockSize) {
       await bytes.close();
       const reason = `it has ${bytes.size} bytes, expected a block of ${lun.blockSize} at least`;
       throw new StoreError("hardware", `cannot use what backs ${this.title}: ${reason}`);
     }
+    try {
+      return { logicalUnit: await this.#makeDisk(bytes), bytes };
+    } catch (error) {
+      await bytes.close();
+      throw error;
+    }
+  }
+
+  async #makeDisk(bytes: GrowableStore): Promise<LogicalUnit> {
+    const { lun, wwn } = this.named;
     const digits = wwn.slice("naa.".length);
-    const logicalUnit = createDisk({
+    const keeper = this.reservations === null ? undefined : await openReservationFile(this.reservations);
+    const options: DiskOptions = {
       store: this.#faults.length === 0 ? bytes : faulty(bytes, this.#faults, this.#clock),
       blockSize: lun.blockSize,
       vendor: lun.vendor ?? IDENTITY.vendor,
@@ -119,8 +135,16 @@ export class HostUnit {
       thin: lun.thin,
       fua: lun.fua,
       rotation: lun.rotation,
-    });
-    return { logicalUnit, bytes };
+      keeper,
+    };
+    try {
+      return createDisk(options);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      // Without them it would let in whom they keep out: a person has to look.
+      const reason = `${error.message}; mend it, or remove it if nobody relies on it`;
+      throw new StoreError("hardware", `reservations of ${this.title} in ${this.reservations}: ${reason}`);
+    }
   }
 
   #forget(user: OpenedFor): void {

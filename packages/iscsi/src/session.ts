@@ -1,6 +1,6 @@
 // Knows a session: an initiator port's nexus with a target, and the order of its commands. Knows no connection.
 
-import { Nexus } from "@pvscsi/scsi";
+import { iscsiTransportId, Nexus } from "@pvscsi/scsi";
 import type { Probes } from "@pvscsi/wire";
 import type { Commands } from "./commands.js";
 import { type LoginIdentity, sessionKey } from "./login.js";
@@ -43,6 +43,7 @@ export class Session {
     // The initiator port's name as SAM has it (RFC 7143 4.4.1): its node's name and ISID.
     this.nexus = new Nexus(identity.target.target, {
       initiator: `${identity.initiator},i,0x${identity.isid}`,
+      initiatorPort: iscsiTransportId(identity.initiator, identity.isid),
       probes,
       wellKnown: true,
     });

@@ -55,10 +55,10 @@ export function localNaa(text: string): string {
   return `3${(hash >> 4n).toString(16).padStart(15, "0")}`;
 }
 
-/** The port of an iSCSI session: the initiator's name, and the six bytes of its ISID (RFC 7143 11.12.5). */
-export function iscsiTransportId(name: string, isid: Uint8Array): TransportId {
-  assert(isid.length * 2 === ISID_DIGITS, `an ISID of ${isid.length} bytes`);
-  return iscsiPort(utf8(name.toLowerCase()), hexOf(isid));
+/** The port of an iSCSI session: the initiator's name, and its ISID in 12 hex digits (RFC 7143 11.12.5). */
+export function iscsiTransportId(name: string, isid: string): TransportId {
+  assert(/^[0-9a-f]{12}$/i.test(isid), `ISID ${isid}`);
+  return iscsiPort(utf8(name.toLowerCase()), isid.toLowerCase());
 }
 
 /** The name in an iSCSI TransportID's text; null for other ports. */

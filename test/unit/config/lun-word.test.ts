@@ -81,7 +81,7 @@ describe("a --lun word", () => {
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
       "a.img,bad=1",
-      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, thin, fua, rotation, fault",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, thin, fua, rotation, reservations, fault",
     ],
     ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
     ["a.img,block=1024", "--lun:1:7: invalid block '1024', expected 512 or 4096"],
@@ -163,6 +163,7 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
     thin: fc.boolean(),
     fua: fc.boolean(),
     rotation: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 1025, max: 65534 })),
+    reservations: fc.option(fc.constantFrom("none", "a,b.reservations", "/var/lib/x"), { nil: undefined }),
     faults: fc.array(fc.record({ text: fc.stringMatching(/^[!-~]{1,20}$/), at: fc.constant(at) }), { maxLength: 3 }),
     at: fc.constant(at),
   });

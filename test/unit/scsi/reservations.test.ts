@@ -121,7 +121,7 @@ describe("REGISTER", () => {
 
   it("with SPEC_I_PT of an iSCSI initiator is for all of its ports that are known", () => {
     const shared = new Shared();
-    const isid = (last: number) => iscsiTransportId("iqn.2026-11.example:a", Uint8Array.of(0, 2, 61, 0, 0, last));
+    const isid = (last: number) => iscsiTransportId("iqn.2026-11.example:a", `00023d00000${last}`);
     const ports = [1, 2].map((last) => isid(last));
     for (const initiatorPort of ports) shared.initiator("", { initiatorPort });
     const device = hex("05 00 00 18 69716e2e323032362d31312e6578616d706c653a61 000000");

@@ -2,7 +2,7 @@ import { iscsiNameOf, iscsiTransportId, localTransportId, readTransportId, sasTr
 import { expect } from "chai";
 import { hex, toHex } from "./initiator.js";
 
-const ISID = hex("00 02 3d 00 00 01");
+const ISID = "00023D000001";
 
 /** Reads a TransportID that is all of a list. */
 function read(bytes: Uint8Array) {
