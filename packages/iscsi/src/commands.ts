@@ -41,7 +41,7 @@ export class Commands {
   /** Bytes of those that were given room. */
   #admitted = 0;
   #nextTag = 0;
-  /** Whose data the PDU that is coming in has. */
+  /** Whose the PDU is that is coming in, unless it has ended meanwhile. */
   #filling: Exchange | null = null;
   #closed = false;
   readonly #taskEnded = (task: Task): void => this.#ended(task.context as Exchange);
@@ -86,20 +86,22 @@ export class Commands {
     takeCdb(task, pdu);
     exchange.refused = checkCommand(exchange, pdu, parameters);
     this.#byTag.set(exchange.itt, exchange);
+    this.#filling = exchange;
     if (probes.listening) probes.emit("iscsi:command", exchange);
     if (exchange.refused !== null) pdu.drop();
     else if (exchange.writes && (exchange.unsolicited || pdu.dataLength > 0)) {
       exchange.hold(pages, Math.min(exchange.length, parameters.FirstBurstLength));
       pdu.into(exchange.pages, pages.pageSize, 0);
       exchange.received = pdu.dataLength;
-      this.#filling = exchange;
     }
     return exchange;
   }
 
-  /** All of the PDU that is coming in is there. */
-  arrived(): void {
+  /** All of the PDU that was coming in is there: gives the command that it belongs to, if that has not ended meanwhile. */
+  arrived(): Exchange | null {
+    const exchange = this.#filling;
     this.#filling = null;
+    return exchange;
   }
 
   /** Goes on with a command whose turn has come, and whose immediate data is there. */
@@ -128,12 +130,8 @@ export class Commands {
   }
 
   /** Takes a Data-Out that was right, and whole. */
-  dataCame(): void {
+  dataCame(exchange: Exchange): void {
     const { dataOut, dataLength } = this.#parts.incoming;
-    const exchange = this.#filling;
-    this.#filling = null;
-    // It may have been ended while its data came in.
-    if (exchange === null) return;
     exchange.received += dataLength;
     exchange.dataSN += 1;
     if ((dataOut.flags & FINAL) === 0) return;

@@ -69,8 +69,7 @@ export class IscsiConnection implements SessionConnection {
   /** Takes received bytes. They belong to the connection until they were taken; what it takes it copies. */
   receive(bytes: Uint8Array): void {
     if (this.#state === "ending" || this.#over) return;
-    this.#heard = this.#portal.clock.now();
-    this.#pinged = false;
+    this.#hear();
     this.#input.push(bytes);
     this.#proceed();
   }
@@ -276,10 +275,16 @@ export class IscsiConnection implements SessionConnection {
     this.#sink.end();
   }
 
-  /** Something has left: whoever takes bytes is there. */
+  /** Something has left, and more will: whoever takes bytes is there. */
   #left(): void {
-    this.#heard = this.#portal.clock.now();
+    if (this.#outbox.unsent > 0) this.#hear();
     this.#proceed();
+    this.#settle();
+  }
+
+  #hear(): void {
+    this.#heard = this.#portal.clock.now();
+    this.#pinged = false;
   }
 
   #regulate(): void {

@@ -54,7 +54,8 @@ export class FullFeature {
   readonly #parts: FullFeatureParts;
   readonly #texts: TextRequests;
   #plan: Plan = "ignore";
-  #exchange: Exchange | null = null;
+  /** The command whose header is being decided on. */
+  #accepted: Exchange | null = null;
   #text: Uint8Array = NO_BYTES;
   /** By CmdSN, what waits for its turn. */
   readonly #held = new Map<number, () => void>();
@@ -91,16 +92,15 @@ export class FullFeature {
   /** Does what was decided. Throws ProtocolError. */
   whole(pdu: IncomingPdu): void {
     const { commands } = this.#parts;
-    const [plan, exchange, text] = [this.#plan, this.#exchange, this.#text];
-    this.#exchange = null;
+    const [plan, text] = [this.#plan, this.#text];
     this.#text = NO_BYTES;
-    if (plan === "data") commands?.dataCame();
-    else commands?.arrived();
-    if (plan === "command") commands?.deliver(exchange as Exchange);
-    else if (plan === "perform") this.#perform(pdu, text);
+    const exchange = commands?.arrived() ?? null;
+    if (plan === "perform") this.#perform(pdu, text);
     else if (plan === "hold") this.#hold(pdu, text);
-    else if (plan === "held-command") this.#holdCommand(exchange as Exchange, pdu.command.cmdSN);
-    else if (plan !== "ignore" && plan !== "data") this.reject(pdu, plan.reject);
+    else if (plan === "held-command") this.#holdCommand(exchange, pdu.command.cmdSN);
+    else if (typeof plan === "object") this.reject(pdu, plan.reject);
+    else if (exchange !== null && plan === "command") commands?.deliver(exchange);
+    else if (exchange !== null && plan === "data") commands?.dataCame(exchange);
     if (this.#held.size > 0) this.#deliverHeld();
   }
 
@@ -144,8 +144,9 @@ export class FullFeature {
     const order = this.#order(pdu.request.cmdSN);
     if (order === "outside" || this.#held.has(pdu.request.cmdSN)) return "ignore";
     if (order === "later") return opcode === Opcode.command ? this.#takeCommand(false, "held-command") : "hold";
+    this.#accepted = null;
     const plan = this.#take(opcode, false);
-    this.#advance(plan === "command" ? this.#exchange : null);
+    this.#advance(this.#accepted);
     return plan;
   }
 
@@ -171,7 +172,7 @@ export class FullFeature {
     if (commands === null) return { reject: RejectReason.protocolError };
     if (commands.incomingTagTaken()) return { reject: RejectReason.taskInProgress };
     if (immediate && commands.unanswered >= MOST_IMMEDIATE) return { reject: RejectReason.immediateCommandReject };
-    this.#exchange = commands.accept();
+    this.#accepted = commands.accept();
     return plan;
   }
 
@@ -192,11 +193,11 @@ export class FullFeature {
     });
   }
 
-  #holdCommand(exchange: Exchange, cmdSN: number): void {
-    const { serial } = exchange;
+  #holdCommand(exchange: Exchange | null, cmdSN: number): void {
+    const serial = exchange?.serial;
     this.#held.set(cmdSN, () => {
       // It may have been aborted meanwhile, and its record be another's.
-      const there = exchange.serial === serial && exchange.state === "held";
+      const there = exchange !== null && exchange.serial === serial && exchange.state === "held";
       this.#advance(there ? exchange : null);
       if (there) this.#parts.commands?.deliver(exchange);
     });

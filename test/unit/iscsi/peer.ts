@@ -170,6 +170,8 @@ export class Peer implements ByteSink {
   cmdSN = 1;
   expStatSN = 0;
   digests = { headerDigest: false, dataDigest: false };
+  /** The byte of the next command that is changed on its way. */
+  spoil: number | null = null;
   #itt = 0x100;
 
   constructor(world: World) {
@@ -338,6 +340,8 @@ export class Peer implements ByteSink {
     );
     bytes.set(lunBytes(lun), 8);
     bytes.set(cdb, 32);
+    if (this.spoil !== null) bytes[this.spoil] ^= 1;
+    this.spoil = null;
     const header = bytes.subarray(0, HEADER_SIZE);
     const digest = this.digests.headerDigest ? digestOf(header) : Buffer.alloc(0);
     this.give(Buffer.concat([header, digest, bytes.subarray(HEADER_SIZE)]));

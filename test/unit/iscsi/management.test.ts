@@ -1,0 +1,212 @@
+// Task management: what each function ends, in whichever state it is, who is told, and what is answered.
+
+import {
+  ManagementFunctionCode as Code,
+  CommandFlag,
+  DataOut,
+  FINAL,
+  IMMEDIATE,
+  ManagementAnswer,
+  ManagementRequest,
+  ManagementResponseCode,
+  Opcode,
+  ReadyToTransfer,
+  ScsiResponse,
+} from "@pvscsi/iscsi";
+import { Status } from "@pvscsi/scsi";
+import { expect } from "chai";
+import { HoldingUnit } from "../../support/scsi-devices.js";
+import { blocksCdb, lunBytes, type Peer, World } from "./peer.js";
+
+const WRITE = { flags: FINAL | CommandFlag.write, expectedLength: 512 };
+
+/** A world whose LUN 0 keeps its tasks; the peers have had their unit attentions. */
+function held(): { world: World; unit: HoldingUnit; peers: Peer[] } {
+  const unit = new HoldingUnit();
+  const world = new World({}, {}, unit);
+  const keys = { InitialR2T: "Yes" };
+  return { world, unit, peers: [1, 2].map((isid) => world.loggedIn({ isid, keys })) };
+}
+
+function ask(peer: Peer, code: number, referencedTag = 0, lun = 0): void {
+  const bytes = { opcode: Opcode.management | IMMEDIATE, flags: FINAL | code, itt: 0xaaaa, referencedTag };
+  peer.put(ManagementRequest, { ...bytes, lun: lunBytes(lun) } as Partial<InstanceType<typeof ManagementRequest>>);
+}
+
+function takeAnswer(peer: Peer): number {
+  const { fields } = peer.takeAs(Opcode.managementResponse, ManagementAnswer);
+  expect(fields.itt).to.equal(0xaaaa);
+  return fields.response;
+}
+
+function takeStatus(peer: Peer): [number, number] {
+  const { fields } = peer.takeAs(Opcode.response, ScsiResponse);
+  return [fields.itt, fields.status];
+}
+
+describe("task management of iSCSI", () => {
+  it("aborts a task that is executed, and it is not answered", async () => {
+    const { unit, peers } = held();
+    const itt = peers[0].command([0x00]);
+    const other = peers[0].command([0x00]);
+    ask(peers[0], Code.abortTask, itt);
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+    unit.end();
+    peers[0].world.work();
+    expect(takeStatus(peers[0])).to.deep.equal([other, Status.good]);
+    peers[0].expectNothing();
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("answers only when the task has really ended", async () => {
+    const { unit, peers } = held();
+    unit.stubborn = true;
+    const itt = peers[0].command([0x00]);
+    ask(peers[0], Code.abortTask, itt);
+    peers[0].expectNothing();
+    unit.end();
+    peers[0].world.work();
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+    peers[0].expectNothing();
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("aborts a task whose data is still coming, and drops the data", async () => {
+    const { unit, peers } = held();
+    const itt = peers[0].command(blocksCdb(0x2a, 0, 1), WRITE);
+    const { ttt } = peers[0].takeAs(Opcode.readyToTransfer, ReadyToTransfer).fields;
+    ask(peers[0], Code.abortTask, itt);
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+    peers[0].put(DataOut, { opcode: Opcode.dataOut, flags: FINAL, itt, ttt }, Buffer.alloc(512));
+    peers[0].expectNothing();
+    expect(unit.held.length).to.equal(0);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("aborts a task that waits for its turn, and the turn goes by", async () => {
+    const { unit, peers } = held();
+    const first = peers[0].cmdSN;
+    const itt = peers[0].command([0x00], { cmdSN: first + 1 });
+    ask(peers[0], Code.abortTask, itt);
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+    peers[0].command([0x00], { cmdSN: first });
+    peers[0].command([0x00], { cmdSN: first + 2 });
+    expect(unit.held.length).to.equal(2);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  for (const [name, code, tag, lun, response] of [
+    ["a task that is not there", Code.abortTask, 0x999, 0, ManagementResponseCode.taskDoesNotExist],
+    ["the tasks of a LUN that is not there", Code.abortTaskSet, 0, 7, ManagementResponseCode.lunDoesNotExist],
+    ["a LUN that is not there to be reset", Code.logicalUnitReset, 0, 7, ManagementResponseCode.lunDoesNotExist],
+    ["a task to be taken over", Code.taskReassign, 0, 0, ManagementResponseCode.reassignNotSupported],
+    ["ACA, which no task of ours brings about", Code.clearAca, 0, 0, ManagementResponseCode.functionNotSupported],
+    ["a function that is none", 99, 0, 0, ManagementResponseCode.functionNotSupported],
+  ] as const) {
+    it(`answers ${name}`, async () => {
+      const { peers } = held();
+      ask(peers[0], code, tag, lun);
+      expect(takeAnswer(peers[0])).to.equal(response);
+      peers[1].connection.closed();
+      await peers[0].close();
+    });
+  }
+
+  it("does not find a task at another LUN than its own", async () => {
+    const { unit, peers } = held();
+    const itt = peers[0].command([0x00]);
+    ask(peers[0], Code.abortTask, itt, 1);
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.taskDoesNotExist);
+    expect(unit.held.length).to.equal(1);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("ends the initiator's own tasks by ABORT TASK SET, and nobody else's", async () => {
+    const { unit, peers } = held();
+    peers[0].command([0x00]);
+    peers[0].command(blocksCdb(0x2a, 0, 1), WRITE);
+    peers[0].takeAs(Opcode.readyToTransfer, ReadyToTransfer);
+    const others = peers[1].command([0x00]);
+    ask(peers[0], Code.abortTaskSet);
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+    peers[0].expectNothing();
+    unit.end();
+    peers[0].world.work();
+    expect(takeStatus(peers[1])).to.deep.equal([others, Status.good]);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  for (const [name, code] of [
+    ["CLEAR TASK SET", Code.clearTaskSet],
+    ["LOGICAL UNIT RESET", Code.logicalUnitReset],
+    ["TARGET WARM RESET", Code.targetWarmReset],
+  ] as const) {
+    it(`ends everybody's tasks by ${name}; the others are told so`, async () => {
+      const { unit, peers } = held();
+      peers[0].command([0x00]);
+      const executed = peers[1].command([0x00]);
+      const collecting = peers[1].command(blocksCdb(0x2a, 0, 1), WRITE);
+      peers[1].takeAs(Opcode.readyToTransfer, ReadyToTransfer);
+      ask(peers[0], code);
+      expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+      peers[0].expectNothing();
+      expect([takeStatus(peers[1]), takeStatus(peers[1])]).to.have.deep.members([
+        [executed, Status.taskAborted],
+        [collecting, Status.taskAborted],
+      ]);
+      expect(unit.held.length).to.equal(0);
+      peers[1].command([0x00]);
+      expect(takeStatus(peers[1])[1]).to.equal(Status.checkCondition);
+      peers[1].connection.closed();
+      await peers[0].close();
+    });
+  }
+
+  it("ends all sessions by TARGET COLD RESET, its own behind the answer", async () => {
+    const { peers } = held();
+    ask(peers[0], Code.targetColdReset);
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+    expect([peers[0].ended, peers[1].destroyed]).to.deep.equal([true, true]);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("lets another session end a task while its immediate data comes in, and the pages are not written any more", async () => {
+    const { world, peers } = held();
+    const keys = { InitialR2T: "No" };
+    const third = world.loggedIn({ isid: 3, keys });
+    const bytes: Buffer[] = [];
+    const { give } = third;
+    third.give = (...parts) => {
+      bytes.push(...parts.map((part) => Buffer.from(part)));
+      return third;
+    };
+    third.command(blocksCdb(0x2a, 0, 1), { ...WRITE, data: Buffer.alloc(512, 7) });
+    third.give = give;
+    third.give(bytes[0].subarray(0, 300));
+    expect(world.portal.pages.taken).to.equal(1);
+    ask(peers[0], Code.logicalUnitReset);
+    expect(world.portal.pages.taken).to.equal(0);
+    expect(takeStatus(third)[1]).to.equal(Status.taskAborted);
+    third.give(bytes[0].subarray(300));
+    third.expectNothing();
+    for (const peer of [third, peers[1]]) peer.connection.closed();
+    await peers[0].close();
+  });
+
+  it("tells tasks that end as their LUN is taken away", async () => {
+    const { world, peers } = held();
+    const itt = peers[0].command([0x00]);
+    await world.target.remove(0);
+    world.work();
+    expect(takeStatus(peers[0])).to.deep.equal([itt, Status.taskAborted]);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+});
