@@ -9,7 +9,7 @@ import { flood, QUIET_SECONDS, SECONDS } from "./flood.js";
 import { RealXenstored } from "./real-xenstored.js";
 import { askBoth } from "./side-by-side.js";
 
-const SEEDS = 8;
+const SEEDS = 12;
 const REQUESTS = 3000;
 
 export const xenstoreFullSuite: Suite = {

@@ -46,7 +46,7 @@ const oneNumber: Payload = (random) => `${pick(random, NUMBERS)}\0`;
 const permissions: Payload = (random) => {
   const name = path(random);
   const entry = (): string => `${pick(random, [..."nrwbnrwbx"])}${pick(random, OWNERS)}\0`;
-  return `${name.startsWith("@") ? SHARED : name}\0${Array.from({ length: random.below(4) }, entry).join("")}`;
+  return `${name.startsWith("@") || name === "/" ? SHARED : name}\0${Array.from({ length: random.below(4) }, entry).join("")}`;
 };
 
 /** By how often: what is asked, and whether in a transaction now and then. */
@@ -74,11 +74,13 @@ const KINDS: readonly (readonly [weight: number, type: number, payload: Payload,
   [1, 23, onePath, true],
 ];
 const ALL = KINDS.flatMap((kind) => Array.from({ length: kind[0] }, () => kind));
+const WITHOUT_TARGETS = ALL.filter(([, type]) => type !== XS.SET_TARGET);
 
-export function randomRequest(random: Random): Request {
+/** Without `targets` no domain may act for another. */
+export function randomRequest(random: Random, targets: boolean): Request {
   // Now and then a connection begins anew.
   if (random.chance(0.004)) return { type: XS.RESET_WATCHES, payload: "\0", transaction: 0 };
-  const [, type, payload, inTransactions] = pick(random, ALL);
+  const [, type, payload, inTransactions] = pick(random, targets ? ALL : WITHOUT_TARGETS);
   const transaction = inTransactions && random.chance(0.5) ? 1 + random.below(3) : 0;
   return { type, payload: payload(random), transaction };
 }

@@ -42,6 +42,19 @@ describe("xenstore transactions", () => {
     expect(inside.answer("TRANSACTION_END", "T|", id)).to.equal("EAGAIN");
   });
 
+  it("have looked at the parent of a node that they may not use", () => {
+    const world = new World();
+    const [guest, tools] = [world.introduce(5), world.tools()];
+    tools.ask("WRITE", "/a/secret|");
+    for (const change of ["WRITE /b|", "WRITE /a/other|"]) {
+      const id = guest.begin();
+      expect(guest.answer("READ", "/a/secret|", id)).to.equal("EACCES");
+      const [name, payload] = change.split(" ");
+      tools.ask(name, payload);
+      expect(guest.answer("TRANSACTION_END", "T|", id)).to.equal(change.startsWith("WRITE /b") ? "OK" : "EAGAIN");
+    }
+  });
+
   it("remove a tree that nobody else has changed", () => {
     const { inside, id } = changed("/a", () => {});
     expect(inside.answer("RM", "/a|", id)).to.equal("OK");

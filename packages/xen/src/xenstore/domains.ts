@@ -1,6 +1,6 @@
 // Knows which domains are introduced, whom each may act for, and who may hear of domains that come and go.
 
-import { type Permissions, TOOLS_ONLY, without } from "./permissions.js";
+import { type Permissions, TOOLS_ONLY } from "./permissions.js";
 
 /** The names that are watched like paths: their events tell of domains, not of nodes. */
 export const INTRODUCED = "@introduceDomain";
@@ -37,9 +37,9 @@ export class Domains {
     this.#introduced.delete(domain);
     this.#targets.delete(domain);
     for (const [other, target] of this.#targets) if (target === domain) this.#targets.delete(other);
-    for (const [name, permissions] of this.#listeners) {
-      const owned = permissions[0].domain === domain;
-      this.#listeners.set(name, owned ? TOOLS_ONLY : without(permissions, domain));
+    for (const [name, [owner, ...others]] of this.#listeners) {
+      const heir = owner.domain === domain ? { ...owner, domain: 0 } : owner;
+      this.#listeners.set(name, [heir, ...others.filter((entry) => entry.domain !== domain)]);
     }
   }
 

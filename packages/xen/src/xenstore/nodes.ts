@@ -24,13 +24,15 @@ export class NodeAccess {
 
   /**
    * The node, if the asker has all of `need`, bits of Access. That a node is missing is told only to those who have it
-   * at the nearest node above; all others get EACCES.
+   * at the nearest node above; all others get EACCES. That one is looked at for a node that may not be used as well, which
+   * matters in a transaction.
    */
   find(path: string, need: number): StoreNode | Refusal {
     const node = this.#view.read(path);
-    if (node !== null) return (accessOf(node.permissions, this.#asker) & need) === need ? node : refuse("EACCES");
+    if (node !== null && (accessOf(node.permissions, this.#asker) & need) === need) return node;
     const { ancestor } = this.#nearest(path);
-    return refuse((accessOf(ancestor.permissions, this.#asker) & need) !== 0 ? "ENOENT" : "EACCES");
+    const mayKnow = (accessOf(ancestor.permissions, this.#asker) & need) !== 0;
+    return refuse(node === null && mayKnow ? "ENOENT" : "EACCES");
   }
 
   /** Sets the value; a missing node is made, with all that is missing above it. */

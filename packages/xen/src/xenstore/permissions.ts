@@ -14,6 +14,8 @@ export interface Permission {
   readonly domain: number;
   /** Bits of Access: read, write, both or none. */
   readonly access: number;
+  /** It was for a domain that is gone: it is shown, and says nothing of one that has the same id later. */
+  readonly void?: true;
 }
 
 export type Permissions = readonly Permission[];
@@ -32,7 +34,8 @@ export const TOOLS_ONLY: Permissions = [{ domain: 0, access: 0 }];
 
 /** The bits of Access that `permissions` give to `asker`. */
 export function accessOf(permissions: Permissions, { domain, privileged, target }: Asker): number {
-  const concerns = (entry: Permission): boolean => entry.domain === domain || entry.domain === target;
+  const concerns = (entry: Permission): boolean =>
+    entry.void === undefined && (entry.domain === domain || entry.domain === target);
   if (privileged || concerns(permissions[0])) return Access.read | Access.write | Access.owner;
   for (let i = 1; i < permissions.length; i++) {
     if (concerns(permissions[i])) return permissions[i].access;
@@ -49,9 +52,11 @@ export function inherited(parent: Permissions, asker: Asker): Permissions {
   return asker.privileged ? parent : [{ ...parent[0], domain: asker.domain }, ...parent.slice(1)];
 }
 
-/** The list with nothing for `domain` in it; the owner, who is not `domain`, stays. */
-export function without(permissions: Permissions, domain: number): Permissions {
-  return permissions.filter((entry, index) => index === 0 || entry.domain !== domain);
+/** The list after the end of `domain`, who is not the owner; the same one where it is not in it. */
+export function outlived(permissions: Permissions, domain: number): Permissions {
+  const concerns = (entry: Permission, index: number): boolean => index > 0 && entry.domain === domain;
+  if (!permissions.some(concerns)) return permissions;
+  return permissions.map((entry, index) => (concerns(entry, index) ? { ...entry, void: true } : entry));
 }
 
 /** Entries such as `n0`, `r5`; null when one of them is none. */

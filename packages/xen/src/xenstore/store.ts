@@ -4,12 +4,12 @@
 import { type Domains, RELEASED } from "./domains.js";
 import { mayKnow, NodeAccess } from "./nodes.js";
 import type { Cause } from "./outstanding.js";
-import { parentOf } from "./paths.js";
+import { childOf } from "./paths.js";
 import type { Peer } from "./peer.js";
-import { type Asker, mayRead, without } from "./permissions.js";
+import { type Asker, mayRead, TOOLS_ONLY } from "./permissions.js";
 import type { Quotas } from "./quotas.js";
 import type { Change } from "./transactions.js";
-import type { Tree } from "./tree.js";
+import type { StoreNode, Tree } from "./tree.js";
 import type { WatchTable } from "./watches.js";
 import type { WriteCredits } from "./write-credits.js";
 
@@ -60,32 +60,27 @@ export function resetDomain(store: Store, domain: number): void {
  */
 export function releaseDomain(store: Store, domain: number): void {
   for (const peer of [...store.peers]) if (peer.domain === domain) peer.end(`domain ${domain} was released`);
-  for (const peer of store.peers) for (const transaction of peer.transactions.values()) transaction.forget(domain);
+  for (const peer of store.peers) for (const transaction of peer.transactions.values()) transaction.outlive(domain);
   store.domains.release(domain);
   store.credits.leave(domain);
   removeOwned(store, domain);
-  dropRights(store, domain);
+  store.tree.outlive(domain);
   announceDomain(store, RELEASED);
 }
 
+/** With all that is below them, whosever it is, from the root on; the root itself becomes domain 0's. */
 function removeOwned(store: Store, domain: number): void {
   const { tree, quotas } = store;
+  if (tree.root.permissions[0].domain === domain) tree.put("/", { ...tree.root, permissions: TOOLS_ONLY });
   const nodes = new NodeAccess(tree, ITSELF, quotas, (...change) => announce(store, null, ...change));
-  for (const path of tree.paths()) {
-    const node = tree.read(path);
-    if (node === null || node.permissions[0].domain !== domain) continue;
-    const parent = path === "/" ? null : tree.read(parentOf(path));
-    if (parent !== null) nodes.removeTree(path, node, parent);
-  }
-}
-
-/** A node left without an owner (only the root can be) becomes domain 0's. */
-function dropRights({ tree }: Store, domain: number): void {
-  for (const path of tree.paths()) {
-    const node = tree.read(path);
-    if (node === null || !node.permissions.some((entry) => entry.domain === domain)) continue;
-    const [owner, ...others] = without(node.permissions, domain);
-    const kept = owner.domain === domain ? { domain: 0, access: 0 } : owner;
-    tree.put(path, { ...node, permissions: [kept, ...others] });
-  }
+  const removeBelow = (path: string, { children }: StoreNode): void => {
+    for (const name of children) {
+      const child = childOf(path, name);
+      const [node, parent] = [tree.read(child), tree.read(path)];
+      if (node === null || parent === null) continue;
+      if (node.permissions[0].domain === domain) nodes.removeTree(child, node, parent);
+      else removeBelow(child, node);
+    }
+  };
+  removeBelow("/", tree.root);
 }

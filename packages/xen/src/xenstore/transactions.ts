@@ -1,6 +1,6 @@
 // Knows transactions: a private view of the tree, what it has touched, and when it may be committed.
 
-import type { Permissions } from "./permissions.js";
+import { outlived, type Permissions } from "./permissions.js";
 import { type Refusal, refuse } from "./refusal.js";
 import type { NodeContent, NodeView, StoreNode, Tree } from "./tree.js";
 
@@ -10,7 +10,7 @@ const MISSING = 0;
 interface Touched {
   /** Of the tree's node when it was first touched. */
   readonly generation: number;
-  readonly before: Permissions | null;
+  before: Permissions | null;
   /** As the transaction sees it now. */
   node: StoreNode | null;
   modified: boolean;
@@ -75,10 +75,13 @@ export class Transaction implements NodeView {
     this.#touch(path).event = exact ? "exact" : "below";
   }
 
-  /** Makes the end fail if a node names `domain`, which is gone: its successor must inherit nothing. */
-  forget(domain: number): void {
-    for (const { node } of this.#touched.values()) {
-      if (node?.permissions.some((entry) => entry.domain === domain)) this.#doomed = true;
+  /** `domain` is gone: its successor must inherit nothing. With a node that it owns here there is no commit. */
+  outlive(domain: number): void {
+    for (const touched of this.#touched.values()) {
+      const { node, before } = touched;
+      if (node?.permissions[0].domain === domain) this.#doomed = true;
+      if (node !== null) touched.node = { ...node, permissions: outlived(node.permissions, domain) };
+      if (before !== null) touched.before = outlived(before, domain);
     }
   }
 

@@ -1,7 +1,7 @@
 // Knows the nodes: an immutable record a path, its generation, and how many nodes each domain owns.
 // Knows no rights, events or requests.
 
-import { type Permissions, TOOLS_ONLY } from "./permissions.js";
+import { outlived, type Permissions, TOOLS_ONLY } from "./permissions.js";
 
 /** What a node holds. */
 export interface NodeContent {
@@ -43,11 +43,6 @@ export class Tree implements NodeView {
     return this.#nodes.get("/") as StoreNode;
   }
 
-  /** Paths of all nodes, in no order. */
-  paths(): string[] {
-    return [...this.#nodes.keys()];
-  }
-
   /** A number no content had so far. */
   nextGeneration(): number {
     this.#generation += 1;
@@ -67,6 +62,14 @@ export class Tree implements NodeView {
   drop(path: string): void {
     this.#count(path, -1);
     this.#nodes.delete(path);
+  }
+
+  /** Permissions for `domain`, who owns nothing any more, hold no longer. The contents are not new for that. */
+  outlive(domain: number): void {
+    for (const [path, node] of this.#nodes) {
+      const permissions = outlived(node.permissions, domain);
+      if (permissions !== node.permissions) this.#nodes.set(path, { ...node, permissions });
+    }
   }
 
   owned(domain: number): number {
