@@ -139,7 +139,7 @@ export const COMMANDS = {
   read16: ranged(0x88, "READ(16)", [FUA]),
   compareAndWrite: command(0x89, "COMPARE AND WRITE", [number("lba", 2, 8), number("blocks", 13, 1), FUA]),
   write16: ranged(0x8a, "WRITE(16)", [FUA]),
-  orWrite16: ranged(0x8b, "ORWRITE(16)"),
+  orWrite16: ranged(0x8b, "ORWRITE(16)", [FUA]),
   writeAndVerify16: ranged(0x8e, "WRITE AND VERIFY(16)", [BYTCHK]),
   verify16: ranged(0x8f, "VERIFY(16)", [BYTCHK]),
   preFetch16: ranged(0x90, "PRE-FETCH(16)", [IMMED]),

@@ -10,6 +10,7 @@ import { inquiry } from "./inquiry.js";
 import { preventAccess, preventAllow, startStopAccess, startStopUnit, testUnitReady } from "./medium.js";
 import { modeSelect6, modeSelect10 } from "./mode-select.js";
 import { modeSense6, modeSense10 } from "./mode-sense.js";
+import { orWrite } from "./or-write.js";
 import { getLbaStatus, unmap, writeSame } from "./provisioning.js";
 import { preFetch, read, synchronizeCache, write } from "./transfer.js";
 import { compareAndWrite, verify, writeAndVerify } from "./verify.js";
@@ -87,6 +88,7 @@ function transferRows(fua: boolean): CommandRow<Disk>[] {
     row(COMMANDS.write10, `${flags} ff ff ff ff 1f ff ff 00`, write, WRITES),
     row(COMMANDS.write12, `${flags} ff ff ff ff ff ff ff ff 1f 00`, write, WRITES),
     row(COMMANDS.write16, `${flags} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, write, WRITES),
+    row(COMMANDS.orWrite16, `${flags} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, orWrite, WRITES),
     row(COMMANDS.preFetch10, "02 ff ff ff ff 1f ff ff 00", preFetch, LOOKS),
     row(COMMANDS.preFetch16, "02 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", preFetch, LOOKS),
   ];

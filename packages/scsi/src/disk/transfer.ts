@@ -18,7 +18,7 @@ export function onMedium(disk: Disk, task: Task, lba: number, blocks: number): b
 }
 
 /** The range of a command that moves data, checked; false when the task is ended. */
-function transferable(disk: Disk, task: Task, lba: number, blocks: number): boolean {
+export function transferable(disk: Disk, task: Task, lba: number, blocks: number): boolean {
   if (!onMedium(disk, task, lba, blocks)) return false;
   if (blocks <= disk.limits.transfer) return true;
   invalidField(disk, task, blocksByte(task.cdb), null);
@@ -50,16 +50,21 @@ function readFlushed(disk: Disk, work: Work): void {
 }
 
 /**
- * WRITE(6), (10), (12), (16). With less data than the CDB asks for, the whole blocks that there are data for are
- * written and the residual says so, as tgt does and libiscsi's residual tests want it; no block is ever torn.
+ * Bytes that a command over `blocks` writes. With less data than the CDB asks for, the whole blocks that there are data for
+ * are written and the residual says so, as tgt does and libiscsi's residual tests want it; no block is ever torn.
  */
+export function writtenLength(disk: Disk, task: Task, blocks: number): number {
+  task.transferLength = blocks * disk.blockSize;
+  return Math.min(blocks, Math.floor(task.data.length / disk.blockSize)) * disk.blockSize;
+}
+
+/** WRITE(6), (10), (12), (16). */
 export function write(disk: Disk, task: Task): void {
   const { cdb } = task;
   const lba = lbaOf(cdb);
   const blocks = blocksOf(cdb);
   if (!transferable(disk, task, lba, blocks)) return;
-  task.transferLength = blocks * disk.blockSize;
-  const length = Math.min(blocks, Math.floor(task.data.length / disk.blockSize)) * disk.blockSize;
+  const length = writtenLength(disk, task, blocks);
   if (length === 0) return task.end(Status.good);
   const work = disk.take(task, "writes");
   prepareTransfer(work, task, "write", lba * disk.blockSize, length);

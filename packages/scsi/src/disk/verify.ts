@@ -5,7 +5,7 @@ import { check, invalidField, moves } from "../device-server.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import { type Disk, succeed } from "./disk.js";
-import { onMedium, prepareTransfer } from "./transfer.js";
+import { onMedium, prepareTransfer, writtenLength } from "./transfer.js";
 import { CHUNK, repeat, type Work } from "./work.js";
 
 /** BYTCHK (SBC-3 5.29): only whether it can be read, against all the data, or each block against the one block sent. */
@@ -114,8 +114,7 @@ export function writeAndVerify(disk: Disk, task: Task): void {
   if (!onMedium(disk, task, lbaOf(cdb), blocks)) return;
   if (byteCheck(cdb) > Check.all) return invalidField(disk, task, 1, 2);
   if (blocks > disk.limits.transfer) return invalidField(disk, task, blocksByte(cdb), null);
-  task.transferLength = blocks * disk.blockSize;
-  const length = Math.min(blocks, Math.floor(task.data.length / disk.blockSize)) * disk.blockSize;
+  const length = writtenLength(disk, task, blocks);
   if (length === 0) return task.end(Status.good);
   const work = disk.take(task, "writes");
   prepareTransfer(work, task, "write", lbaOf(cdb) * disk.blockSize, length);
