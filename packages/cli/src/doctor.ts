@@ -82,6 +82,14 @@ const MEMORY_NEED: Need = {
   },
 };
 
+const XL_NEED: Need = {
+  what: "Xen's xl, for create and destroy",
+  look: async (facts) => {
+    if ((await facts.output("xl", ["info"])) !== null) return fine("there");
+    return { found: "not there, or without a Xen", mend: "apt-get install xen-utils, in a dom0 of Xen" };
+  },
+};
+
 function deviceNeed(path: string, module: string): Need {
   return {
     what: path,
@@ -106,7 +114,7 @@ const TRANSPORTS: Readonly<Record<string, readonly Need[]>> = {
     deviceNeed("/dev/xen/evtchn", "xen-evtchn"),
     SCSIBACK_NEED,
   ],
-  "xen-verbs": [NODE_NEED, NATIVE_NEED, ROOT_NEED, deviceNeed("/dev/xen/xenbus", "xenfs")],
+  "xen-verbs": [NODE_NEED, NATIVE_NEED, ROOT_NEED, XL_NEED, deviceNeed("/dev/xen/xenbus", "xenfs")],
   "vhost-user": [NODE_NEED, NATIVE_NEED, QEMU_NEED, SHARED_MEMORY_NEED, MEMORY_NEED],
 };
 

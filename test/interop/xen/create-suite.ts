@@ -6,19 +6,24 @@ import { expect } from "chai";
 import type { Suite, SuiteContext } from "../suite.js";
 import { Backend } from "./backend.js";
 import { Dom0 } from "./dom0.js";
+import { DriverDomain } from "./driver-domain.js";
 import { Guest, guestFiles, STOCK, startConsoles, writeConfiguration } from "./guest.js";
-import { HOST_PACKAGES, prepareImages } from "./images.js";
+import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
 import { openThings } from "./leftovers.js";
 import { Luns, MEBIBYTES } from "./luns.js";
 import { MAIN } from "./repository.js";
 import { nothing, told } from "./suite.js";
 
 const SERVED = [0, 1, 2].flatMap(() => ["--lun", `mem:${MEBIBYTES}MiB`]);
-/** Two LUNs on one controller and a third on another, and the disks that Linux makes of them. */
+/** Two LUNs on one controller and a third on another, and where Linux has them. */
 const VSCSI = "vscsi = [ '0:0:0:0,0:0:0:0', '0:0:0:1,0:0:2:5', '0:0:0:2,1:0:0:0' ]";
-const DISKS = ["/dev/sda 0:0:0", "/dev/sdb 0:2:5", "/dev/sdc 0:0:0"];
+const ADDRESSES = ["0:0:0:0", "0:0:2:5", "1:0:0:0"];
 /** Seconds for Node to start twice on an emulated processor, for xl to make a domain, and for the longest wait for a back end. */
 const VERB = 240;
+/** Text that is written to a disk, to know it again. */
+const MARK = "this-is-the-same-disk";
+/** Seconds for LUNs that are plugged into a guest as it starts. */
+const PLUG = 60;
 /** Seconds for Xen and libxl to be done with a domain that was destroyed. */
 const DYING = 60;
 
@@ -34,6 +39,7 @@ export const xenCreateSuite: Suite = {
 
 interface Stand {
   readonly context: SuiteContext;
+  readonly images: Images;
   readonly dom0: Dom0;
   /** What was open before there was a guest. */
   readonly empty: readonly string[];
@@ -46,6 +52,8 @@ async function judge(context: SuiteContext): Promise<void> {
   const backend = await Backend.serve(stand.dom0, "serve", ...SERVED);
   await judgeMissing(stand, backend);
   await judgeGuest(stand, backend);
+  await judgeRestart(stand, backend);
+  await judgeDriverDomain(stand);
   await judgeWithout(stand, backend);
   await stand.dom0.end();
 }
@@ -56,7 +64,7 @@ async function boot(context: SuiteContext): Promise<Stand | null> {
     const images = await prepareImages(context);
     const dom0 = await Dom0.boot(context, images, await guestFiles(images));
     await startConsoles(dom0);
-    stand = { context, dom0, empty: await thingsIn(dom0) };
+    stand = { context, images, dom0, empty: await thingsIn(dom0) };
     return `Linux ${images.kernel}`;
   });
   return stand;
@@ -106,9 +114,10 @@ async function judgeGuest({ context, dom0, empty }: Stand, backend: Backend): Pr
   await check("a stock guest finds its disks when it starts", async () => {
     const file = await configure(dom0, "guest", VSCSI);
     guest = await Guest.startBy(dom0, "guest", `node ${MAIN} create --xen ${file} 2>&1`, VERB);
-    expect(await new Luns(dom0, guest).disks()).to.deep.equal(DISKS);
-    expect(await guest.run("dmesg")).to.not.include("Waiting for devices to initialise");
-    return DISKS.join(", ");
+    const names = await new Luns(dom0, guest).names();
+    expect([...names.keys()]).to.deep.equal(ADDRESSES);
+    expect(await guest.run("dmesg")).to.not.include("Timeout connecting to device");
+    return [...names].map((pair) => pair.join(" ")).join(", ");
   });
   if (guest === null) return;
   const domU: Guest = guest;
@@ -121,7 +130,7 @@ async function judgeGuest({ context, dom0, empty }: Stand, backend: Backend): Pr
   await check(`${MEBIBYTES} MiB on each are read again`, async () => {
     await luns.makeData();
     let sum = "";
-    for (const disk of DISKS) sum = await luns.copy(disk.split(" ")[0]);
+    for (const disk of (await luns.names()).values()) sum = await luns.copy(disk);
     return sum.slice(0, 16);
   });
   await check("xl destroy: xen serve takes away what is left", async () => {
@@ -134,17 +143,81 @@ async function judgeGuest({ context, dom0, empty }: Stand, backend: Backend): Pr
   });
 }
 
+async function judgeRestart({ context, dom0, empty }: Stand, backend: Backend): Promise<void> {
+  await context.check("a guest that reboots has its LUNs again, and nothing is left in the end", () =>
+    told(backend, async () => {
+      const file = await configure(dom0, "again", VSCSI);
+      const stay = `(node ${MAIN} create --xen -F ${file}; echo "status $?") > /host/again.said 2>&1 < /dev/null &`;
+      const wait = "until grep -E 'is domain|status' /host/again.said; do sleep 0.5; done";
+      const guest = await Guest.startBy(dom0, "again", `${stay}\n${wait}`, VERB);
+      const disk = await firstDisk(new Luns(dom0, guest));
+      await mark(guest, disk);
+      await guest.run("(sleep 1; reboot -f) > /dev/null 2>&1 < /dev/null &");
+      const again = await guest.startsAgain(VERB);
+      const same = await firstDisk(new Luns(dom0, again));
+      expect(await beginningOf(again, same)).to.equal(MARK);
+      await again.destroy();
+      await settle(dom0, empty);
+      const said = await dom0.run("until grep status /host/again.said; do sleep 0.5; done; cat /host/again.said");
+      expect(said).to.include(`again has been started again, as domain ${again.id}\nagain has ended\nstatus 0\n`);
+      return `domain ${guest.id}, then ${again.id}`;
+    }),
+  );
+}
+
+async function judgeDriverDomain({ context, images, dom0, empty }: Stand): Promise<void> {
+  await context.check("LUNs of a driver domain, whose nodes destroy --xen takes away", async () => {
+    const driver = await DriverDomain.start(dom0, images);
+    await driver.serve(...SERVED);
+    const before = await thingsIn(dom0);
+    const file = await configure(dom0, "served", "vscsi = [ '0:0:0:1,0:0:0:0,backend=driver' ]");
+    const guest = await Guest.startBy(dom0, "served", `node ${MAIN} create --xen ${file} 2>&1`, VERB);
+    const [[address, disk]] = await new Luns(dom0, guest).names();
+    await mark(guest, disk);
+    expect(await beginningOf(guest, disk)).to.equal(MARK);
+    await dom0.run(`node ${MAIN} destroy --xen served 2>&1`, VERB);
+    const left = await dom0.run(`xenstore-ls /local/domain/${driver.id}/backend 2> /dev/null || true`);
+    expect(left.trim(), "nodes that are left").to.equal("");
+    await settle(dom0, before);
+    await driver.end();
+    await driver.destroy();
+    await settle(dom0, empty);
+    return `${disk} ${address}`;
+  });
+}
+
 async function judgeWithout({ context, dom0, empty }: Stand, backend: Backend): Promise<void> {
   await context.check("destroy --xen takes all away itself, the back end killed", async () => {
     await dom0.run(`node ${MAIN} create --xen -p ${await configure(dom0, "paused", VSCSI)} 2>&1`, VERB);
     expect(await dom0.run("xl list paused")).to.match(/ --p--- /);
     const list = (await dom0.run(`node ${MAIN} scsi-list --xen paused`, VERB)).trim().split("\n");
-    expect(list.length, list.join("; ")).to.equal(1 + DISKS.length);
+    expect(list.length, list.join("; ")).to.equal(1 + ADDRESSES.length);
     await backend.kill();
     await dom0.run(`node ${MAIN} destroy --xen paused 2>&1`, VERB);
     await settle(dom0, empty);
     return list[1];
   });
+}
+
+/** The name of the first disk of a guest, when all are there: they may be plugged in as it starts. */
+async function firstDisk(luns: Luns): Promise<string> {
+  let names = await luns.names();
+  for (const end = performance.now() + PLUG * 1000; names.size < ADDRESSES.length && performance.now() < end; ) {
+    await setTimeout(500);
+    names = await luns.names();
+  }
+  expect([...names.keys()]).to.deep.equal(ADDRESSES);
+  return names.get(ADDRESSES[0]) ?? "";
+}
+
+async function mark(guest: Guest, disk: string): Promise<void> {
+  await guest.run(`echo ${MARK} | dd of=${disk} conv=sync bs=512 oflag=direct 2>&1`);
+}
+
+/** As much of a disk's first bytes as the mark has. */
+async function beginningOf(guest: Guest, disk: string): Promise<string> {
+  const read = `dd if=${disk} bs=512 count=1 iflag=direct 2> /dev/null`;
+  return (await guest.run(`${read} | head -c ${MARK.length}; echo`)).trim();
 }
 
 /** The path of a stock guest's configuration, with lines of vscsi. */

@@ -106,6 +106,16 @@ export class Guest {
     return guest;
   }
 
+  /** Waits until xl has started it again, in another domain; `seconds` for the end of this one as well. */
+  async startsAgain(seconds: number): Promise<Guest> {
+    const look = `until id=$(xl domid ${this.name} 2> /dev/null) && [ $id != ${this.id} ]; do sleep 0.5; done; echo $id`;
+    const again = new Guest(this.#dom0, this.name, Number(await this.#dom0.run(look, seconds)));
+    // Its console goes to the same log.
+    again.#commands = this.#commands;
+    await again.#says(/(^guest-is-up$[\s\S]*){2}/m, BOOT, "its second start");
+    return again;
+  }
+
   /** Runs shell text, one line of it, and gives what it printed; rejects unless its status is 0. */
   async run(text: string, seconds = PATIENCE): Promise<string> {
     const number = ++this.#commands;

@@ -52,9 +52,14 @@ export class Luns {
 
   /** What `lsscsi` shows in the guest: of each disk channel, target, LUN and name, by its name. */
   async disks(): Promise<string[]> {
-    const lines = (await this.#guest.run("/usr/bin/lsscsi")).trim().split("\n");
-    const found = lines.map((line) => /^\[\d+:(\S+)\] +disk .* (\/dev\/sd\w)/.exec(line));
-    return found.flatMap((line) => (line === null ? [] : [`${line[2]} ${line[1]}`])).sort();
+    return [...(await this.names())].map(([address, name]) => `${name} ${address.replace(/^\d+:/, "")}`).sort();
+  }
+
+  /** The same by H:C:T:L. Which disk of two controllers gets its name first, Linux leaves to chance. */
+  async names(): Promise<ReadonlyMap<string, string>> {
+    const lines = (await this.#guest.run("/usr/bin/lsscsi")).trim().split("\n").sort();
+    const found = lines.map((line) => /^\[(\d+:\S+)\] +disk .* (\/dev\/sd\w)/.exec(line));
+    return new Map(found.flatMap((line) => (line === null ? [] : [[line[1], line[2]] as const])));
   }
 
   /** Random data to write. */

@@ -10,6 +10,7 @@ function wholeHost(): MadeUpHost {
   const host = new MadeUpHost();
   for (const name of ["xenbus", "gntdev", "evtchn"]) host.files.set(`/dev/xen/${name}`, "");
   host.files.set("/sys/hypervisor/type", "xen\n");
+  host.programs.set("xl info", () => "host : dom0\n");
   host.programs.set("qemu-system-x86_64 -device help", () => 'name "vhost-user-scsi-pci", bus PCI\n');
   host.programs.set(
     "qemu-system-x86_64 -object help",
@@ -32,6 +33,13 @@ describe("doctor", () => {
     ["no koffi", "vhost-user", (host) => (host.native = "no koffi"), "no koffi", "npm install koffi, on Linux"],
     ["no root", "xen-verbs", (host) => (host.user = 1000), "user 1000", "run it as root"],
     ["no module", "xen-serve", (host) => host.files.delete("/dev/xen/gntdev"), "not there", "modprobe xen-gntdev"],
+    [
+      "no xl",
+      "xen-verbs",
+      (host) => host.programs.delete("xl info"),
+      "not there, or without a Xen",
+      "apt-get install xen-utils, in a dom0 of Xen",
+    ],
     [
       "no Xen",
       "xen-verbs",
