@@ -10,6 +10,7 @@ import { Exchange, MAX_OUTSTANDING } from "./exchange.js";
 import type { IncomingPdu } from "./incoming.js";
 import type { Parameters } from "./keys.js";
 import type { OutgoingPdu, PduWriter } from "./outgoing.js";
+import { TagTable } from "./tag-table.js";
 import type { CommandWindow } from "./window.js";
 
 /** Bytes of one command that there are ever pages for: no disk moves more at once. */
@@ -36,7 +37,7 @@ export class Commands {
   readonly #parts: CommandsParts;
   readonly #exchanges: Pool<Exchange>;
   /** Those that are not answered, by Initiator Task Tag. */
-  readonly #byTag = new Map<number, Exchange>();
+  readonly #byTag = new TagTable();
   readonly #waiting = new Queue<Exchange>();
   /** Bytes of those that were given room. */
   #admitted = 0;
@@ -63,11 +64,11 @@ export class Commands {
 
   /** Whether the command that is coming in has the tag of one that is not answered. */
   incomingTagTaken(): boolean {
-    return this.#byTag.has(this.#parts.incoming.command.itt);
+    return this.#byTag.find(this.#parts.incoming.command.itt) !== undefined;
   }
 
   find(itt: number): Exchange | undefined {
-    return this.#byTag.get(itt);
+    return this.#byTag.find(itt);
   }
 
   /** Takes a command's header and says where its immediate data goes. Its tag is that of no other. */
@@ -85,7 +86,7 @@ export class Commands {
     task.lun = readLun(exchange.lun, 0);
     takeCdb(task, pdu);
     exchange.refused = checkCommand(exchange, pdu, parameters);
-    this.#byTag.set(exchange.itt, exchange);
+    this.#byTag.add(exchange);
     this.#filling = exchange;
     if (probes.listening) probes.emit("iscsi:command", exchange);
     if (exchange.refused !== null) pdu.drop();
@@ -115,7 +116,7 @@ export class Commands {
   /** Takes a Data-Out's header: null where its data belongs to nothing (any more), else what is wrong, or "right". */
   dataOut(): DataOutFault | "right" | null {
     const pdu = this.#parts.incoming;
-    const exchange = this.#byTag.get(pdu.dataOut.itt);
+    const exchange = this.#byTag.find(pdu.dataOut.itt);
     if (exchange === undefined || exchange.refused !== null) return null;
     const fault = checkDataOut(exchange, pdu, this.#parts.parameters);
     if (fault === null) {
@@ -172,7 +173,7 @@ export class Commands {
 
   /** A list of its own: ending one may change what is under way. */
   #unanswered(lun: number | null): Exchange[] {
-    return [...this.#byTag.values()].filter(({ task }) => lun === null || task.lun === lun);
+    return this.#byTag.list().filter(({ task }) => lun === null || task.lun === lun);
   }
 
   /** Nothing comes or is answered any more: ends all that the nexus has not got. */
@@ -334,7 +335,7 @@ export class Commands {
       this.#filling = null;
     }
     exchange.state = "answered";
-    this.#byTag.delete(exchange.itt);
+    this.#byTag.remove(exchange);
     if (exchange.counted) this.#parts.window.underWay -= 1;
   }
 

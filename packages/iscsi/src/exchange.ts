@@ -19,6 +19,8 @@ export class Exchange {
   readonly task = new Task();
   state: ExchangeState = "held";
   itt = 0;
+  /** The one behind it in a chain of the table of tags. */
+  next: Exchange | null = null;
   /** The eight bytes of the LUN, as Data-In and R2T give them back. */
   readonly lun = new Uint8Array(8);
   /** Whether it counts among the commands under way that CmdSN orders. */

@@ -1,0 +1,193 @@
+// The portal on real sockets: many sessions at once, what is too many, an end in the middle of work, and what is left then.
+
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import {
+  CommandFlag,
+  FINAL,
+  formatText,
+  HEADER_SIZE,
+  IMMEDIATE,
+  type IscsiServer,
+  type IscsiServerOptions,
+  LoginRequest,
+  Opcode,
+  Request,
+  Stage,
+  serveIscsi,
+  TRANSIT,
+} from "@pvscsi/iscsi";
+import { Target } from "@pvscsi/scsi";
+import { seededRandom } from "@pvscsi/wire";
+import { expect } from "chai";
+import { realClock, realScheduler } from "../../support/node-platform.js";
+import { HoldingUnit } from "../../support/scsi-devices.js";
+import { identityOf, pduOf, TARGET } from "./peer.js";
+
+/** A socket whose PDUs are read one by one. */
+class Initiator {
+  readonly #socket: Socket;
+  #received: Buffer = Buffer.alloc(0);
+  #wake: () => void = () => {};
+  ended = false;
+
+  constructor(port: number) {
+    this.#socket = connect(port, "127.0.0.1");
+    this.#socket.on("error", () => {});
+    this.#socket.on("data", (bytes) => {
+      this.#received = Buffer.concat([this.#received, bytes]);
+      this.#wake();
+    });
+    this.#socket.on("close", () => {
+      this.ended = true;
+      this.#wake();
+    });
+  }
+
+  give(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  /** The opcode of the next PDU, or "ended". */
+  async take(): Promise<number | "ended"> {
+    for (;;) {
+      const length = this.#received.length < HEADER_SIZE ? -1 : (this.#received.readUIntBE(5, 3) + 3) & ~3;
+      if (length >= 0 && this.#received.length >= HEADER_SIZE + length) {
+        const opcode = this.#received[0] & 0x3f;
+        this.#received = this.#received.subarray(HEADER_SIZE + length);
+        return opcode;
+      }
+      if (this.ended) return "ended";
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async logIn(isid: number): Promise<void> {
+    const flags = TRANSIT | (Stage.operational << 2) | Stage.fullFeature;
+    const bytes = pduOf(
+      LoginRequest,
+      { opcode: Opcode.login | IMMEDIATE, flags, cmdSN: 1 },
+      formatText(identityOf({})),
+    );
+    bytes[8] = 0x80;
+    bytes[13] = isid;
+    this.give(bytes);
+    expect(await this.take()).to.equal(Opcode.loginResponse);
+  }
+
+  command(cmdSN: number, opcode: number): void {
+    const bytes = pduOf(Request, {
+      opcode: Opcode.command,
+      flags: FINAL | CommandFlag.read,
+      itt: cmdSN,
+      cmdSN,
+      ttt: 36,
+    });
+    bytes[32] = opcode;
+    bytes[36] = 36;
+    this.give(bytes);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+describe("an iSCSI server", () => {
+  const servers: IscsiServer[] = [];
+
+  async function serve(unit: HoldingUnit, options: Partial<IscsiServerOptions> = {}): Promise<IscsiServer> {
+    const random = seededRandom(1);
+    const server = await serveIscsi({
+      listen: { port: 0 },
+      clock: realClock,
+      scheduler: realScheduler,
+      unguessable: (size) => Uint8Array.from({ length: size }, () => random.below(256)),
+      ...options,
+    });
+    servers.push(server);
+    const target = new Target();
+    target.add(0, unit);
+    server.portal.add({ name: TARGET, target, authentication: null, initiators: null });
+    return server;
+  }
+
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await server.close();
+  });
+
+  it("listens on this machine alone where no address is told", async () => {
+    const { address, port } = await serve(new HoldingUnit());
+    expect(address).to.equal(`127.0.0.1:${port}`);
+  });
+
+  it("serves many sessions at once, and holds nothing when they are over", async () => {
+    const unit = new HoldingUnit();
+    const server = await serve(unit);
+    const all = Array.from({ length: 20 }, () => new Initiator(server.port));
+    await Promise.all(all.map((each, i) => each.logIn(i)));
+    expect(server.holds().connections).to.equal(20);
+    expect(server.portal.sessions.length).to.equal(20);
+    for (const each of all) each.command(1, 0x00);
+    for (const each of all) expect(await each.take()).to.equal(Opcode.response);
+    for (const each of all) each.close();
+    while (server.holds().connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(server.holds()).to.deep.equal({ connections: 0, pages: 0 });
+    expect(server.portal.sessions.length).to.equal(0);
+  });
+
+  it("closes what is too much of one address, and lets others be", async () => {
+    const server = await serve(new HoldingUnit(), { connectionsOfAddress: 2 });
+    const [first, second] = [new Initiator(server.port), new Initiator(server.port)];
+    await first.logIn(1);
+    await second.logIn(2);
+    const third = new Initiator(server.port);
+    expect(await third.take()).to.equal("ended");
+    first.command(1, 0x00);
+    expect(await first.take()).to.equal(Opcode.response);
+    first.close();
+    second.close();
+  });
+
+  it("ends with commands under way: whoever has their data lets go first", async () => {
+    const unit = new HoldingUnit();
+    unit.stubborn = true;
+    const server = await serve(unit);
+    const initiator = new Initiator(server.port);
+    await initiator.logIn(1);
+    initiator.command(1, 0x00);
+    await initiator.take();
+    initiator.command(2, 0x12);
+    while (unit.held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    servers.splice(0);
+    let over = false;
+    const closed = server.close().then(() => {
+      over = true;
+    });
+    expect(await initiator.take()).to.equal("ended");
+    expect([over, server.holds().pages]).to.deep.equal([false, 1]);
+    unit.end();
+    await closed;
+    expect(server.holds()).to.deep.equal({ connections: 0, pages: 0 });
+  });
+
+  it("says why it cannot listen", async () => {
+    const { port } = await serve(new HoldingUnit());
+    const failed = await serve(new HoldingUnit(), { listen: { port } }).then(
+      () => null,
+      (error: Error) => error.message,
+    );
+    expect(failed).to.contain("EADDRINUSE");
+  });
+
+  it("bears a connection that ends in the middle of a PDU", async () => {
+    const server = await serve(new HoldingUnit());
+    const socket = connect(server.port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.end(Buffer.alloc(20));
+    await once(socket, "close");
+    while (server.holds().connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+});
