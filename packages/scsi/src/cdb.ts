@@ -145,7 +145,7 @@ export const COMMANDS = {
   preFetch16: ranged(0x90, "PRE-FETCH(16)", [IMMED]),
   synchronizeCache16: ranged(0x91, "SYNCHRONIZE CACHE(16)", [IMMED]),
   writeSame16: ranged(0x93, "WRITE SAME(16)", [UNMAP, flag("ndob", 1, 0x01)]),
-  writeAtomic16: command(0x9c, "WRITE ATOMIC(16)", [number("lba", 2, 8), number("blocks", 12, 2)]),
+  writeAtomic16: command(0x9c, "WRITE ATOMIC(16)", [number("lba", 2, 8), number("blocks", 12, 2), FUA]),
   readCapacity16: action(0x9e, 0x10, "READ CAPACITY(16)", [number("alloc", 10, 4)]),
   getLbaStatus: action(0x9e, 0x12, "GET LBA STATUS", [number("lba", 2, 8), number("alloc", 10, 4)]),
   reportLuns: command(0xa0, "REPORT LUNS", [number("select", 2, 1), number("alloc", 6, 4)]),

@@ -69,6 +69,11 @@ export interface StoreFeatures {
   readonly discard: boolean;
   /** The size of write that is natural to it, in bytes; 0 when it has none. */
   readonly optimalIo: number;
+  /**
+   * The longest "write", in bytes, of which whoever reads sees all or nothing: meanwhile, when it fails or is cancelled, and
+   * after a loss of power. Absent where none is promised.
+   */
+  readonly atomicWrite?: number;
 }
 
 /**

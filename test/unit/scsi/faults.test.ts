@@ -173,7 +173,13 @@ describe("store decorators", () => {
     memory.resize(8192);
     expect(changes).to.equal(1);
     expect(store.size).to.equal(8192);
-    expect(store.features).to.deep.equal({ readOnly: true, writeBack: true, discard: false, optimalIo: 4096 });
+    expect(store.features).to.deep.equal({
+      readOnly: true,
+      writeBack: true,
+      discard: false,
+      optimalIo: 4096,
+      atomicWrite: 1 << 20,
+    });
   });
 
   it("read-only lets nothing change", () => {

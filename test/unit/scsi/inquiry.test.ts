@@ -82,7 +82,8 @@ describe("INQUIRY of a disk", () => {
     const expected = [
       "00 b0 00 3c 00 80 00 08 00 01 00 00 00 00 04 00 00 00 00 00 00 10 00 00 00 00 01 00 00 00 00 08",
       "80 00 00 00 00 00 00 00 00 00 ff ff",
-      "00 ".repeat(20).trim(),
+      "00 00 08 00",
+      "00 ".repeat(16).trim(),
     ].join(" ");
     expect(inquire("12 01 b0 00 ff 00").data).to.equal(expected);
   });

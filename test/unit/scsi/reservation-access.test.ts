@@ -51,9 +51,10 @@ const TABLE: readonly Row[] = [
   row("- - -", "WRITE AND VERIFY (10, 12, 16)", C.writeAndVerify10, C.writeAndVerify12, C.writeAndVerify16),
   row(
     "- - -",
-    "COMPARE AND WRITE, ORWRITE (16), WRITE SAME (10, 16), UNMAP",
+    "COMPARE AND WRITE, ORWRITE (16), WRITE ATOMIC (16), WRITE SAME (10, 16), UNMAP",
     C.compareAndWrite,
     C.orWrite16,
+    C.writeAtomic16,
     C.writeSame10,
     C.writeSame16,
     C.unmap,

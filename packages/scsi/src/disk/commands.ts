@@ -4,6 +4,7 @@ import { COMMANDS } from "../cdb.js";
 import { type CommandRow, row } from "../device-server.js";
 import { reservationRows } from "../reservations/commands.js";
 import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
+import { writeAtomic } from "./atomic.js";
 import { readCapacity10, readCapacity16 } from "./capacity.js";
 import type { Disk } from "./disk.js";
 import { inquiry } from "./inquiry.js";
@@ -41,6 +42,7 @@ export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
     ...transferRows(disk.fua),
     ...verifyRows(disk.fua),
     ...provisioningRows(disk.thin),
+    ...atomicRows(disk),
   ];
 }
 
@@ -117,4 +119,11 @@ function provisioningRows(thin: boolean): CommandRow<Disk>[] {
   ];
   if (thin) rows.push(row(COMMANDS.unmap, "00 00 00 00 00 1f ff ff 00", unmap, FILLS));
   return rows;
+}
+
+/** No ATOMIC BOUNDARY is supported, as VPD page B0h says. */
+function atomicRows({ limits, fua }: Disk): CommandRow<Disk>[] {
+  if (limits.atomicWrite === 0) return [];
+  const usage = `${dpoFua(fua)} ff ff ff ff ff ff ff ff 00 00 ff ff 1f 00`;
+  return [row(COMMANDS.writeAtomic16, usage, writeAtomic, WRITES)];
 }

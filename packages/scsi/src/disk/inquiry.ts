@@ -104,6 +104,8 @@ function blockLimits({ limits, thin }: Disk, bytes: Uint8Array): number {
     put32(bytes, 32, 0x8000_0000); // UGAVALID, alignment 0
   }
   put64(bytes, 36, limits.writeSame);
+  // Any alignment and any length up to this one, and no boundaries (SBC-4).
+  put32(bytes, 44, limits.atomicWrite);
   return 64;
 }
 

@@ -10,6 +10,8 @@ export interface DiskLimits {
   readonly transfer: number;
   readonly optimalTransfer: number;
   readonly compareAndWrite: number;
+  /** 0 where the store promises nothing. */
+  readonly atomicWrite: number;
   readonly writeSame: number;
   readonly unmap: number;
   readonly unmapDescriptors: number;
@@ -17,16 +19,18 @@ export interface DiskLimits {
 
 const MAX_TRANSFER = 32 << 20;
 const OPTIMAL_TRANSFER = 512 << 10;
+const MAX_ATOMIC_WRITE = 1 << 20;
 /** Blocks; libiscsi calls more than this insanely big. */
 const MAX_UNMAP = 1 << 20;
 
-export function diskLimits(blockSize: number, { optimalIo }: StoreFeatures): DiskLimits {
+export function diskLimits(blockSize: number, { optimalIo, atomicWrite = 0 }: StoreFeatures): DiskLimits {
   const natural = Math.min(4096, Math.max(blockSize, optimalIo));
   return {
     physical: 2 ** Math.floor(Math.log2(natural / blockSize)),
     transfer: MAX_TRANSFER / blockSize,
     optimalTransfer: OPTIMAL_TRANSFER / blockSize,
     compareAndWrite: Math.min(255, CHUNK / blockSize),
+    atomicWrite: Math.floor(Math.min(atomicWrite, MAX_ATOMIC_WRITE) / blockSize),
     writeSame: 0xffff,
     unmap: MAX_UNMAP,
     unmapDescriptors: 256,

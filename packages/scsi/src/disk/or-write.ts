@@ -8,7 +8,7 @@ import { CHUNK, type Work } from "./work.js";
 
 const FUA = 0x08;
 
-/** ORWRITE(16) (SBC-3 5.5): reading, combining and writing are one sequence that no other write comes into. */
+/** ORWRITE(16) (SBC-3): reading, combining and writing are one sequence that no other write comes into. */
 export function orWrite(disk: Disk, task: Task): void {
   const { cdb } = task;
   const lba = lbaOf(cdb);

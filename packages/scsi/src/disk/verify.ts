@@ -27,7 +27,7 @@ export function verify(disk: Disk, task: Task): void {
     if (!hasData(disk, task, length)) return;
     task.transferLength = length;
   }
-  const work = disk.take(task, "reads");
+  const work = disk.take(task, blocks * disk.blockSize > CHUNK ? "writes" : "reads");
   prepareVerify(work, lbaOf(cdb) * disk.blockSize, blocks * disk.blockSize);
   disk.begin(work);
 }
@@ -46,7 +46,7 @@ function verifiable(disk: Disk, task: Task, lba: number, blocks: number): boolea
 }
 
 /** What compares needs just its data: with less, or more, the initiator and its CDB do not mean the same. */
-function hasData(disk: Disk, task: Task, length: number): boolean {
+export function hasData(disk: Disk, task: Task, length: number): boolean {
   if (moves(task, "to-device") && task.data.length === length) return true;
   check(disk, task, SENSE.invalidFieldInInformationUnit);
   return false;

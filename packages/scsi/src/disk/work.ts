@@ -1,5 +1,5 @@
 // Knows how a command's work on the store runs: one request after the other on a pooled record, ended exactly once,
-// and how writes are kept out while COMPARE AND WRITE looks and then writes. Knows no command.
+// and how others are kept out while COMPARE AND WRITE and its like look and then write. Knows no command.
 
 import { Places } from "@pvscsi/wire";
 import { type StoreOperation, StoreRequest } from "../store.js";
@@ -17,7 +17,10 @@ export function repeat(bytes: Uint8Array, size: number, length: number): void {
 /** What comes after a request that succeeded. */
 export type Step = (disk: Disk, work: Work) => void;
 
-/** How a command shares the medium with others: it only reads, it writes, or nobody else may write meanwhile. */
+/**
+ * How a command shares the medium with others: it reads in one request; it writes, or reads in several; or it must be the only
+ * one of those meanwhile.
+ */
 export type Sharing = "reads" | "writes" | "excludes";
 
 /** A command's work on the store: one request at a time, then the next step. */
@@ -77,7 +80,7 @@ export class Work {
   }
 }
 
-/** Keeps writes and COMPARE AND WRITE apart (SBC-3 5.2: it reads and writes as one uninterrupted sequence). */
+/** Keeps what excludes and what writes apart (SBC-3 5.2: COMPARE AND WRITE reads and writes as one uninterrupted sequence). */
 export class Gate {
   #writers = 0;
   #excluding = false;

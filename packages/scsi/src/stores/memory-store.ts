@@ -15,6 +15,9 @@ export interface MemoryStoreOptions {
   readonly writeBack?: boolean;
 }
 
+/** Bytes of the longest write that is called atomic: all are, as none is under way when another begins, and power takes everything. */
+const ATOMIC_WRITE = 1 << 20;
+
 /** A store in memory, of `size` bytes. Every request completes before `submit` returns. */
 export class MemoryStore implements GrowableStore {
   readonly features: StoreFeatures;
@@ -28,7 +31,7 @@ export class MemoryStore implements GrowableStore {
   constructor(size: number, { writeBack = false }: MemoryStoreOptions = {}) {
     assert(Number.isSafeInteger(size) && size >= 0, `a store of ${size} bytes`);
     this.#size = size;
-    this.features = { readOnly: false, writeBack, discard: true, optimalIo: PAGE };
+    this.features = { readOnly: false, writeBack, discard: true, optimalIo: PAGE, atomicWrite: ATOMIC_WRITE };
   }
 
   get size(): number {
