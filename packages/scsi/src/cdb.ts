@@ -101,7 +101,7 @@ export const COMMANDS = {
   verify10: ranged(0x2f, "VERIFY(10)", [BYTCHK]),
   preFetch10: ranged(0x34, "PRE-FETCH(10)", [IMMED]),
   synchronizeCache10: ranged(0x35, "SYNCHRONIZE CACHE(10)", [IMMED]),
-  readDefectData10: command(0x37, "READ DEFECT DATA(10)"),
+  readDefectData10: command(0x37, "READ DEFECT DATA(10)", [number("format", 2, 1, 0x07), number("alloc", 7, 2)]),
   writeBuffer: command(0x3b, "WRITE BUFFER"),
   readBuffer: command(0x3c, "READ BUFFER"),
   writeSame10: ranged(0x41, "WRITE SAME(10)", [UNMAP]),
@@ -164,6 +164,7 @@ export const COMMANDS = {
   write12: ranged(0xaa, "WRITE(12)", [FUA]),
   writeAndVerify12: ranged(0xae, "WRITE AND VERIFY(12)", [BYTCHK]),
   verify12: ranged(0xaf, "VERIFY(12)", [BYTCHK]),
+  readDefectData12: command(0xb7, "READ DEFECT DATA(12)", [number("format", 1, 1, 0x07), number("alloc", 6, 4)]),
   readElementStatus: command(0xb8, "READ ELEMENT STATUS"),
 } as const satisfies { readonly [name: string]: CommandDescription };
 

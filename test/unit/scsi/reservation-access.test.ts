@@ -46,7 +46,15 @@ const TABLE: readonly Row[] = [
   ),
   row("- + -", "READ (6, 10, 12, 16)", C.read6, C.read10, C.read12, C.read16),
   row("- + -", "VERIFY (10, 12, 16)", C.verify10, C.verify12, C.verify16),
-  row("- + -", "PRE-FETCH (10, 16), GET LBA STATUS", C.preFetch10, C.preFetch16, C.getLbaStatus),
+  row(
+    "- + -",
+    "PRE-FETCH (10, 16), GET LBA STATUS, READ DEFECT DATA (10, 12)",
+    C.preFetch10,
+    C.preFetch16,
+    C.getLbaStatus,
+    C.readDefectData10,
+    C.readDefectData12,
+  ),
   row("- - -", "WRITE (6, 10, 12, 16)", C.write6, C.write10, C.write12, C.write16),
   row("- - -", "WRITE AND VERIFY (10, 12, 16)", C.writeAndVerify10, C.writeAndVerify12, C.writeAndVerify16),
   row(

@@ -6,6 +6,7 @@ import { reservationRows } from "../reservations/commands.js";
 import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
 import { writeAtomic } from "./atomic.js";
 import { readCapacity10, readCapacity16 } from "./capacity.js";
+import { readDefectData10, readDefectData12 } from "./defects.js";
 import type { Disk } from "./disk.js";
 import { inquiry } from "./inquiry.js";
 import { preventAccess, preventAllow, startStopAccess, startStopUnit, testUnitReady } from "./medium.js";
@@ -69,6 +70,8 @@ function mediumRows(removable: boolean): CommandRow<Disk>[] {
     }),
     row(COMMANDS.readCapacity10, "00 00 00 00 00 00 00 00 00", readCapacity10, SIZE),
     row(COMMANDS.readCapacity16, "00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00", readCapacity16, SIZE),
+    row(COMMANDS.readDefectData10, "00 1f 00 00 00 00 ff ff 00", readDefectData10, READS),
+    row(COMMANDS.readDefectData12, "1f ff ff ff ff ff ff ff ff 00 00", readDefectData12, READS),
     row(COMMANDS.synchronizeCache10, "06 ff ff ff ff 1f ff ff 00", synchronizeCache, FLUSHES),
     row(COMMANDS.synchronizeCache16, "06 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", synchronizeCache, FLUSHES),
   ];
