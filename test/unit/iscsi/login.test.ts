@@ -262,6 +262,15 @@ describe("an iSCSI login", () => {
     await anew.close();
   });
 
+  it("makes a nexus whose initiator port is the name and the ISID", async () => {
+    const peer = new World().connect();
+    peer.login({ initiator: "iqn.2026-11.LOCALHOST:Peer", isid: 0x2a });
+    const [{ nexus }] = peer.world.portal.sessions;
+    expect(nexus.identity.initiatorPort.text).to.equal("iqn.2026-11.localhost:peer,i,0x80000000002a");
+    expect(nexus.initiator).to.equal(nexus.identity.initiatorPort.text);
+    await peer.close();
+  });
+
   it("for a further connection of a session is refused", () => {
     const world = new World();
     const peer = world.connect();

@@ -1,0 +1,96 @@
+// Tests the command line of an iSCSI server. What initiators make of it is for outside judges: npm run test:interop -- iscsi.
+
+import { chmod, writeFile } from "node:fs/promises";
+import { expect } from "chai";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+import { pvscsi, RunningCommand } from "./command.js";
+
+const READY = /^serving (it|them) until Ctrl-C or SIGTERM$/m;
+const NAME = "iqn.2026-11.localhost:pvscsi";
+
+describe("pvscsi iscsi", () => {
+  const folder = temporaryFolder();
+  const started: RunningCommand[] = [];
+
+  afterEach(async () => {
+    for (const command of started.splice(0)) {
+      command.child.kill("SIGTERM");
+      await command.ended;
+    }
+  });
+
+  async function serve(...words: string[]): Promise<RunningCommand> {
+    const command = new RunningCommand(["iscsi", "serve", "--listen", "0", ...words]);
+    started.push(command);
+    await command.printed(READY);
+    return command;
+  }
+
+  it("prints a URL for each LUN, and serves until it is told to end", async () => {
+    const command = await serve("--lun", "mem:1MiB", "--lun", "null:1GiB");
+    expect(command.output).to.match(
+      new RegExp(`^iscsi://127\\.0\\.0\\.1:\\d+/${NAME}/0\niscsi://.*/${NAME}/1\nserving them`),
+    );
+    command.child.kill("SIGTERM");
+    expect(await command.ended).to.deep.include({ status: 0, errors: "" });
+  });
+
+  it("says so where others than this machine reach it and nobody has to prove anything", async () => {
+    // The same address by another name: nobody else reaches it.
+    const words = ["--lun", "mem:1MiB", "--name", "eui.0123456789ABCDEF", "--listen", "[::ffff:7f00:1]:0"];
+    const open = await serve(...words);
+    expect(open.output).to.match(/^iscsi:\/\/127\.0\.0\.1:\d+\/eui\.0123456789abcdef\/0$/m);
+    const named = await serve(...words, "--initiator", "iqn.2026-11.localhost:known");
+    open.child.kill("SIGTERM");
+    named.child.kill("SIGTERM");
+    expect((await open.ended).errors).to.equal("whoever reaches that address may read and write: see --chap-user\n");
+    expect((await named.ended).errors).to.equal("");
+  });
+
+  for (const [name, words, status, errors] of [
+    ["no LUN", [], 2, "pvscsi: name what is to be served: --lun WORD\n"],
+    ["a LUN word that is none", ["--lun", "mem:lots"], 1, /^--lun:1:1: invalid size 'lots'/],
+    ["an unknown folder", ["--lun", "/nowhere/disk.img"], 1, /nowhere/],
+    ["a user without a file", ["--lun", "mem:1MiB", "--chap-user", "a"], 2, /given together/],
+    ["a file without a user", ["--lun", "mem:1MiB", "--chap-file", "a"], 2, /given together/],
+    [
+      "a target's secret alone",
+      ["--lun", "mem:1MiB", "--chap-target-user", "a", "--chap-target-file", "b"],
+      2,
+      "pvscsi: --chap-target-user needs --chap-user\n",
+    ],
+    ["a name that is none", ["--lun", "mem:1MiB", "--name", "disks"], 2, /Expected a name such as iqn/],
+    ["an address that is none", ["--lun", "mem:1MiB", "--listen", "here"], 2, /Expected a port, or ADDR:PORT/],
+    [
+      "an address of others",
+      ["--lun", "mem:1MiB", "--listen", "192.0.2.1:0"],
+      1,
+      /^pvscsi: cannot listen at 192\.0\.2\.1:0: /,
+    ],
+    ["a file that is not there", ["--lun", "mem:1MiB", "--chap-user", "a", "--chap-file", "/nowhere"], 1, /nowhere/],
+  ] as const) {
+    it(`says what is wrong with ${name}`, async () => {
+      const outcome = await pvscsi(["iscsi", "serve", "--listen", "0", ...words]);
+      expect(outcome.status).to.equal(status);
+      if (typeof errors === "string") expect(outcome.errors).to.equal(errors);
+      else expect(outcome.errors).to.match(errors);
+    });
+  }
+
+  for (const [name, text, mode, reason] of [
+    ["too short", "short\n", 0o600, /no CHAP secret in it, expecting one line of 12 to 255 characters/],
+    ["of two lines", "correct-horse\nbattery\n", 0o600, /no CHAP secret in it/],
+    ["of 256 characters", `${"x".repeat(256)}\n`, 0o600, /no CHAP secret in it/],
+    ["for others to read", "correct-horse-battery\n", 0o640, /its mode 0640 is not for its owner alone: chmod 600 it/],
+  ] as const) {
+    it(`refuses a secret that is ${name}`, async () => {
+      const file = folder.path("secret");
+      await writeFile(file, text);
+      await chmod(file, mode);
+      const words = ["--lun", "mem:1MiB", "--chap-user", "a", "--chap-file", file];
+      const { status, errors } = await pvscsi(["iscsi", "serve", "--listen", "0", ...words]);
+      expect(status).to.equal(1);
+      expect(errors).to.match(reason);
+    });
+  }
+});
