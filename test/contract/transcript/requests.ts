@@ -54,7 +54,8 @@ function withData(lun: number, cdb: readonly number[], source: Random): Request 
   if (known === COMMANDS.compareAndWrite) return out(2 * block * cdb[13]);
   if (name.startsWith("WRITE SAME")) return out(cdb[0] === 0x93 && (cdb[1] & 1) !== 0 ? 0 : block);
   if (name.startsWith("READ(")) return { ...request, room: length };
-  if (name.startsWith("WRITE(") || name.startsWith("WRITE AND VERIFY(")) return out(length);
+  if (/^(WRITE|WRITE AND VERIFY|ORWRITE)\(/.test(name)) return out(length);
+  if (known === COMMANDS.writeAtomic16) return out(block * (cdb[12] * 256 + cdb[13]));
   if (name.startsWith("VERIFY(")) return out([0, length, length, block][(cdb[1] >> 1) & 3]);
   return request;
 }

@@ -1,6 +1,15 @@
 // Knows the logical units that every wire of the transcript has behind it, each wire its own and all alike.
 
-import { createDisk, type LogicalUnit, MAX_SENSE, MemoryStore, Status, StoreRequest, type Task } from "@pvscsi/scsi";
+import {
+  type ByteStore,
+  createDisk,
+  type LogicalUnit,
+  MAX_SENSE,
+  MemoryStore,
+  Status,
+  StoreRequest,
+  type Task,
+} from "@pvscsi/scsi";
 import { Places } from "@pvscsi/wire";
 import { HoldingUnit } from "../../support/scsi-devices.js";
 
@@ -17,19 +26,25 @@ export const BLOCK_SIZES = [512, 4096] as const;
 
 export class Units {
   readonly stores = BLOCK_SIZES.map((size) => new MemoryStore(BLOCKS * size, { writeBack: size === 512 }));
-  readonly disks: readonly LogicalUnit[] = this.stores.map((store, lun) =>
-    createDisk({
-      store,
-      blockSize: BLOCK_SIZES[lun],
-      vendor: "PVSCSI",
-      product: `TRANSCRIPT ${lun}`,
-      revision: "1",
-      serial: `serial-${lun}`,
-      wwn: `600140500000000${lun}`,
-      removable: lun === REMOVABLE,
-    }),
-  );
-  readonly all: readonly LogicalUnit[] = [...this.disks, new Talker()];
+  readonly disks: readonly LogicalUnit[];
+  readonly all: readonly LogicalUnit[];
+
+  /** `around` may put other stores around those of the disks, or in their place. */
+  constructor(around: (store: MemoryStore) => ByteStore = (store) => store) {
+    this.disks = this.stores.map((store, lun) =>
+      createDisk({
+        store: around(store),
+        blockSize: BLOCK_SIZES[lun],
+        vendor: "PVSCSI",
+        product: `TRANSCRIPT ${lun}`,
+        revision: "1",
+        serial: `serial-${lun}`,
+        wwn: `600140500000000${lun}`,
+        removable: lun === REMOVABLE,
+      }),
+    );
+    this.all = [...this.disks, new Talker()];
+  }
 
   /** All bytes of a disk. */
   contents(lun: number): Uint8Array {

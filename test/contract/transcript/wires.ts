@@ -36,16 +36,14 @@ export interface Wire {
 
 const heard = async (_event: AdapterEvent): Promise<boolean> => true;
 
-async function openDirect(): Promise<Wire> {
-  const units = new Units();
+async function openDirect(units: Units): Promise<Wire> {
   const target = new Target();
   for (const [lun, unit] of units.all.entries()) target.add(lun, unit);
   const adapter = directAdapter(target);
   return { name: "direct", adapter, units, settle: async () => {}, close: () => adapter.close() };
 }
 
-async function openPvscsi(): Promise<Wire> {
-  const units = new Units();
+async function openPvscsi(units: Units): Promise<Wire> {
   const world = new XenWorld();
   const { simulation, probes } = world;
   const parts = { clock: simulation, scheduler: simulation, probes };
@@ -86,8 +84,7 @@ const BETWEEN = {
   },
 };
 
-async function openVirtio(between: keyof typeof BETWEEN = "nothing"): Promise<Wire> {
-  const units = new Units();
+async function openVirtio(units: Units, between: keyof typeof BETWEEN = "nothing"): Promise<Wire> {
   const simulation = new Simulation(seededRandom(1));
   const targets = new TargetTable();
   for (const [lun, unit] of units.all.entries()) targets.at(0).add(lun, unit);
@@ -109,20 +106,20 @@ async function openVirtio(between: keyof typeof BETWEEN = "nothing"): Promise<Wi
   return { name: "virtio-scsi", adapter, units, settle, close };
 }
 
-const OPEN: { readonly [Name in WireName]: () => Promise<Wire> } = {
+const OPEN: { readonly [Name in WireName]: (units: Units) => Promise<Wire> } = {
   direct: openDirect,
   pvscsi: openPvscsi,
-  "virtio-scsi": () => openVirtio(),
+  "virtio-scsi": (units) => openVirtio(units),
 };
 
-/** Opens a wire to fresh units and takes off the unit attentions of the beginning, which LUN came when is the wire's. */
-export async function openWire(name: WireName): Promise<Wire> {
-  return opened(await OPEN[name]());
+/** Opens a wire to units, fresh ones where none are given, and takes off the unit attentions of the beginning, which LUN came when is the wire's. */
+export async function openWire(name: WireName, units = new Units()): Promise<Wire> {
+  return opened(await OPEN[name](units));
 }
 
 /** The same for virtio-scsi with a port between driver and device. */
 export async function openVirtioPort(): Promise<Wire> {
-  return opened(await openVirtio("port"));
+  return opened(await openVirtio(new Units(), "port"));
 }
 
 async function opened(wire: Wire): Promise<Wire> {

@@ -93,4 +93,15 @@ describe("PREVENT ALLOW MEDIUM REMOVAL", () => {
     disk.reset();
     initiator.settle().send(EJECT).good();
   });
+
+  it("ends with the loss of the nexus that asked, which goes on", () => {
+    const { initiator, target } = withDisk({ removable: true });
+    const other = new Initiator(target).settle();
+    other.send(PREVENT).good();
+    initiator.send(PREVENT).good();
+    other.nexus.manage({ function: "i-t-nexus-reset", lun: 0, completed: () => {} });
+    initiator.send(EJECT).checked(SENSE.mediumRemovalPrevented);
+    initiator.send(ALLOW).good();
+    initiator.send(EJECT).good();
+  });
 });

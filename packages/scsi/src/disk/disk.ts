@@ -152,6 +152,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   }
 
   nexusLost(nexus: TaskNexus): void {
+    this.preventing.delete(nexus);
     this.reservations.release(nexus);
   }
 
