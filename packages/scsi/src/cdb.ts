@@ -61,6 +61,10 @@ function reserveOut(serviceAction: number, name: string, fields: readonly CdbFie
   return action(0x5f, serviceAction, `PERSISTENT RESERVE OUT/${name}`, [...fields, number("length", 5, 4)]);
 }
 
+function receiveCopy(serviceAction: number, name: string): CommandDescription {
+  return action(0x84, serviceAction, `RECEIVE COPY RESULTS/${name}`, [number("list", 2, 1), number("alloc", 10, 4)]);
+}
+
 /** The length that the group code in an opcode's top three bits gives (SPC-4 4.2.5.1); 0 where it gives none. */
 export function cdbLengthOf(opcode: number): number {
   return [6, 10, 10, 0, 16, 12, 0, 0][opcode >>> 5];
@@ -133,8 +137,10 @@ export const COMMANDS = {
   registerAndIgnoreExistingKey: reserveOut(6, "REGISTER AND IGNORE EXISTING KEY"),
   registerAndMove: reserveOut(7, "REGISTER AND MOVE"),
   replaceLostReservation: reserveOut(8, "REPLACE LOST RESERVATION", [TYPE]),
-  extendedCopy: command(0x83, "EXTENDED COPY"),
-  receiveCopyResults: command(0x84, "RECEIVE COPY RESULTS"),
+  extendedCopy: action(0x83, 0x00, "EXTENDED COPY", [number("length", 10, 4)]),
+  receiveCopyStatus: receiveCopy(0x00, "COPY STATUS"),
+  receiveCopyParameters: receiveCopy(0x03, "OPERATING PARAMETERS"),
+  receiveCopyFailure: receiveCopy(0x04, "FAILED SEGMENT DETAILS"),
   ataPassThrough16: command(0x85, "ATA PASS-THROUGH(16)"),
   read16: ranged(0x88, "READ(16)", [FUA]),
   compareAndWrite: command(0x89, "COMPARE AND WRITE", [number("lba", 2, 8), number("blocks", 13, 1), FUA]),

@@ -1,5 +1,6 @@
 // Knows the seams around a logical unit: what executes tasks, and who finds it by the name of a physical device.
 
+import type { Designator } from "./copy/designator.js";
 import type { Sense } from "./sense.js";
 import type { Task, TaskNexus } from "./task.js";
 
@@ -40,6 +41,10 @@ export interface LogicalUnit {
   nexusLost?(nexus: TaskNexus): void;
   /** Whether a task is kept out by a reservation; that comes before any unit attention (SAM-5 5.3.3). */
   conflicts?(task: Task): boolean;
+  /** Bytes of a block, where it has blocks. */
+  readonly blockSize?: number;
+  /** Whether a name is this unit's and a copy manager may read and write its blocks. */
+  copyable?(name: Designator): boolean;
   /** Hears of events until the returned function is called. `cause` is the task that brought one about. */
   listen(listener: UnitListener): () => void;
   /** Ends when nothing is under way and all is durable. */

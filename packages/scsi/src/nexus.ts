@@ -145,6 +145,15 @@ export class Nexus implements TaskNexus {
     return this.#target.luns;
   }
 
+  findLun(wanted: (unit: LogicalUnit) => boolean): number | undefined {
+    for (const [lun, { unit }] of this.#places) if (wanted(unit)) return lun;
+    return undefined;
+  }
+
+  unitAt(lun: number): LogicalUnit | undefined {
+    return this.#places.get(lun)?.unit;
+  }
+
   takeAttention(lun: number): Sense | null {
     return this.#places.get(lun)?.attentions.take() ?? null;
   }

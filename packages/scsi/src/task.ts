@@ -1,6 +1,7 @@
 // Knows one command at a logical unit: what was asked, and how it ended. Knows no transport and no device type.
 
 import { fail, Places } from "@pvscsi/wire";
+import type { LogicalUnit } from "./logical-unit.js";
 import type { Sense } from "./sense.js";
 import type { TransportId } from "./transport-id.js";
 
@@ -51,6 +52,10 @@ export interface TaskNexus {
   readonly wellKnownLuns: readonly number[];
   /** The target's LUNs in ascending order, for REPORT LUNS; clears what says that they have changed. */
   reportLuns(): readonly number[];
+  /** The first LUN whose logical unit is what is wanted; undefined where none is. */
+  findLun(wanted: (unit: LogicalUnit) => boolean): number | undefined;
+  /** What it reaches at a LUN. */
+  unitAt(lun: number): LogicalUnit | undefined;
   /** Takes off the unit attention pending at `lun`, for REQUEST SENSE. */
   takeAttention(lun: number): Sense | null;
   /** Called by `Task.end`; hands the task back to its submitter. */

@@ -1,9 +1,14 @@
-import { SENSE } from "@pvscsi/scsi";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SENSE, VPD_PAGES } from "@pvscsi/scsi";
 import { expect } from "chai";
+import { repositoryRoot } from "../../support/repository.js";
 import { withDisk } from "./initiator.js";
 
 const text = (words: string): string =>
   Array.from(words, (character) => character.charCodeAt(0).toString(16).padStart(2, "0")).join(" ");
+
+const upper = (byte: number): string => byte.toString(16).padStart(2, "0").toUpperCase();
 
 describe("INQUIRY of a disk", () => {
   const { initiator } = withDisk();
@@ -11,7 +16,7 @@ describe("INQUIRY of a disk", () => {
 
   it("gives 96 bytes of standard data, SPC-4, with version descriptors", () => {
     const expected = [
-      "00 00 06 02 5b 00 00 02",
+      "00 00 06 02 5b 08 00 02",
       text("PVSCSI  MEMORY          0001"),
       "00 ".repeat(22).trim(),
       "00 a0 04 60 04 c0",
@@ -48,7 +53,7 @@ describe("INQUIRY of a disk", () => {
   });
 
   it("lists its vital product data pages in ascending order", () => {
-    expect(inquire("12 01 00 00 ff 00").data).to.equal("00 00 00 07 00 80 83 86 b0 b1 b2");
+    expect(inquire("12 01 00 00 ff 00").data).to.equal("00 00 00 09 00 80 83 86 87 8f b0 b1 b2");
   });
 
   it("answers every page it lists, with its code and length, and no other", () => {
@@ -63,12 +68,18 @@ describe("INQUIRY of a disk", () => {
     }
   });
 
+  it("has the pages that its README prints", () => {
+    const lines = VPD_PAGES.map(({ code, name }) => `| ${upper(code)}h | ${name} |`);
+    const readme = readFileSync(join(repositoryRoot, "packages/scsi/README.md"), "utf8");
+    expect(readme).to.include(["| VPD page | |", "|---|---|", ...lines, ""].join("\n"));
+  });
+
   it("gives the serial number (80h)", () => {
     expect(inquire("12 01 80 00 ff 00").data).to.equal(`00 80 00 0c ${text("0123456789ab")}`);
   });
 
-  it("gives the NAA and the T10 vendor id name (83h)", () => {
-    const expected = `00 83 00 34 01 03 00 08 50 00 c5 00 12 34 56 78 02 01 00 24 ${text("PVSCSI  MEMORY          0123456789ab")}`;
+  it("gives the NAA and the T10 vendor id name, and the port that was asked (83h)", () => {
+    const expected = `00 83 00 3c 01 03 00 08 50 00 c5 00 12 34 56 78 02 01 00 24 ${text("PVSCSI  MEMORY          0123456789ab")} 01 14 00 04 00 00 00 01`;
     expect(inquire("12 01 83 00 ff 00").data).to.equal(expected);
   });
 
@@ -76,6 +87,10 @@ describe("INQUIRY of a disk", () => {
     const other = withDisk({ wwn: "6000c50012345678aabbccddeeff0011" }).initiator;
     const page = other.send("12 01 83 00 ff 00", { room: 255 }).data;
     expect(page.slice(12, 12 + 20 * 3 - 1)).to.equal("01 03 00 10 60 00 c5 00 12 34 56 78 aa bb cc dd ee ff 00 11");
+  });
+
+  it("says that mode pages are shared (87h)", () => {
+    expect(inquire("12 01 87 00 ff 00").data).to.equal("00 87 00 04 3f ff 00 00");
   });
 
   it("gives the block limits (B0h) the commands keep to", () => {

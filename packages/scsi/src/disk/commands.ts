@@ -1,6 +1,7 @@
 // Knows which commands a disk supports, with their CDB usage maps: the one table that executes and reports them.
 
 import { COMMANDS } from "../cdb.js";
+import { copyRows } from "../copy/commands.js";
 import { type CommandRow, row } from "../device-server.js";
 import { reservationRows } from "../reservations/commands.js";
 import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
@@ -44,6 +45,7 @@ export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
     ...verifyRows(disk.fua),
     ...provisioningRows(disk.thin),
     ...atomicRows(disk),
+    ...copyRows(),
   ];
 }
 

@@ -2,6 +2,8 @@
 // The commands themselves are in the files beside this one.
 
 import { assert, Pool } from "@pvscsi/wire";
+import { type Designator, sameDesignator } from "../copy/designator.js";
+import { CopyManager } from "../copy/manager.js";
 import { CommandTable, check, type DeviceServer } from "../device-server.js";
 import type { LogicalUnit, UnitEvent, UnitListener, UnitPlace } from "../logical-unit.js";
 import type { Guard } from "../reservations/access.js";
@@ -11,6 +13,7 @@ import { SENSE, type Sense } from "../sense.js";
 import type { ByteStore, StoreError, StoreOperation } from "../store.js";
 import { Status, type Task, type TaskNexus } from "../task.js";
 import { diskRows } from "./commands.js";
+import { unitDesignators } from "./designators.js";
 import { type DiskLimits, diskLimits } from "./limits.js";
 import type { ModeSettings } from "./mode-pages.js";
 import { Gate, type Sharing, type Step, Work } from "./work.js";
@@ -62,6 +65,9 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly fua: boolean;
   readonly table: CommandTable<Disk>;
   readonly reservations: Reservations;
+  /** What the unit is called, in VPD page 83h and by EXTENDED COPY. */
+  readonly designators: readonly Designator[];
+  readonly copies = new CopyManager();
   readonly scratch = new Uint8Array(PARAMETER_BYTES);
   readonly defaults: ModeSettings;
   settings: ModeSettings;
@@ -85,6 +91,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.readOnly = options.readOnly === true || store.features.readOnly;
     this.thin = options.thin !== false && store.features.discard;
     this.fua = options.fua !== false;
+    this.designators = unitDesignators(options);
     this.limits = diskLimits(blockSize, store.features);
     this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
     this.settings = { ...this.defaults };
@@ -132,6 +139,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   }
 
   abort(task: Task): void {
+    if (this.copies.abort(task)) return;
     const work = task.work as Work | null;
     if (work === null) return this.reservations.abort(task);
     if (work.sharing !== "reads" && this.#gate.withdraw(work, this.#start)) {
@@ -143,6 +151,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.settings = { ...this.defaults };
     this.preventing.clear();
     this.reservations.reset();
+    this.copies.results.clear();
     if (this.medium === "stopped") this.medium = "ready";
     this.notify("reset", null);
   }
@@ -158,6 +167,10 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   conflicts(task: Task): boolean {
     return this.guard !== null && this.table.conflicts(this.guard, task);
+  }
+
+  copyable(name: Designator): boolean {
+    return this.designators.some((own) => sameDesignator(own, name));
   }
 
   listen(listener: UnitListener): () => void {

@@ -1,0 +1,116 @@
+// Knows the vital product data pages of a disk (SPC-4 7.8, SBC-3 6.6): one table lists and writes them.
+
+import { put16, put32, put64, putText } from "../big-endian.js";
+import { Association, CodeSet, type Designator, DesignatorType, writeDesignator } from "../copy/designator.js";
+import { writeCopyPage } from "../copy/page.js";
+import type { Task } from "../task.js";
+import type { Disk } from "./disk.js";
+
+interface VpdPage {
+  readonly code: number;
+  readonly name: string;
+  /** Writes what is behind the header, over zeros; returns the length of the whole page. */
+  write(disk: Disk, bytes: Uint8Array, task: Task): number;
+}
+
+/** In ascending order, as SPC-4 7.8.13 wants it. */
+export const VPD_PAGES: readonly VpdPage[] = [
+  { code: 0x00, name: "Supported VPD Pages", write: supportedPages },
+  { code: 0x80, name: "Unit Serial Number", write: unitSerialNumber },
+  { code: 0x83, name: "Device Identification", write: deviceIdentification },
+  { code: 0x86, name: "Extended INQUIRY Data", write: extendedInquiry },
+  { code: 0x87, name: "Mode Page Policy", write: modePagePolicy },
+  { code: 0x8f, name: "Third-Party Copy", write: (disk, bytes) => writeCopyPage(bytes, disk) },
+  { code: 0xb0, name: "Block Limits", write: blockLimits },
+  { code: 0xb1, name: "Block Device Characteristics", write: blockDeviceCharacteristics },
+  { code: 0xb2, name: "Logical Block Provisioning", write: logicalBlockProvisioning },
+];
+
+const LONGEST = 1024;
+
+/** Writes a page as the task's nexus sees it; returns its length, or null where there is no such page. */
+export function writeVpdPage(disk: Disk, code: number, bytes: Uint8Array, task: Task): number | null {
+  const page = VPD_PAGES.find((row) => row.code === code);
+  if (page === undefined) return null;
+  bytes.fill(0, 0, LONGEST);
+  bytes[0] = disk.deviceType;
+  bytes[1] = code;
+  const length = page.write(disk, bytes, task);
+  put16(bytes, 2, length - 4);
+  return length;
+}
+
+function supportedPages(_disk: Disk, bytes: Uint8Array): number {
+  for (const [index, { code }] of VPD_PAGES.entries()) bytes[4 + index] = code;
+  return 4 + VPD_PAGES.length;
+}
+
+function unitSerialNumber({ identity }: Disk, bytes: Uint8Array): number {
+  const length = Math.min(252, identity.serial.length);
+  putText(bytes, 4, length, identity.serial);
+  return 4 + length;
+}
+
+/** Names of the unit, which every wire tells alike, and the relative identifier of the port that was asked (SPC-4 7.8.6). */
+function deviceIdentification({ designators }: Disk, bytes: Uint8Array, { nexus }: Task): number {
+  let at = 4;
+  for (const designator of designators) at = writeDesignator(bytes, at, designator);
+  return nexus === null ? at : writeDesignator(bytes, at, relativePort(nexus.identity.targetPort));
+}
+
+function relativePort(port: number): Designator {
+  const bytes = Uint8Array.of(0, 0, port >>> 8, port & 0xff);
+  return { codeSet: CodeSet.binary, association: Association.port, type: DesignatorType.relativePort, bytes };
+}
+
+function extendedInquiry({ store }: Disk, bytes: Uint8Array): number {
+  bytes[5] = 0x01; // SIMPSUP
+  bytes[6] = store.features.writeBack ? 0x01 : 0; // V_SUP
+  return 64;
+}
+
+const EVERY_PAGE = [0x3f, 0xff];
+
+/** SPC-4 7.8.10: all mode pages are shared by all initiators. */
+function modePagePolicy(_disk: Disk, bytes: Uint8Array): number {
+  bytes.set(EVERY_PAGE, 4);
+  return 8;
+}
+
+function blockLimits({ limits, thin }: Disk, bytes: Uint8Array): number {
+  bytes[5] = limits.compareAndWrite;
+  put16(bytes, 6, limits.physical);
+  put32(bytes, 8, limits.transfer);
+  put32(bytes, 12, limits.optimalTransfer);
+  if (thin) {
+    put32(bytes, 20, limits.unmap);
+    put32(bytes, 24, limits.unmapDescriptors);
+    put32(bytes, 28, limits.physical);
+    put32(bytes, 32, 0x8000_0000); // UGAVALID, alignment 0
+  }
+  put64(bytes, 36, limits.writeSame);
+  // Any alignment and any length up to this one, and no boundaries (SBC-4).
+  put32(bytes, 44, limits.atomicWrite);
+  return 64;
+}
+
+const NON_ROTATING = 1;
+
+function blockDeviceCharacteristics({ identity }: Disk, bytes: Uint8Array): number {
+  put16(bytes, 4, identity.rotation ?? NON_ROTATING);
+  return 64;
+}
+
+const LBPU = 0x80;
+const LBPWS = 0x40;
+const LBPWS10 = 0x20;
+const LBPRZ = 0x04;
+const THIN = 0x02;
+
+function logicalBlockProvisioning({ thin }: Disk, bytes: Uint8Array): number {
+  if (thin) {
+    bytes[5] = LBPU | LBPWS | LBPWS10 | LBPRZ;
+    bytes[6] = THIN;
+  }
+  return 8;
+}
