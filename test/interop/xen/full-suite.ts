@@ -193,7 +193,8 @@ async function destroyServed(dom0: Dom0, driver: DriverDomain): Promise<void> {
   await new Luns(dom0, guest).attach(...lunOf(driver));
   await guest.destroy();
   await driver.says(`backend/vscsi/${guest.id}/0: its guest is gone, removed`);
-  const left = await dom0.run(`xenstore-ls /local/domain/${driver.id}/backend/vscsi`);
+  // The directory of the guest is dom0's, which made it.
+  const left = await dom0.run(`xenstore-ls /local/domain/${driver.id}/backend/vscsi/${guest.id}`);
   expect(left.trim(), "nodes that are left").to.equal("");
 }
 
