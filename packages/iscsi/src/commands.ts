@@ -1,8 +1,8 @@
 // Knows how SCSI commands of a connection become tasks and are answered: R2Ts, data both ways, status and residuals
 // (RFC 7143 4.2, 11.3, 11.4, 11.7, 11.8). What is wrong with a request is in command-check.ts.
 
-import { endWithSense, type Nexus, readLun, type Sense, Status, type Task } from "@pvscsi/scsi";
-import { type PagePool, Places, Pool, type Probes, Queue } from "@pvscsi/wire";
+import { endWithSense, type Nexus, noPlaces, readLun, type Sense, Status, type Task } from "@pvscsi/scsi";
+import { type PagePool, Pool, type Probes, Queue } from "@pvscsi/wire";
 import { FINAL, ResidualFlag, STATUS } from "./abi/codes.js";
 import { NO_TAG, Opcode } from "./abi/pdu.js";
 import { checkCommand, checkDataOut, DATA_SENSE, type DataOutFault, takeCdb } from "./command-check.js";
@@ -356,7 +356,7 @@ export class Commands {
     const exchange = new Exchange((each) => this.#left(each));
     exchange.task.context = exchange;
     exchange.task.completed = this.#taskEnded;
-    exchange.task.data = new Places();
+    exchange.task.tellsOverflow = true;
     return exchange;
   }
 }
@@ -365,12 +365,16 @@ function copyLun({ lun }: Exchange, { bytes }: OutgoingPdu): void {
   for (let i = 0; i < 8; i++) bytes[8 + i] = lun[i];
 }
 
-/** Expected bytes less those that the command wanted to move (11.4.5.1). */
-function residual({ expectedLength, task }: Exchange): number {
-  return Math.abs(expectedLength - task.transferLength);
+function residual(exchange: Exchange): number {
+  return Math.abs(balance(exchange));
 }
 
-function residualFlags({ expectedLength, task }: Exchange): number {
-  if (task.transferLength > expectedLength) return ResidualFlag.overflow;
-  return task.transferLength < expectedLength ? ResidualFlag.underflow : 0;
+function residualFlags(exchange: Exchange): number {
+  const bytes = balance(exchange);
+  return bytes === 0 ? 0 : bytes > 0 ? ResidualFlag.underflow : ResidualFlag.overflow;
+}
+
+/** Expected bytes less those that the command wanted to move (11.4.5.1). What is to be written is no room to read into. */
+function balance({ expectedLength, task }: Exchange): number {
+  return (task.data === noPlaces ? 0 : expectedLength) - task.transferLength;
 }

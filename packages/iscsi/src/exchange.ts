@@ -72,6 +72,7 @@ export class Exchange {
   begin(): void {
     this.state = "held";
     this.serial += 1;
+    this.task.data = this.places;
     this.counted = false;
     this.received = 0;
     this.solicited = 0;
@@ -102,7 +103,6 @@ export class Exchange {
     for (let i = 0, left = this.length; left > 0; i++, left -= pageSize) {
       this.places.add(this.pages[i], 0, Math.min(left, pageSize));
     }
-    this.task.data = this.places;
   }
 
   /** An R2T goes out, for the bytes up to `end`. */

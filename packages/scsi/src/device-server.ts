@@ -5,7 +5,7 @@ import { assert } from "@pvscsi/wire";
 import type { CommandDescription } from "./cdb.js";
 import type { AccessName, Guard } from "./reservations/access.js";
 import { endWithSense, type FieldPointer, SENSE, type Sense } from "./sense.js";
-import { type DataDirection, Status, type Task } from "./task.js";
+import { type DataDirection, noPlaces, Status, type Task } from "./task.js";
 
 /** What the checks before a command ask the device. */
 export interface DeviceServer {
@@ -100,7 +100,8 @@ export class CommandTable<Device extends DeviceServer> {
     }
     if (found.data !== "none" && task.data.length > 0 && !moves(task, DIRECTION[found.data])) {
       // The initiator opened its buffer for the other direction: nothing may be moved through it.
-      return check(device, task, SENSE.invalidFieldInInformationUnit);
+      if (found.data === "out" || !task.tellsOverflow) return check(device, task, SENSE.invalidFieldInInformationUnit);
+      task.data = noPlaces;
     }
     found.run(device, task);
   }

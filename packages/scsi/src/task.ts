@@ -75,6 +75,11 @@ export class Task {
   readonly cdb = new Uint8Array(MAX_CDB);
   cdbLength = 0;
   direction: DataDirection = "none";
+  /**
+   * Whether the initiator hears how much more a command would have moved. A command that reads has no room then where there is
+   * data for the device only (SAM-5 5.1 has a size for each way), and is not refused.
+   */
+  tellsOverflow = false;
   /** Where the initiator's data lies: filled by the device for "from-device", read by it for "to-device". Lent. */
   data: Places = noPlaces;
 

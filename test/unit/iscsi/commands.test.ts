@@ -139,6 +139,16 @@ describe("commands of an iSCSI session", () => {
     });
   }
 
+  it("read nothing where the initiator has data for the device, and tell how much that was", async () => {
+    const peer = new World().loggedIn();
+    peer.command(blocksCdb(0x28, 0, 1), { flags: WRITE, expectedLength: 512, data: bytesOf(512) });
+    expect(takeResponse(peer)).to.include({ status: Status.good, residual: -512 });
+    peer.command(blocksCdb(0x2a, 0, 1), { flags: READ, expectedLength: 512 });
+    expect(takeResponse(peer)).to.include({ status: Status.checkCondition, sense: "5/e/3" });
+    expect(readBack(peer, 0, 1).bytes.equals(Buffer.alloc(512))).to.equal(true);
+    await peer.close();
+  });
+
   it("are refused where they want to move data both ways", async () => {
     const peer = new World().loggedIn();
     const flags = FINAL | CommandFlag.read | CommandFlag.write;
