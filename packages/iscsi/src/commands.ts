@@ -163,6 +163,11 @@ export class Commands {
     for (const exchange of this.#unanswered(lun)) if (exchange.state !== "executing") this.drop(exchange, false);
   }
 
+  /** Whether there is a command at a LUN that the nexus has not got. */
+  isCollectingAt(lun: number): boolean {
+    return this.#unanswered(lun).some(({ state }) => state !== "executing");
+  }
+
   /** This initiator does: no command there is answered from now on. */
   silence(lun: number | null): void {
     for (const exchange of this.#unanswered(lun)) {

@@ -33,6 +33,8 @@ import { type TextParts, TextRequests } from "./text-requests.js";
 
 /** Commands that a connection has not answered, where more are sent for immediate delivery. */
 const MOST_IMMEDIATE = 512;
+/** Task management functions that wait for tasks to end. */
+const MOST_FUNCTIONS = 64;
 const NO_BYTES = new Uint8Array(0);
 
 export interface FullFeatureParts {
@@ -63,6 +65,7 @@ export class FullFeature {
   #pingTag = 0;
   /** Set when nothing is taken any more: a logout is being answered. */
   #leaving = false;
+  #functions = 0;
   /** CmdSN of a discovery session, which has no session of ours. */
   #expCmdSN: number;
 
@@ -257,7 +260,12 @@ export class FullFeature {
     const { management } = pdu;
     const code = management.flags & ~FINAL;
     const { itt, referencedTag } = management;
-    performManagement({ code, lun: readLun(management.lun, 0), referencedTag }, session, others(), (response) => {
+    const { iSCSIProtocolLevel: level } = this.#parts.text.negotiation.parameters;
+    if (this.#functions >= MOST_FUNCTIONS) return this.reject(pdu, RejectReason.immediateCommandReject);
+    this.#functions += 1;
+    const order = { code, lun: readLun(management.lun, 0), referencedTag, level };
+    performManagement(order, session, others(), (response) => {
+      this.#functions -= 1;
       const answer = writer.begin(Opcode.managementResponse, FINAL);
       const fields = new ManagementAnswer(answer.bytes);
       fields.response = response;

@@ -1,4 +1,4 @@
-// Knows the keys of a session (RFC 7143 clause 13): how each is agreed on, between which limits, and what this target wants.
+// Knows the keys of a session (RFC 7143 clause 13, RFC 7144 7.1.1): how each is agreed on, between which limits, and what this target wants.
 // Parser, answer and what a connection runs by are made from this one table.
 
 /** How two sides come to one value (6.2). */
@@ -64,6 +64,7 @@ export const KEYS = {
   DataPDUInOrder: { rule: "or", default: true, ours: true, normal: true },
   DataSequenceInOrder: { rule: "or", default: true, ours: true, normal: true },
   ErrorRecoveryLevel: { rule: "minimum", default: 0, ours: 0, low: 0, high: 2 },
+  iSCSIProtocolLevel: { rule: "minimum", default: 1, ours: 2, low: 0, high: 31, normal: true },
   TaskReporting: { rule: "list", default: "RFC3720", ours: "RFC3720", normal: true },
 } as const satisfies { readonly [key: string]: KeyRow };
 

@@ -13,8 +13,9 @@ import {
   ScsiResponse,
   STATUS,
 } from "@pvscsi/iscsi";
-import { Status } from "@pvscsi/scsi";
+import { MemoryStore, Status } from "@pvscsi/scsi";
 import { expect } from "chai";
+import { memoryDisk } from "../../support/scsi-devices.js";
 import { blocksCdb, NONE, type Peer, World } from "./peer.js";
 
 const READ = FINAL | CommandFlag.read;
@@ -146,6 +147,23 @@ describe("commands of an iSCSI session", () => {
     peer.command(blocksCdb(0x2a, 0, 1), { flags: READ, expectedLength: 512 });
     expect(takeResponse(peer)).to.include({ status: Status.checkCondition, sense: "5/e/3" });
     expect(readBack(peer, 0, 1).bytes.equals(Buffer.alloc(512))).to.equal(true);
+    await peer.close();
+  });
+
+  it("reach LUNs above 255, and hear by unit attention of one that comes", async () => {
+    const world = new World();
+    const peer = world.loggedIn();
+    world.target.add(300, memoryDisk(new MemoryStore(1 << 20)));
+    peer.command([0x00]);
+    expect(takeResponse(peer)).to.include({ status: Status.checkCondition, sense: "6/3f/e" });
+    peer.command([0x00], { lun: 300 });
+    expect(takeResponse(peer).sense).to.equal("6/29/0");
+    peer.command([0x25], { lun: 300, flags: READ, expectedLength: 8 });
+    expect(peer.take().data.readUInt32BE(0)).to.equal((1 << 20) / 512 - 1);
+    peer.command([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0, 0], { flags: READ, expectedLength: 24 });
+    expect(peer.take().data.toString("hex")).to.equal("00000010000000000000000000000000412c000000000000");
+    peer.command([0x00], { lun: 7 });
+    expect(takeResponse(peer).sense).to.equal("5/25/0");
     await peer.close();
   });
 

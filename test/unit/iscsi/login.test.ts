@@ -36,6 +36,7 @@ const OFFERS: { readonly [Name in KeyName]: Readonly<Record<string, string | nul
   DataPDUInOrder: { Yes: "Yes", No: "Yes" },
   DataSequenceInOrder: { Yes: "Yes", No: "Yes" },
   ErrorRecoveryLevel: { "0": "0", "2": "0", "3": "Reject" },
+  iSCSIProtocolLevel: { "1": "1", "2": "2", "5": "2", "32": "Reject" },
   TaskReporting: { RFC3720: "RFC3720", "FastAbort,RFC3720": "RFC3720", FastAbort: "Reject" },
 };
 

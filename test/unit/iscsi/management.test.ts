@@ -11,6 +11,8 @@ import {
   ManagementResponseCode,
   Opcode,
   ReadyToTransfer,
+  Reject,
+  RejectReason,
   ScsiResponse,
 } from "@pvscsi/iscsi";
 import { Status } from "@pvscsi/scsi";
@@ -115,6 +117,54 @@ describe("task management of iSCSI", () => {
       await peers[0].close();
     });
   }
+
+  it("tells whether tasks are there, and resets the nexus, by the functions of RFC 7144", async () => {
+    const unit = new HoldingUnit();
+    const peer = new World({}, {}, unit).loggedIn({ keys: { InitialR2T: "Yes", iSCSIProtocolLevel: "2" } });
+    const queries = (tag: number): number[] =>
+      [Code.queryTask, Code.queryTaskSet].map((code) => {
+        ask(peer, code, tag);
+        return takeAnswer(peer);
+      });
+    const { functionSucceeded, functionComplete, taskDoesNotExist } = ManagementResponseCode;
+    expect(queries(1)).to.deep.equal([taskDoesNotExist, functionComplete]);
+    const executed = peer.command([0x00]);
+    expect(queries(executed)).to.deep.equal([functionSucceeded, functionSucceeded]);
+    ask(peer, Code.nexusReset);
+    expect(takeAnswer(peer)).to.equal(functionComplete);
+    expect(unit.held.length).to.equal(0);
+    peer.command([0x00]);
+    expect(takeStatus(peer)[1]).to.equal(Status.checkCondition);
+    const collecting = peer.command(blocksCdb(0x2a, 0, 1), WRITE);
+    peer.takeAs(Opcode.readyToTransfer, ReadyToTransfer);
+    expect(queries(collecting)).to.deep.equal([functionSucceeded, functionSucceeded]);
+    ask(peer, Code.queryAsynchronousEvent);
+    expect(takeAnswer(peer)).to.equal(ManagementResponseCode.functionNotSupported);
+    await peer.close();
+  });
+
+  it("has the functions of RFC 7144 only where that was agreed on", async () => {
+    const { peers } = held();
+    ask(peers[0], Code.queryTask, 1);
+    expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionNotSupported);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("takes 64 functions that wait for tasks, and no more", async () => {
+    const { unit, peers } = held();
+    unit.stubborn = true;
+    peers[0].command([0x00]);
+    for (let i = 0; i < 64; i++) ask(peers[0], Code.abortTaskSet);
+    peers[0].expectNothing();
+    ask(peers[0], Code.abortTaskSet);
+    expect(peers[0].takeAs(Opcode.reject, Reject).fields.reason).to.equal(RejectReason.immediateCommandReject);
+    unit.end();
+    peers[0].world.work();
+    for (let i = 0; i < 64; i++) expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
 
   it("does not find a task at another LUN than its own", async () => {
     const { unit, peers } = held();

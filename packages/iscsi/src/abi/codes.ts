@@ -58,7 +58,7 @@ export const RejectReason = {
   waitingForLogout: 0x0c,
 } as const;
 
-/** Functions of task management (11.5.1). */
+/** Functions of task management (11.5.1), from the ninth on RFC 7144's. */
 export const ManagementFunctionCode = {
   abortTask: 1,
   abortTaskSet: 2,
@@ -68,15 +68,20 @@ export const ManagementFunctionCode = {
   targetWarmReset: 6,
   targetColdReset: 7,
   taskReassign: 8,
+  queryTask: 9,
+  queryTaskSet: 10,
+  nexusReset: 11,
+  queryAsynchronousEvent: 12,
 } as const;
 
-/** 11.6.1. */
+/** 11.6.1, and RFC 7144 for success. */
 export const ManagementResponseCode = {
   functionComplete: 0,
   taskDoesNotExist: 1,
   lunDoesNotExist: 2,
   reassignNotSupported: 4,
   functionNotSupported: 5,
+  functionSucceeded: 7,
   functionRejected: 255,
 } as const;
 
