@@ -2,6 +2,7 @@
 // Knows no transport and no device type.
 
 import { assert, nullProbes, type Probes } from "@pvscsi/wire";
+import { COMMANDS } from "./cdb.js";
 import type { LogicalUnit, UnitEvent } from "./logical-unit.js";
 import { REPORT_LUNS_UNIT } from "./lun.js";
 import type { ManagementRequest } from "./management.js";
@@ -205,11 +206,7 @@ export class Nexus implements TaskNexus {
     const disconnect = unit.connect?.({
       nexus: this,
       attend: (sense) => attentions.add(sense),
-      abortTasks: (except, ended) =>
-        this.#endTasks(
-          this.tasksAt(lun).filter((task) => task !== except),
-          ended,
-        ),
+      abortTasks: (except, ended) => this.#endTasks(this.#preemptedAt(lun, except), ended),
     });
     const leave = (): void => {
       unlisten();
@@ -227,6 +224,12 @@ export class Nexus implements TaskNexus {
     return new Promise((resolve) => {
       this.#target.endings.endAll(this.tasksAt(lun), (task) => this.abort(task, place?.unit), resolve);
     });
+  }
+
+  /** What PREEMPT AND ABORT ends: tasks at a LUN, and copies wherever they are, which may be from or to it (SPC-4 5.13.11.2.6). */
+  #preemptedAt(lun: number, except: Task): Task[] {
+    const isCopy = ({ cdb }: Task): boolean => cdb[0] === COMMANDS.extendedCopy.opcode;
+    return this.#all().filter((task) => task !== except && (task.lun === lun || isCopy(task)));
   }
 
   /** The tasks under way at a LUN. */

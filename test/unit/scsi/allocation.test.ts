@@ -1,7 +1,8 @@
-import { Command, createDisk, directAdapter, MemoryStore, Target } from "@pvscsi/scsi";
+import { Command, createDisk, directAdapter, MemoryStore, Nexus, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { allocatedPerRecord } from "../../support/allocation.js";
 import { hex, IDENTITY, Initiator } from "./initiator.js";
+import { OUT, out, port } from "./reserving.js";
 
 const BLOCKS = 2048;
 
@@ -41,8 +42,25 @@ describe("commands over memory", () => {
       });
       expect(task.status).to.equal(0);
       expect(bytes).to.be.below(1);
-    }).timeout(20_000);
+    }).timeout(60_000);
   }
+
+  it("allocate nothing: READ(10) of 4 KiB by one that is registered, where another holds the reservation", () => {
+    const made = target();
+    const [holder, reader] = ["holder", "reader"].map((name) => {
+      return new Initiator(made, new Nexus(made, { initiatorPort: port(name) })).settle();
+    });
+    out(holder, OUT.register, { serviceKey: 1 }).good();
+    out(holder, OUT.reserve, { key: 1, type: 5 }).good();
+    out(reader, OUT.register, { serviceKey: 2 }).good();
+    const { task } = reader.send("28 00 00 00 00 00 00 00 08 00", { room: 4096 });
+    task.completed = () => {};
+    const bytes = inSteadyState((records) => {
+      for (let i = 0; i < records; i++) reader.nexus.submit(task);
+    });
+    expect(task.status).to.equal(0);
+    expect(bytes).to.be.below(1);
+  }).timeout(60_000);
 
   it("allocate next to nothing: READ(10) of 4 KiB through the direct adapter, 16 at a time", () => {
     const adapter = directAdapter(target());
@@ -59,5 +77,5 @@ describe("commands over memory", () => {
     });
     expect(commands[3].status).to.equal(0);
     expect(bytes).to.be.below(1);
-  }).timeout(20_000);
+  }).timeout(60_000);
 });

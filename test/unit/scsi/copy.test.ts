@@ -4,6 +4,7 @@ import { COMMANDS, createDisk, decodeSense, MemoryStore, Nexus, SENSE, Status, T
 import { expect } from "chai";
 import { HeldStore } from "../../support/held-store.js";
 import { BLOCKS, hex, IDENTITY, Initiator, pattern, type Sent, toHex, withDisk } from "./initiator.js";
+import { OUT, out, port } from "./reserving.js";
 
 const OTHER = "5000c500deadbeef";
 
@@ -285,5 +286,39 @@ describe("RECEIVE COPY RESULTS", () => {
     ask(initiator, 1).checked(SENSE.invalidFieldInCdb, "cc 00 01");
     ask(initiator, 0x10).checked(SENSE.invalidFieldInCdb, "cc 00 01");
     expect(COMMANDS.receiveCopyStatus.name).to.equal("RECEIVE COPY RESULTS/COPY STATUS");
+  });
+});
+
+describe("EXTENDED COPY and reservations", () => {
+  const targets = [target(), target(OTHER)];
+  const toOther = { targets, segments: [segment(8, 0, 0, [0, 1])] };
+
+  /** Two disks of one target, the second in a store that keeps requests; its holder has key 1 there. */
+  function reserved() {
+    const { target: both, initiator } = withDisk();
+    const store = new HeldStore(BLOCKS * 512, { holding: false });
+    both.add(1, createDisk({ ...IDENTITY, wwn: OTHER, store }));
+    const holder = new Initiator(both, new Nexus(both, { initiatorPort: port("holder") })).settle().settle(1);
+    out(holder, OUT.register, { serviceKey: 1 }, 1).good();
+    return { initiator: initiator.settle().settle(1), holder, store };
+  }
+
+  it("is kept from a destination that somebody else has reserved", () => {
+    const { initiator, holder, store } = reserved();
+    out(holder, OUT.reserve, { key: 1, type: 1 }, 1).good();
+    copy(initiator, toOther).checked(SENSE.copyAborted);
+    expect(store.seen).not.to.include("write");
+  });
+
+  it("ends when its initiator is preempted and aborted at the destination", () => {
+    const { initiator, holder, store } = reserved();
+    out(initiator, OUT.register, { serviceKey: 2 }, 1).good();
+    store.holding = true;
+    const copying = copy(initiator, toOther);
+    const preempting = out(holder, OUT.preemptAndAbort, { key: 1, serviceKey: 2 }, 1);
+    expect([copying.ends, preempting.ends, store.cancelled.length]).to.deep.equal([0, 0, 1]);
+    store.drop();
+    preempting.good();
+    expect([copying.ends, copying.task.aborted]).to.deep.equal([1, true]);
   });
 });

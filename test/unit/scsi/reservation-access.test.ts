@@ -67,14 +67,8 @@ const TABLE: readonly Row[] = [
     C.writeSame16,
     C.unmap,
   ),
-  row(
-    "- - -",
-    "EXTENDED COPY, RECEIVE COPY RESULTS",
-    C.extendedCopy,
-    C.receiveCopyStatus,
-    C.receiveCopyParameters,
-    C.receiveCopyFailure,
-  ),
+  row("- - -", "EXTENDED COPY", C.extendedCopy),
+  row("- + +", "RECEIVE COPY RESULTS", C.receiveCopyStatus, C.receiveCopyParameters, C.receiveCopyFailure),
   row("- - -", "SYNCHRONIZE CACHE (10, 16)", C.synchronizeCache10, C.synchronizeCache16),
   {
     name: "START STOP UNIT that starts, without a power condition",

@@ -33,7 +33,7 @@ const LONG = 600;
 export function copyRows(): CommandRow<CopyingDevice>[] {
   const list = "00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00";
   const asked = "00 ff 00 00 00 00 00 00 00 ff ff ff ff 00 00";
-  const IN = { data: "in", access: "writes" } as const;
+  const IN = { data: "in", access: "waits" } as const;
   return [
     row(COMMANDS.extendedCopy, list, extendedCopy, { data: "out", access: "writes", timeout: LONG }),
     row(COMMANDS.receiveCopyStatus, asked, receiveCopyStatus, IN),
