@@ -66,8 +66,10 @@ function layOut({ type, payload, transaction }: Request, id: number): Buffer {
   return bytes;
 }
 
-/** Generations are each xenstored's own. */
+/** Generations are each xenstored's own, and so is the memory of transactions, by the length of theirs. The tools' are not counted. */
 function masked<Message extends Request>(message: Message): Message {
-  if (message.type !== XS.DIRECTORY_PART) return message;
-  return { ...message, payload: message.payload.replace(/^\d+/, "N") };
+  const { type, payload } = message;
+  if (type === XS.DIRECTORY_PART) return { ...message, payload: payload.replace(/^\d+/, "N") };
+  if (type !== XS.CONTROL || !/^transactions *: +[1-9]|^Domain 0:/m.test(payload)) return message;
+  return { ...message, payload: payload.replace(/^(memory *: +)\d+/m, "$1N") };
 }

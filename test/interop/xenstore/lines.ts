@@ -80,6 +80,11 @@ const STREAM = 1024;
 /** Where the ports of domains begin: see no-hypervisor.c. */
 const FIRST_PORT = 100;
 
+/** Of `length` bytes, those that lie before the end of the stream. */
+function untilWrap(at: number, length: number): number {
+  return Math.min(length, STREAM - (at % STREAM));
+}
+
 /** A domain's side of its page; the page is a file, which is the same bytes as the mapping of it. */
 export class PageLine implements Line {
   readonly #page: number;
@@ -99,9 +104,9 @@ export class PageLine implements Line {
     const at = this.#load(AT.reqProd);
     if (((at - this.#load(AT.reqCons)) >>> 0) + bytes.length > STREAM)
       throw new Error("a request too long for the page");
-    for (const [i, byte] of bytes.entries()) {
-      writeSync(this.#page, Uint8Array.of(byte), 0, 1, AT.req + (((at + i) >>> 0) % STREAM));
-    }
+    const first = untilWrap(at, bytes.length);
+    writeSync(this.#page, bytes, 0, first, AT.req + (at % STREAM));
+    writeSync(this.#page, bytes, first, bytes.length - first, AT.req);
     this.#store(AT.reqProd, at + bytes.length);
   }
 
@@ -110,7 +115,9 @@ export class PageLine implements Line {
       const at = this.#load(AT.rspCons);
       const bytes = new Uint8Array((this.#load(AT.rspProd) - at) >>> 0);
       if (bytes.length > 0) {
-        for (const i of bytes.keys()) readSync(this.#page, bytes, i, 1, AT.rsp + (((at + i) >>> 0) % STREAM));
+        const first = untilWrap(at, bytes.length);
+        readSync(this.#page, bytes, 0, first, AT.rsp + (at % STREAM));
+        readSync(this.#page, bytes, first, bytes.length - first, AT.rsp);
         this.#store(AT.rspCons, at + bytes.length);
         return bytes;
       }

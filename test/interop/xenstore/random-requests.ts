@@ -24,6 +24,10 @@ const ODD_PATHS = [
 ];
 const TOKENS = ["t", "u", "v", ""];
 const OWNERS = ["0", "1", "5", "9", "", "0x5", "07", "-1", "0x10005", "32752", "-99999999999999999999"];
+const LIMITS = [
+  ...["nodes\x001000", "nodes\x0020", "watches\x00128", "watches\x003", "transactions\x001", "permissions\x002"],
+  ...["node-size\x002048", "node-size\x0070", "nodes\x000", "nodes", "no\x001", "nodes\x001\x001"],
+];
 const NUMBERS = ["0", "1", "5", "9", "77", "", "x"];
 
 type Payload = (random: Random) => string;
@@ -68,7 +72,9 @@ const KINDS: readonly (readonly [weight: number, type: number, payload: Payload,
   [1, XS.IS_DOMAIN_INTRODUCED, oneNumber, true],
   [1, XS.RESUME, oneNumber, true],
   [1, XS.DIRECTORY_PART, (random) => `${path(random)}\0${pick(random, ["0", "1", "2", "4", "100"])}\0`, true],
-  [1, XS.CONTROL, (random) => pick(random, ["check\0", "quota\0", "nonsense\0"]), false],
+  [1, XS.CONTROL, (random) => pick(random, ["check\0", "quota\0", "nonsense\0", "quota\x001\x002\0"]), false],
+  [2, XS.CONTROL, (random) => `quota\0${pick(random, ["0", "1", "5", "77"])}\0`, false],
+  [1, XS.CONTROL, (random) => `quota\0set\0${pick(random, LIMITS)}\0`, false],
   [1, 20, onePath, true],
   [1, XS.ERROR, onePath, true],
   [1, 23, onePath, true],

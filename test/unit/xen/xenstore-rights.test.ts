@@ -111,7 +111,7 @@ describe("xenstore permissions", () => {
   it("refuse a command of CONTROL that there is not, or arguments that it does not take", () => {
     const tools = new World().tools();
     expect(tools.answer("CONTROL", "check|")).to.equal("OK");
-    for (const words of ["check|x|", "quota|set|nodes|1|", "help|x|", "print|x|", ""]) {
+    for (const words of ["check|x|", "quota|set|nodes|", "quota|1|2|", "help|x|", "print|x|", ""]) {
       expect(tools.answer("CONTROL", words), words).to.equal("EINVAL");
     }
   });

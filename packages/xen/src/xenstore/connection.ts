@@ -53,6 +53,11 @@ export class StoreConnection implements Runnable {
     return this.#reader.buffered;
   }
 
+  /** Bytes that wait to be sent. */
+  get waiting(): number {
+    return this.#output.bytes;
+  }
+
   /** Takes bytes of the peer, cut anywhere; they are copied. */
   receive(bytes: Uint8Array): void {
     if (!this.#open) return;

@@ -13,6 +13,11 @@ export interface Message {
   readonly payload: string;
 }
 
+/** How many bytes a message with that payload has. */
+export function messageSize(payload: string): number {
+  return HEADER + payload.length;
+}
+
 /** The bytes of a message; the payload's characters are bytes, and at most XENSTORE_PAYLOAD_MAX. */
 export function encodeMessage({ type, requestId, transactionId, payload }: Message): Uint8Array {
   const bytes = new Uint8Array(HEADER + payload.length);

@@ -1,6 +1,7 @@
 // Knows what reading, making, changing and removing a node takes: rights, parents, quotas, and whom to tell.
 // Knows no messages; works alike on the tree and in a transaction.
 
+import type { Writes } from "./memory.js";
 import { childOf, nameOf, parentOf } from "./paths.js";
 import { Access, type Asker, accessOf, inherited, mayRead, type Permissions } from "./permissions.js";
 import { nodeSize, type Quotas } from "./quotas.js";
@@ -14,12 +15,15 @@ export class NodeAccess {
   readonly #asker: Asker;
   readonly #quotas: Quotas;
   readonly #announce: Announce;
+  readonly #fits: (writes: Writes) => boolean;
 
-  constructor(view: NodeView, asker: Asker, quotas: Quotas, announce: Announce) {
+  /** `fits` tells whether there is memory for what is to be written. */
+  constructor(view: NodeView, asker: Asker, quotas: Quotas, announce: Announce, fits: (writes: Writes) => boolean) {
     this.#view = view;
     this.#asker = asker;
     this.#quotas = quotas;
     this.#announce = announce;
+    this.#fits = fits;
   }
 
   /**
@@ -40,7 +44,8 @@ export class NodeAccess {
     const node = this.find(path, Access.write);
     if (node instanceof Refusal) return node.errno === "ENOENT" ? this.#create(path, value) : node;
     const content = { ...node, value };
-    if (this.#tooLarge(content)) return refuse("ENOSPC");
+    const refused = this.#refuseWrites([[path, content]]);
+    if (refused !== null) return refused;
     this.#view.put(path, content);
     this.#announce(path, false, null);
     return null;
@@ -88,7 +93,8 @@ export class NodeAccess {
     const keepsOwner = permissions[0].domain === node.permissions[0].domain;
     if (!keepsOwner && !this.#asker.privileged) return refuse("EPERM");
     const content = { ...node, permissions };
-    if (this.#tooLarge(content)) return refuse("ENOSPC");
+    const refused = this.#refuseWrites([[path, content]]);
+    if (refused !== null) return refused;
     this.#view.put(path, content);
     this.#announce(path, false, node.permissions);
     return null;
@@ -118,7 +124,8 @@ export class NodeAccess {
       children = [nameOf(at)];
     }
     made.push([above, { ...ancestor, children: [...ancestor.children, ...children] }]);
-    if (this.#tooMany(missing.length) || made.some(([, content]) => this.#tooLarge(content))) return refuse("ENOSPC");
+    const refused = this.#tooMany(missing.length) ? refuse("ENOSPC") : this.#refuseWrites(made);
+    if (refused !== null) return refused;
     for (const [at, content] of made) this.#view.put(at, content);
     this.#announce(path, false, null);
     return null;
@@ -133,6 +140,11 @@ export class NodeAccess {
       if (ancestor !== null) return { missing, above, ancestor };
       missing.push(above);
     }
+  }
+
+  #refuseWrites(writes: Writes): Refusal | null {
+    if (writes.some(([, content]) => this.#tooLarge(content))) return refuse("ENOSPC");
+    return this.#fits(writes) ? null : refuse("ENOMEM");
   }
 
   #tooMany(more: number): boolean {

@@ -18,6 +18,8 @@ export interface PeerIdentity {
 export interface PeerLink {
   /** Its requests that are outstanding. */
   readonly outstanding: Outstanding;
+  /** Bytes that wait to be sent to it. */
+  readonly waiting: number;
   event(path: string, token: string, cause: Cause | null): void;
   /** Ends the connection from this side. */
   end(reason: string): void;
@@ -46,6 +48,10 @@ export class Peer implements Watcher {
 
   get outstanding(): Outstanding {
     return this.#link.outstanding;
+  }
+
+  get waiting(): number {
+    return this.#link.waiting;
   }
 
   get target(): number | null {

@@ -31,13 +31,20 @@ const PACE = {
 } as const satisfies Record<string, Quota>;
 
 export type QuotaName = keyof typeof QUOTAS | keyof typeof PACE;
-/** Every limit. Here `memory` bounds the bytes that wait in one connection, read or not yet sent. */
-export type Quotas = Readonly<Record<QuotaName, number>>;
+/** Every limit. `memory` also bounds the bytes that wait in one connection, read or not yet sent. */
+export type Quotas = Record<QuotaName, number>;
 
 /** The limits of xenstored 4.17, changed as told. */
 export function quotasWith(changes: Partial<Quotas> = {}): Quotas {
   const defaults = Object.fromEntries(Object.entries({ ...QUOTAS, ...PACE }).map(([name, { value }]) => [name, value]));
   return { ...(defaults as Quotas), ...changes };
+}
+
+/** Changes a limit that `quota` shows; false where there is none of that name. */
+export function setQuota(quotas: Quotas, name: string, value: number): boolean {
+  if (!Object.hasOwn(QUOTAS, name)) return false;
+  quotas[name as QuotaName] = value;
+  return true;
 }
 
 /** A line for each limit, as `xenstore-control quota` shows them. */
@@ -53,4 +60,9 @@ export function nodeSize({ value, permissions, children }: NodeContent): number 
   let names = 0;
   for (const name of children) names += name.length + 1;
   return 24 + 8 * permissions.length + value.length + names;
+}
+
+/** Bytes a node takes: its path comes to its size. */
+export function recordSize(path: string, content: NodeContent): number {
+  return path.length + nodeSize(content);
 }

@@ -1,5 +1,6 @@
 // Knows one request while it is answered, and how payloads give up their arguments.
 
+import { mayHave, mayWrite, type Writes } from "./memory.js";
 import { NodeAccess } from "./nodes.js";
 import type { Cause } from "./outstanding.js";
 import { PaidTree } from "./paid-tree.js";
@@ -7,7 +8,7 @@ import { absolutePath, isValidPath } from "./paths.js";
 import type { Peer } from "./peer.js";
 import { type Refusal, refuse } from "./refusal.js";
 import { announce, hasOpenTransaction, type Store } from "./store.js";
-import type { Transaction } from "./transactions.js";
+import type { Announce, Transaction } from "./transactions.js";
 import type { Watch } from "./watches.js";
 
 /** The payload of replies that say no more than that all went well. */
@@ -33,9 +34,12 @@ export class Request {
     this.cause = peer.privileged ? null : cause;
     if (transaction === null) {
       const view = peer.privileged ? tree : new PaidTree(tree, () => this.pay());
-      this.nodes = new NodeAccess(view, peer, quotas, (...change) => announce(store, this.cause, ...change));
+      const tell: Announce = (...change) => announce(store, this.cause, ...change);
+      this.nodes = new NodeAccess(view, peer, quotas, tell, (writes) => mayWrite(store, writes));
     } else {
-      this.nodes = new NodeAccess(transaction, peer, quotas, (path, exact) => transaction.announce(path, exact));
+      const tell: Announce = (path, exact) => transaction.announce(path, exact);
+      const fits = (writes: Writes): boolean => mayHave(store, peer.domain, transaction.growth(writes));
+      this.nodes = new NodeAccess(transaction, peer, quotas, tell, fits);
     }
   }
 

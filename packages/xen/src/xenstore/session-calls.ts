@@ -1,10 +1,11 @@
 // Knows the requests about a connection's own things: its watches and its transactions.
 
 import { splitStrings } from "./framing.js";
+import { mayHave } from "./memory.js";
 import { absolutePath, homeOf, isRelative } from "./paths.js";
 import { Refusal, refuse } from "./refusal.js";
 import { DONE, type Request } from "./request.js";
-import { announce, resetPeer } from "./store.js";
+import { announce, resetPeer, type Store } from "./store.js";
 import { Transaction } from "./transactions.js";
 
 /** path|token|: the first event follows the reply, whether or not there is such a node. */
@@ -16,7 +17,8 @@ export function watch(request: Request): string | Refusal {
   const path = watchedPath(request, name);
   if (path instanceof Refusal) return path;
   if (store.watches.find(peer, path, token) !== null) return refuse("EEXIST");
-  if (!peer.privileged && held(request) > store.quotas.watches) return refuse("E2BIG");
+  if (!peer.privileged && watchesOf(store, peer.domain) > store.quotas.watches) return refuse("E2BIG");
+  if (!mayHave(store, peer.domain, path.length + token.length)) return refuse("ENOMEM");
   request.started = store.watches.add(peer, path, token, isRelative(name) ? homeOf(peer.domain).length + 1 : 0);
   return DONE;
 }
@@ -34,9 +36,7 @@ export function unwatch({ store, peer, payload }: Request): string | Refusal {
 /** Answers the new transaction's id. */
 export function startTransaction({ store, peer, transaction }: Request): string | Refusal {
   if (transaction !== null) return refuse("EBUSY");
-  let open = 0;
-  for (const other of store.peers) if (other.domain === peer.domain) open += other.transactions.size;
-  if (!peer.privileged && open > store.quotas.transactions) return refuse("ENOSPC");
+  if (!peer.privileged && transactionsOf(store, peer.domain) > store.quotas.transactions) return refuse("ENOSPC");
   const limit = peer.privileged ? Number.POSITIVE_INFINITY : store.quotas["transaction-nodes"];
   return `${peer.open(new Transaction(store.tree, limit))}\0`;
 }
@@ -67,9 +67,16 @@ function watchedPath(request: Request, name: string): string | Refusal {
   return name.length > request.store.quotas["path-max"] ? refuse("EINVAL") : name;
 }
 
-/** Watches of all the domain's connections. */
-function held({ store, peer }: Request): number {
+/** Watches of all connections of a domain, but for those of tools. */
+export function watchesOf({ peers, watches }: Store, domain: number): number {
   let count = 0;
-  for (const other of store.peers) if (other.domain === peer.domain) count += store.watches.count(other);
+  for (const peer of peers) if (peer.domain === domain && !peer.privileged) count += watches.count(peer);
+  return count;
+}
+
+/** The transactions that they have open. */
+export function transactionsOf({ peers }: Store, domain: number): number {
+  let count = 0;
+  for (const peer of peers) if (peer.domain === domain && !peer.privileged) count += peer.transactions.size;
   return count;
 }

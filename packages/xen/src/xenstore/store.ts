@@ -8,7 +8,7 @@ import { childOf } from "./paths.js";
 import type { Peer } from "./peer.js";
 import { type Asker, mayRead, TOOLS_ONLY } from "./permissions.js";
 import type { Quotas } from "./quotas.js";
-import type { Change } from "./transactions.js";
+import type { Announce, Change } from "./transactions.js";
 import type { StoreNode, Tree } from "./tree.js";
 import type { WatchTable } from "./watches.js";
 import type { WriteCredits } from "./write-credits.js";
@@ -72,7 +72,8 @@ export function releaseDomain(store: Store, domain: number): void {
 function removeOwned(store: Store, domain: number): void {
   const { tree, quotas } = store;
   if (tree.root.permissions[0].domain === domain) tree.put("/", { ...tree.root, permissions: TOOLS_ONLY });
-  const nodes = new NodeAccess(tree, ITSELF, quotas, (...change) => announce(store, null, ...change));
+  const tell: Announce = (...change) => announce(store, null, ...change);
+  const nodes = new NodeAccess(tree, ITSELF, quotas, tell, () => true);
   const removeBelow = (path: string, { children }: StoreNode): void => {
     for (const name of children) {
       const child = childOf(path, name);

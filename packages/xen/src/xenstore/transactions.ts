@@ -1,6 +1,8 @@
 // Knows transactions: a private view of the tree, what it has touched, and when it may be committed.
 
+import type { Writes } from "./memory.js";
 import { outlived, type Permissions } from "./permissions.js";
+import { recordSize } from "./quotas.js";
 import { type Refusal, refuse } from "./refusal.js";
 import type { NodeContent, NodeView, StoreNode, Tree } from "./tree.js";
 
@@ -35,11 +37,16 @@ export class Transaction implements NodeView {
   /** More nodes were touched than the limit allows: it can only be dropped. */
   exhausted = false;
   #doomed = false;
+  /** What comes to each path: in 4.17 a node is kept under the transaction's number. */
+  readonly #prefix: number;
+  /** Bytes that its nodes take. */
+  bytes = 0;
 
   /** A transaction that may touch at most `limit` nodes. */
   constructor(tree: Tree, limit: number) {
     this.#tree = tree;
     this.#limit = limit;
+    this.#prefix = `${tree.nextGeneration()}/`.length;
   }
 
   read(path: string): StoreNode | null {
@@ -49,14 +56,17 @@ export class Transaction implements NodeView {
   put(path: string, { value, permissions, children }: NodeContent): void {
     const touched = this.#touch(path);
     this.#count(touched.node, -1);
+    this.bytes -= this.#size(path, touched.node);
     touched.node = { value, permissions, children, generation: this.#tree.nextGeneration() };
     touched.modified = true;
     this.#count(touched.node, 1);
+    this.bytes += this.#size(path, touched.node);
   }
 
   drop(path: string): void {
     const touched = this.#touch(path);
     this.#count(touched.node, -1);
+    this.bytes -= this.#size(path, touched.node);
     touched.node = null;
     touched.modified = true;
   }
@@ -68,6 +78,13 @@ export class Transaction implements NodeView {
   /** How many nodes more than before `domain` will own. */
   gained(domain: number): number {
     return this.#owned.get(domain) ?? 0;
+  }
+
+  /** How many bytes more it will have. */
+  growth(writes: Writes): number {
+    let bytes = 0;
+    for (const [path, content] of writes) bytes += this.#size(path, content) - this.#size(path, this.read(path));
+    return bytes;
   }
 
   /** Notes an event for after the commit: one a node, however often it is changed. */
@@ -114,9 +131,14 @@ export class Transaction implements NodeView {
       const generation = node?.generation ?? MISSING;
       touched = { generation, before: node?.permissions ?? null, node, modified: false, event: "none" };
       this.#touched.set(path, touched);
+      this.bytes += this.#size(path, node);
       if (this.#touched.size > this.#limit) this.exhausted = true;
     }
     return touched;
+  }
+
+  #size(path: string, content: NodeContent | null): number {
+    return content === null ? 0 : this.#prefix + recordSize(path, content);
   }
 
   #count(node: StoreNode | null, change: number): void {

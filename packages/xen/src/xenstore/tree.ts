@@ -2,6 +2,7 @@
 // Knows no rights, events or requests.
 
 import { outlived, type Permissions, TOOLS_ONLY } from "./permissions.js";
+import { recordSize } from "./quotas.js";
 
 /** What a node holds. */
 export interface NodeContent {
@@ -29,7 +30,7 @@ export interface NodeView {
 /** All nodes. Records are never changed, only replaced: who has read one keeps what it read. */
 export class Tree implements NodeView {
   readonly #nodes = new Map<string, StoreNode>();
-  readonly #owned = new Map<number, number>();
+  readonly #owned = new Map<number, { nodes: number; bytes: number }>();
   #generation = 0;
 
   /** The tree of a fresh xenstored. */
@@ -73,15 +74,21 @@ export class Tree implements NodeView {
   }
 
   owned(domain: number): number {
-    return this.#owned.get(domain) ?? 0;
+    return this.#owned.get(domain)?.nodes ?? 0;
   }
 
-  #count(path: string, change: number): void {
+  /** How many bytes they take. */
+  bytes(domain: number): number {
+    return this.#owned.get(domain)?.bytes ?? 0;
+  }
+
+  #count(path: string, change: 1 | -1): void {
     const node = this.#nodes.get(path);
     if (node === undefined) return;
     const owner = node.permissions[0].domain;
-    const count = this.owned(owner) + change;
-    if (count === 0) this.#owned.delete(owner);
-    else this.#owned.set(owner, count);
+    const nodes = this.owned(owner) + change;
+    const bytes = this.bytes(owner) + change * recordSize(path, node);
+    if (nodes === 0) this.#owned.delete(owner);
+    else this.#owned.set(owner, { nodes, bytes });
   }
 }

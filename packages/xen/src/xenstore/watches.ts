@@ -54,6 +54,13 @@ export class WatchTable {
     return this.#byWatcher.get(watcher)?.length ?? 0;
   }
 
+  /** Bytes that they take. */
+  bytes(watcher: Watcher): number {
+    let bytes = 0;
+    for (const { path, token } of this.#byWatcher.get(watcher) ?? []) bytes += path.length + token.length;
+    return bytes;
+  }
+
   /**
    * Tells of a change of `path` all who watch it or, unless `exact`, a node above it, and whom `permits` lets know:
    * by connection, then by the watches' age; of equal events a connection gets one, as from 4.17. `permits` is asked once

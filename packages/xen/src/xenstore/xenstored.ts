@@ -6,7 +6,8 @@ import { CALLS, type Call } from "./calls.js";
 import { StoreConnection } from "./connection.js";
 import { Domains } from "./domains.js";
 import { dumpTree } from "./dump.js";
-import type { Message } from "./framing.js";
+import { type Message, messageSize } from "./framing.js";
+import { mayHave } from "./memory.js";
 import type { Send } from "./output.js";
 import { Cause, Outstanding } from "./outstanding.js";
 import { Peer, type PeerIdentity } from "./peer.js";
@@ -44,6 +45,11 @@ export interface XenstoredEnd {
   readonly connection: number;
   readonly reason: string;
 }
+
+/** Bytes of a reply's payload that are always there. */
+const LEAST_REPLY = 16;
+/** Milliseconds until it is looked whether a guest that was beyond its memory may be read from again. */
+const MEMORY_PATIENCE = 1000;
 
 interface Event {
   readonly path: string;
@@ -83,7 +89,7 @@ export class Xenstored {
       scheduler: this.#scheduler,
       clock: this.#clock,
       send,
-      delay: () => (outstanding.count < quotas.outstanding ? credits.wait(domain) : Number.POSITIVE_INFINITY),
+      delay: () => this.#delayOf(peer),
       memory: bounded ? quotas.memory : Number.POSITIVE_INFINITY,
       eventTimeout: privileged ? Number.POSITIVE_INFINITY : quotas["event-timeout"],
       handle: (message) => this.#handle(peer, connection, message),
@@ -99,6 +105,9 @@ export class Xenstored {
     });
     const peer = new Peer(this.#connections++, identity, domains, {
       outstanding,
+      get waiting() {
+        return connection.waiting;
+      },
       event: (path, token, cause) => this.#event(peer, connection, { path, token, cause }),
       end: (reason) => connection.end(reason),
     });
@@ -117,6 +126,12 @@ export class Xenstored {
     if (privileged) return new Outstanding();
     for (const peer of this.#store.peers) if (peer.domain === domain && !peer.privileged) return peer.outstanding;
     return new Outstanding();
+  }
+
+  #delayOf({ outstanding, domain, privileged }: Peer): number {
+    const { quotas, credits } = this.#store;
+    if (outstanding.count >= quotas.outstanding) return Number.POSITIVE_INFINITY;
+    return privileged || mayHave(this.#store, domain, 0) ? credits.wait(domain) : MEMORY_PATIENCE;
   }
 
   #handle(peer: Peer, connection: StoreConnection, message: Message): void {
@@ -146,10 +161,11 @@ export class Xenstored {
     return new Request(this.#store, peer, cause, payload, transactionId, transaction);
   }
 
-  /** An event that does not fit into a message is not sent (XSA-324). */
+  /** An event that does not fit into a message is not sent (XSA-324), nor one for which its domain has no memory. */
   #event(peer: Peer, connection: StoreConnection, { path, token, cause }: Event): void {
     const payload = `${path}\0${token}\0`;
     if (payload.length > XENSTORE_PAYLOAD_MAX) return;
+    if (!peer.privileged && !mayHave(this.#store, peer.domain, messageSize(payload))) return;
     this.#probe("xenstored:event", peer, { type: XS.WATCH_EVENT, requestId: 0, transactionId: 0, payload });
     connection.event(payload, cause);
   }
@@ -166,7 +182,9 @@ function answer(call: Call, request: Request): string | Refusal {
   const outcome = call.run(request);
   const stillOpen = transaction !== null && peer.transactions.get(transactionId) === transaction;
   if (stillOpen && transaction.exhausted) return refuse("ENOSPC");
-  return typeof outcome === "string" && outcome.length > XENSTORE_PAYLOAD_MAX ? refuse("E2BIG") : outcome;
+  if (typeof outcome !== "string" || outcome.length <= LEAST_REPLY) return outcome;
+  if (outcome.length > XENSTORE_PAYLOAD_MAX) return refuse("E2BIG");
+  return peer.privileged || mayHave(request.store, peer.domain, messageSize(outcome)) ? outcome : refuse("ENOMEM");
 }
 
 function nameOf(type: number): string {
