@@ -8,6 +8,7 @@ import type { Task, TaskNexus } from "./task.js";
 export type UnitEvent =
   | "capacity-changed"
   | "mode-parameters-changed"
+  | "log-parameters-changed"
   | "medium-changed"
   | "reset"
   | "inquiry-data-changed";

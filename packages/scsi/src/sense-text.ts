@@ -218,6 +218,7 @@ const ADDITIONAL: { readonly [code: number]: string } = {
   15872: "Logical unit has not self-configured yet",
   15873: "Logical unit failure",
   15874: "Timeout on logical unit",
+  15875: "Logical unit failed self-test",
   16128: "Target operating conditions have changed",
   16129: "Microcode has been changed",
   16130: "Changed operating definition",

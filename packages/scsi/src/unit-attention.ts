@@ -7,6 +7,7 @@ import { SENSE, type Sense } from "./sense.js";
 const FOR_EVENT: { readonly [Event in UnitEvent]: Sense } = {
   "capacity-changed": SENSE.capacityChanged,
   "mode-parameters-changed": SENSE.modeParametersChanged,
+  "log-parameters-changed": SENSE.logParametersChanged,
   "medium-changed": SENSE.mediumMayHaveChanged,
   reset: SENSE.resetOccurred,
   "inquiry-data-changed": SENSE.inquiryDataChanged,

@@ -38,6 +38,9 @@ const TABLE: readonly Row[] = [
   row("+ + +", "READ CAPACITY (10, 16)", C.readCapacity10, C.readCapacity16),
   row("- + -", "MODE SENSE (6, 10)", C.modeSense6, C.modeSense10),
   row("- - -", "MODE SELECT (6, 10)", C.modeSelect6, C.modeSelect10),
+  row("- + +", "LOG SENSE", C.logSense),
+  row("- + -", "READ BUFFER, RECEIVE DIAGNOSTIC RESULTS", C.readBuffer, C.receiveDiagnosticResults),
+  row("- - -", "LOG SELECT, WRITE BUFFER, SEND DIAGNOSTIC", C.logSelect, C.writeBuffer, C.sendDiagnostic),
   row(
     "- + -",
     "REPORT SUPPORTED OPERATION CODES, TASK MANAGEMENT FUNCTIONS",

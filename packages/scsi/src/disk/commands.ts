@@ -1,5 +1,6 @@
 // Knows which commands a disk supports, with their CDB usage maps: the one table that executes and reports them.
 
+import { readBuffer, writeBuffer } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { copyRows } from "../copy/commands.js";
 import { type CommandRow, row } from "../device-server.js";
@@ -8,8 +9,10 @@ import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmf
 import { writeAtomic } from "./atomic.js";
 import { readCapacity10, readCapacity16 } from "./capacity.js";
 import { readDefectData10, readDefectData12 } from "./defects.js";
+import { receiveDiagnosticResults, sendDiagnostic } from "./diagnostics.js";
 import type { Disk } from "./disk.js";
 import { inquiry } from "./inquiry.js";
+import { logSelect, logSense } from "./log-commands.js";
 import { preventAccess, preventAllow, startStopAccess, startStopUnit, testUnitReady } from "./medium.js";
 import { modeSelect6, modeSelect10 } from "./mode-select.js";
 import { modeSense6, modeSense10 } from "./mode-sense.js";
@@ -45,6 +48,7 @@ export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
     ...verifyRows(disk.fua),
     ...provisioningRows(disk.thin),
     ...atomicRows(disk),
+    ...diagnosticRows(),
     ...copyRows(),
   ];
 }
@@ -61,6 +65,17 @@ function primaryRows(): CommandRow<Disk>[] {
     row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, ASKS),
     row(COMMANDS.reportSupportedOpcodes, "00 87 ff ff ff ff ff ff ff 00 00", reportSupportedOpcodes, IN),
     row(COMMANDS.reportSupportedTmfs, "00 80 00 00 00 ff ff ff ff 00 00", reportSupportedTmfs, IN),
+  ];
+}
+
+function diagnosticRows(): CommandRow<Disk>[] {
+  return [
+    row(COMMANDS.receiveDiagnosticResults, "01 ff ff ff 00", receiveDiagnosticResults, IN),
+    row(COMMANDS.sendDiagnostic, "17 00 ff ff 00", sendDiagnostic, OUT),
+    row(COMMANDS.writeBuffer, "1f ff ff ff ff ff ff ff 00", writeBuffer, OUT),
+    row(COMMANDS.readBuffer, "1f ff ff ff ff ff ff ff 00", readBuffer, IN),
+    row(COMMANDS.logSelect, "02 ff ff 00 00 00 ff ff 00", logSelect, { access: "writes" }),
+    row(COMMANDS.logSense, "00 ff ff 00 ff ff ff ff 00", logSense, { data: "in", access: "waits" }),
   ];
 }
 

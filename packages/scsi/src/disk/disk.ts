@@ -2,6 +2,8 @@
 // The commands themselves are in the files beside this one.
 
 import { assert, Pool } from "@pvscsi/wire";
+import { Buffers } from "../buffers.js";
+import { COMMANDS } from "../cdb.js";
 import { type Designator, sameDesignator } from "../copy/designator.js";
 import { CopyManager } from "../copy/manager.js";
 import { CommandTable, check, type DeviceServer } from "../device-server.js";
@@ -13,6 +15,7 @@ import { SENSE, type Sense } from "../sense.js";
 import type { ByteStore, StoreError, StoreOperation } from "../store.js";
 import { Status, type Task, type TaskNexus } from "../task.js";
 import { diskRows } from "./commands.js";
+import { DiskCounters } from "./counters.js";
 import { unitDesignators } from "./designators.js";
 import { type DiskLimits, diskLimits } from "./limits.js";
 import type { ModeSettings } from "./mode-pages.js";
@@ -68,6 +71,8 @@ export class Disk implements LogicalUnit, DeviceServer {
   /** What the unit is called, in VPD page 83h and by EXTENDED COPY. */
   readonly designators: readonly Designator[];
   readonly copies = new CopyManager();
+  readonly buffers = new Buffers();
+  readonly counters = new DiskCounters();
   readonly scratch = new Uint8Array(PARAMETER_BYTES);
   readonly defaults: ModeSettings;
   settings: ModeSettings;
@@ -152,6 +157,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.preventing.clear();
     this.reservations.reset();
     this.copies.results.clear();
+    this.buffers.clear();
     if (this.medium === "stopped") this.medium = "ready";
     this.notify("reset", null);
   }
@@ -241,7 +247,10 @@ export class Disk implements LogicalUnit, DeviceServer {
     const { error } = work.request;
     if (work.task?.aborted) this.release(work).end(Status.taskAborted);
     else if (error !== null) this.#storeFailed(work, error);
-    else work.next(this, work);
+    else {
+      this.counters.served(work.task as Task, work.request);
+      work.next(this, work);
+    }
   }
 
   /** Ends a work and its task with GOOD. */
@@ -272,7 +281,10 @@ export class Disk implements LogicalUnit, DeviceServer {
   }
 
   #storeFailed(work: Work, { failure, offset }: StoreError): void {
-    const sense = storeSense(failure, work.request.operation);
+    const { task, request } = work as { task: Task } & Work;
+    this.counters.failed(task, request, failure);
+    const isSelfTest = task.cdb[0] === COMMANDS.sendDiagnostic.opcode;
+    const sense = isSelfTest ? SENSE.failedSelfTest : storeSense(failure, request.operation);
     this.fail(work, sense, offset === undefined ? undefined : Math.floor(offset / this.blockSize));
   }
 }
