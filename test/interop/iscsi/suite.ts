@@ -9,7 +9,8 @@ import { ServedPortal } from "./portal.js";
 
 export const iscsiSuite: Suite = {
   name: "iscsi",
-  judges: "pvscsi iscsi serve: libiscsi's programs and its tests of iSCSI itself, qemu-img, qemu-io; CHAP, digests",
+  judges:
+    "pvscsi iscsi serve: libiscsi's programs, its tests of iSCSI itself and of reservations, qemu-img, qemu-io; CHAP, digests",
   packages: ["libiscsi-bin", "qemu-utils", "qemu-block-extra"],
   default: true,
   budgetSeconds: 120,
