@@ -2,10 +2,10 @@
 // told to, and a directory of both.
 
 import {
+  type ByteStore,
   createDisk,
   type DeviceDirectory,
   type LogicalUnit,
-  type MemoryStore,
   type OpenedDevice,
   Status,
   type Task,
@@ -13,7 +13,7 @@ import {
 } from "@pvscsi/scsi";
 
 /** A disk of 512-byte blocks over a store in memory. */
-export function memoryDisk(store: MemoryStore): LogicalUnit {
+export function memoryDisk(store: ByteStore): LogicalUnit {
   return createDisk({
     store,
     blockSize: 512,

@@ -4,6 +4,9 @@
 
 import type { HostAdapter } from "@pvscsi/scsi";
 
+/** Pages that are left to adapters: for the ring of a controller that comes, and for lists of segments. */
+const SPARE = 4;
+
 /** A request, as far as it has pages. */
 export interface PageHolder {
   readonly pages: Uint8Array[];
@@ -88,7 +91,7 @@ export class RequestPages {
     const missing = most - pages.length;
     if (missing <= 0) return true;
     if (!this.#shortage.known) {
-      if (this.#allocate(pages, missing)) return true;
+      if (this.#allocate(pages, missing, SPARE)) return true;
       this.#shortage.begin();
     }
     return this.#takeSome(pages, least, most);
@@ -97,17 +100,20 @@ export class RequestPages {
   /** Half of what was too much, and so on: several requests share what little there is. */
   #takeSome(pages: Uint8Array[], least: number, most: number): boolean {
     let count = Math.max(least, Math.min(most, this.#likely));
-    while (!this.#allocate(pages, count)) {
-      if (count === least) return false;
+    while (!this.#allocate(pages, count, SPARE)) {
+      if (count === least) return !this.#shortage.willEnd && this.#allocate(pages, least, 0);
       count = Math.max(least, count >> 1);
     }
     if (count < most) this.#likely = 2 * count;
     return true;
   }
 
-  #allocate(pages: Uint8Array[], count: number): boolean {
+  /** Only where there are `spare` more. */
+  #allocate(pages: Uint8Array[], count: number, spare: number): boolean {
     try {
-      pages.push(...this.#adapter.allocate(count));
+      const allocated = this.#adapter.allocate(count + spare);
+      this.#adapter.free(allocated.splice(count));
+      pages.push(...allocated);
       return true;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;

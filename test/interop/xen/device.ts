@@ -1,12 +1,13 @@
-// Knows one controller of a guest that is dom0 itself: its nodes as libxl writes them, how LUNs and the whole come and go, and
+// Knows a controller of a guest that is dom0 itself: its nodes as libxl writes them, how LUNs and the whole come and go, and
 // the disks that Linux makes of it. Linux' front end serves dom0 as it serves any other domain.
 
 import { expect } from "chai";
 import type { Dom0 } from "./dom0.js";
 
-export const BACK = "/local/domain/0/backend/vscsi/0/0";
-const REASONS = "/local/domain/0/error/backend/vscsi/0/0";
-export const FRONT = "/local/domain/0/device/vscsi/0";
+const HOME = "/local/domain/0";
+/** Both halves of device 0. */
+export const BACK = `${HOME}/backend/vscsi/0/0`;
+export const FRONT = `${HOME}/device/vscsi/0`;
 
 /** States (xenbus.h), as nodes have them. */
 const INITIALISING = 1;
@@ -45,59 +46,72 @@ until_disk() {
 }`;
 
 export class Device {
+  readonly back: string;
+  readonly front: string;
+  /** What there is when a LUN has been refused. */
+  readonly #reasons: string;
   readonly #dom0: Dom0;
 
-  constructor(dom0: Dom0) {
+  constructor(dom0: Dom0, number = 0) {
+    this.back = `${HOME}/backend/vscsi/0/${number}`;
+    this.front = `${HOME}/device/vscsi/${number}`;
+    this.#reasons = `${HOME}/error/backend/vscsi/0/${number}`;
     this.#dom0 = dom0;
   }
 
   /** Creates it with LUN 0, and waits until its back end has seen it: with a front end there already, it may have gone on. */
   async create(pDev: string): Promise<void> {
+    const { back, front } = this;
     await this.#do(`
-xenstore-write ${FRONT} ""
-xenstore-chmod ${FRONT} n0 r0
-xenstore-write ${BACK} ""
-xenstore-chmod ${BACK} n0 r0
-xenstore-write ${FRONT}/backend ${BACK} ${FRONT}/backend-id 0 ${FRONT}/state ${INITIALISING}
-xenstore-write ${BACK}/frontend ${FRONT} ${BACK}/frontend-id 0 ${BACK}/online 1 ${BACK}/feature-host 0
-${addLun(0, pDev)}
-xenstore-write ${BACK}/state ${INITIALISING}
-part ${BACK}/state ${INITIALISING}`);
+xenstore-write ${front} ""
+xenstore-chmod ${front} n0 r0
+xenstore-write ${back} ""
+xenstore-chmod ${back} n0 r0
+xenstore-write ${front}/backend ${back} ${front}/backend-id 0 ${front}/state ${INITIALISING}
+xenstore-write ${back}/frontend ${front} ${back}/frontend-id 0 ${back}/online 1 ${back}/feature-host 0
+${addLun(back, 0, pDev)}
+xenstore-write ${back}/state ${INITIALISING}
+part ${back}/state ${INITIALISING}`);
   }
 
   /** Creates it, and waits until Linux' front end and the back end are connected and the disk is there. */
   async connect(): Promise<void> {
     await this.create("0:0:0:0");
-    await this.#do(`
-modprobe xen-scsifront
-reach ${FRONT}/state ${CONNECTED}
-reach ${BACK}/state ${CONNECTED}
-until_disk 0`);
+    await this.#do("modprobe xen-scsifront");
+    await this.connected();
+    await this.#do("until_disk 0");
   }
 
   /** Adds LUN N of `pDev`, and gives its state when both sides are connected again. */
   async plug(lun: number, pDev: string): Promise<string> {
-    return await this.#reconfigure(lun, addLun(lun, pDev));
+    return await this.#reconfigure(lun, addLun(this.back, lun, pDev));
   }
 
   async unplug(lun: number): Promise<string> {
-    return await this.#reconfigure(lun, `xenstore-write ${nodeOf(lun)}/state ${CLOSING}`);
+    return await this.#reconfigure(lun, `xenstore-write ${nodeOf(this.back, lun)}/state ${CLOSING}`);
+  }
+
+  /** Waits until both sides are connected. */
+  async connected(): Promise<void> {
+    await this.#do(`reach ${this.front}/state ${CONNECTED}\nreach ${this.back}/state ${CONNECTED}`);
   }
 
   /** Closes it as libxl does, and waits until both sides have. */
   async close(): Promise<void> {
+    const { back, front } = this;
     await this.#do(`
-xenstore-write ${BACK}/online 0 ${BACK}/state ${CLOSING}
-reach ${FRONT}/state ${CLOSED}
-reach ${BACK}/state ${CLOSED}`);
+xenstore-write ${back}/online 0 ${back}/state ${CLOSING}
+reach ${front}/state ${CLOSED}
+reach ${back}/state ${CLOSED}`);
   }
 
   /** Takes its nodes away, with parents that are empty then; reasons of LUNs that were refused as well. */
   async remove(): Promise<void> {
+    const { back, front } = this;
     await this.#do(`
-xenstore-rm -t ${BACK}
-xenstore-rm -t ${FRONT}
-xenstore-rm -t ${REASONS} 2> /dev/null || true`);
+xenstore-rm -t ${back}
+xenstore-rm -t ${front}
+xenstore-rm -t ${this.#reasons} 2> /dev/null || true`);
   }
 
   /** What `lsscsi` shows, with the host's number, which each connection has anew, as a star. */
@@ -128,14 +142,15 @@ xenstore-rm -t ${REASONS} 2> /dev/null || true`);
   }
 
   async #reconfigure(lun: number, change: string): Promise<string> {
+    const { back, front } = this;
     const text = `
 ${change}
-xenstore-write ${BACK}/state ${RECONFIGURING}
+xenstore-write ${back}/state ${RECONFIGURING}
 n=0
-until [ "$(xenstore-read ${FRONT}/state)" = ${RECONFIGURING} ] || [ $n -gt 20 ]; do n=$((n + 1)); sleep 0.05; done
-reach ${FRONT}/state ${CONNECTED}
-reach ${BACK}/state ${CONNECTED}
-xenstore-read ${nodeOf(lun)}/state`;
+until [ "$(xenstore-read ${front}/state)" = ${RECONFIGURING} ] || [ $n -gt 20 ]; do n=$((n + 1)); sleep 0.05; done
+reach ${front}/state ${CONNECTED}
+reach ${back}/state ${CONNECTED}
+xenstore-read ${nodeOf(back, lun)}/state`;
     return (await this.#do(text)).trim();
   }
 
@@ -144,12 +159,12 @@ xenstore-read ${nodeOf(lun)}/state`;
   }
 }
 
-function nodeOf(lun: number): string {
-  return `${BACK}/vscsi-devs/dev-${lun}`;
+function nodeOf(back: string, lun: number): string {
+  return `${back}/vscsi-devs/dev-${lun}`;
 }
 
-function addLun(lun: number, pDev: string): string {
-  const node = nodeOf(lun);
+function addLun(back: string, lun: number, pDev: string): string {
+  const node = nodeOf(back, lun);
   const pairs = { "p-devname": pDev, "p-dev": pDev, "v-dev": `0:0:0:${lun}`, state: INITIALISING };
   const words = Object.entries(pairs).map(([name, value]) => `${node}/${name} ${value}`);
   return `xenstore-write ${words.join(" ")}`;

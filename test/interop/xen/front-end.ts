@@ -19,9 +19,9 @@ export class FrontEnd {
     this.#name = name;
   }
 
-  /** Ours, of device 0. Resolves when it is connected. `name` is of what it says. */
+  /** Ours, of all devices. Resolves when it is connected. `name` is of what it says. */
   static start(dom0: Dom0, name: string): Promise<FrontEnd> {
-    return FrontEnd.#start(dom0, name, `${MAIN} xen guest --device 0`);
+    return FrontEnd.#start(dom0, name, `${MAIN} xen guest`);
   }
 
   /** One whose commands are what it does to its back end (injections.ts). */
@@ -44,13 +44,27 @@ until [ -s ${PID} ]; do sleep 0.1; done`);
 
   /** Runs a command, and gives what it says. */
   async run(command: string, seconds = PATIENCE): Promise<string> {
+    await this.begin(command);
+    return await this.finish(seconds);
+  }
+
+  /** Begins a command; the next is for after `finish`. */
+  async begin(command: string): Promise<void> {
     // A command that there is none of is answered when the one before it has been.
-    const mark = `end-${++this.#commands}`;
+    await this.#dom0.run(`echo '${command}' > ${LINES}; echo end-${++this.#commands} > ${LINES}`);
+  }
+
+  /** Whether the command that was begun is under way still. */
+  async isBusy(): Promise<boolean> {
+    return !(await this.#dom0.read(`${this.#name}.said`)).includes(`end-${this.#commands}:`);
+  }
+
+  /** Gives what the command says that was begun. */
+  async finish(seconds = PATIENCE): Promise<string> {
+    const mark = `end-${this.#commands}`;
     const said = `/host/${this.#name}.said`;
     const text = await this.#dom0.run(
-      `echo '${command}' > ${LINES}
-echo ${mark} > ${LINES}
-end=$(($(date +%s) + ${seconds}))
+      `end=$(($(date +%s) + ${seconds}))
 until grep -q '^${mark}:' ${said}; do
   [ -e /host/${this.#name}.ended ] && { echo "it has ended: $(tail -n 5 ${said})"; exit 1; }
   [ $(date +%s) -gt $end ] && { echo "no answer: $(tail -n 5 ${said})"; exit 1; }

@@ -25,6 +25,20 @@ const COPY = 120;
 /** Pieces of a command: what Linux' back end offers. */
 const PIECES = 128;
 const RANDOM = "random.raw";
+const OTHER_RANDOM = "other-random.raw";
+/** MiB that are enough to be spoiled. */
+const LITTLE = 8;
+const LITTLE_RANDOM = "little-random.raw";
+/** Pages that Linux may let processes have together: it has 1024 where it is not told, and a front end uses more than these. */
+const FEW = 64;
+const LIMIT = "/sys/module/xen_gntalloc/parameters/limit";
+
+/** What there is to be written, and its MiB. */
+const FILES = [
+  [RANDOM, MEBIBYTES],
+  [OTHER_RANDOM, MEBIBYTES],
+  [LITTLE_RANDOM, LITTLE],
+] as const;
 
 export const xenFrontSuite: Suite = {
   name: "xen-front",
@@ -50,7 +64,10 @@ async function judge(context: SuiteContext): Promise<void> {
   if (stand === null) return;
   if (await judgeLife(stand)) {
     await judgeLeaving(stand);
-    await judgeDeath(stand);
+    const limit = (await stand.dom0.run(`cat ${LIMIT}`)).trim();
+    const front = await judgeTwo(stand);
+    await stand.dom0.run(`echo ${limit} > ${LIMIT}`);
+    if (front !== null) await judgeDeath(stand, front);
   }
   await context.check("LIO lets go of its disks, and the kernel of its back end", async () => {
     await stand.target.remove();
@@ -66,7 +83,9 @@ async function boot(context: SuiteContext): Promise<Stand | null> {
   await context.check("Xen, its dom0 and LIO's disks are there", async () => {
     const images: Images = await prepareImages(context);
     const dom0 = await Dom0.boot(context, images);
-    await writeFile(dom0.path(RANDOM), randomFillSync(Buffer.alloc(MEBIBYTES * MIB)));
+    for (const [name, mebibytes] of FILES) {
+      await writeFile(dom0.path(name), randomFillSync(Buffer.alloc(mebibytes * MIB)));
+    }
     const target = await LioTarget.make(dom0, MEBIBYTES);
     const before = await openThings(dom0);
     await dom0.run("dmesg -c");
@@ -132,12 +151,48 @@ async function judgeLeaving(stand: Stand): Promise<void> {
   });
 }
 
-/** A process that ends without a word: its pages and ports go with it, its device's nodes stay until the toolstack comes. */
-async function judgeDeath(stand: Stand): Promise<void> {
+/** A second controller comes and goes, with few pages for all processes; gives the front end that has the first still. */
+async function judgeTwo(stand: Stand): Promise<FrontEnd | null> {
   const { context, dom0, device, target } = stand;
-  await context.check("one that is killed leaves nothing when the toolstack has removed its device", async () => {
+  const second = new Device(dom0, 1);
+  let front: FrontEnd | null = null;
+  const came = await context.check(`a controller comes while another works, with ${FEW} pages for both`, async () => {
+    await dom0.run(`echo ${FEW} > ${LIMIT}`);
     await device.create(target.memory);
-    const front = await FrontEnd.start(dom0, "killed");
+    front = await FrontEnd.start(dom0, "two");
+    await front.begin(`dd if=/host/${OTHER_RANDOM} of=/dev/sda bs=1M oflag=direct conv=notrunc`);
+    await second.create(target.file);
+    await second.connected();
+    expect(await front.isBusy(), "the first works still").to.equal(true);
+    await front.finish(COPY);
+    return await disks(front, "LIO-ORG RAMDISK-MCP", "LIO-ORG FILEIO");
+  });
+  if (!came) return null;
+  const ours = front as unknown as FrontEnd;
+  await context.check(`${MEBIBYTES} MiB go from its disk to the other's through these pages`, () => pass(stand, ours));
+  await context.check("a controller goes, and the other stays", async () => {
+    await second.close();
+    await second.remove();
+    return await disks(ours, "LIO-ORG RAMDISK-MCP");
+  });
+  return ours;
+}
+
+/** What was written to the disk in memory goes to the disk in a file. */
+async function pass({ dom0, target }: Stand, front: FrontEnd): Promise<string> {
+  const begin = performance.now();
+  await front.run("dd if=/dev/sda of=/dev/sdb bs=1M oflag=direct conv=notrunc", COPY);
+  const seconds = (performance.now() - begin) / 1000;
+  await target.copyFile("passed.raw");
+  const hash = await sha256(dom0.path("passed.raw"));
+  expect(hash, "the file").to.equal(await sha256(dom0.path(OTHER_RANDOM)));
+  return `${hash.slice(0, 16)}; ${(MEBIBYTES / seconds).toFixed(1)} MiB/s`;
+}
+
+/** A process that ends without a word: its pages and ports go with it, its device's nodes stay until the toolstack comes. */
+async function judgeDeath(stand: Stand, front: FrontEnd): Promise<void> {
+  const { context, dom0 } = stand;
+  await context.check("one that is killed leaves nothing when the toolstack has removed its device", async () => {
     const open = await openThings(dom0);
     await front.kill();
     await dom0.run(`xenstore-write ${BACK}/online 0 ${FRONT}/state ${LunState.closed}`);
@@ -171,10 +226,10 @@ async function judgeBoth(stand: Stand): Promise<void> {
 /** Judges the judge: a back end that spoils what is written has to be found out. */
 async function judgeNotice({ context, dom0, device }: Stand): Promise<void> {
   await context.check("one bit turned over in each write is noticed", async () => {
-    const backend = await Backend.serveSpoiled(dom0, "spoiled", MEBIBYTES);
+    const backend = await Backend.serveSpoiled(dom0, "spoiled", LITTLE);
     await device.create("0:0:0:0");
     const front = await FrontEnd.start(dom0, "noticing");
-    const found = await copy(dom0, front, "sda").catch((error) => reasonOf(error));
+    const found = await copy(dom0, front, "sda", LITTLE_RANDOM).catch((error) => reasonOf(error));
     await front.end();
     await device.remove();
     await backend.end();
@@ -198,13 +253,14 @@ async function inquiry(front: FrontEnd): Promise<string> {
   return "LIO-ORG RAMDISK-MCP";
 }
 
-async function copy(dom0: Dom0, front: FrontEnd, disk: string): Promise<string> {
+/** Writes a file to a disk of its size, and reads it again. */
+async function copy(dom0: Dom0, front: FrontEnd, disk: string, name = RANDOM): Promise<string> {
   const begin = performance.now();
-  await front.run(`dd if=/host/${RANDOM} of=/dev/${disk} bs=1M oflag=direct conv=notrunc`, COPY);
+  await front.run(`dd if=/host/${name} of=/dev/${disk} bs=1M oflag=direct conv=notrunc`, COPY);
   const written = performance.now();
   await front.run(`dd if=/dev/${disk} of=/host/read.raw bs=1M iflag=direct`, COPY);
   const end = performance.now();
-  const [before, after] = [await sha256(dom0.path(RANDOM)), await sha256(dom0.path("read.raw"))];
+  const [before, after] = [await sha256(dom0.path(name)), await sha256(dom0.path("read.raw"))];
   expect(after, "what was read is not what was written").to.equal(before);
   const rate = (milliseconds: number) => (MEBIBYTES / (milliseconds / 1000)).toFixed(1);
   return `${before.slice(0, 16)}; MiB/s: ${rate(written - begin)} written, ${rate(end - written)} read`;

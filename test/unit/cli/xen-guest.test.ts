@@ -9,6 +9,7 @@ import { Places } from "@pvscsi/wire";
 import type { DomainDescription, InProcessDomain } from "@pvscsi/xen";
 import { expect } from "chai";
 import { XenGuest } from "pvscsi";
+import { HeldStore } from "../../support/held-store.js";
 import { memoryDisk, TestDirectory } from "../../support/scsi-devices.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { VscsiNodes } from "../../support/vscsi-nodes.js";
@@ -39,6 +40,7 @@ describe("pvscsi xen guest", () => {
   let back: Scsiback;
   let before: DomainDescription[];
   let nodes: VscsiNodes;
+  let held: HeldStore;
 
   beforeEach(async () => {
     world = new XenWorld();
@@ -46,10 +48,12 @@ describe("pvscsi xen guest", () => {
     domain = await world.createDomain(GUEST, { memoryPages: 400 });
     await world.write({ [`/local/domain/${GUEST}/domid`]: String(GUEST), [`/local/domain/${GUEST}/name`]: "far" });
     kernel = new XenKernel({ domain, xenstored: world.xenstored, scheduler: world.simulation });
+    held = new HeldStore(SIZE, { holding: false });
     const { simulation, probes } = world;
     const directory = new TestDirectory({
       disk: memoryDisk(storeOf(contents)),
       more: memoryDisk(new MemoryStore(SIZE)),
+      held: memoryDisk(held),
     });
     back = new Scsiback({ domain: dom0, directory, clock: simulation, scheduler: simulation, probes });
     await world.done(back.start());
@@ -145,6 +149,33 @@ describe("pvscsi xen guest", () => {
       await nothingIsLeft();
     });
   }
+
+  it("takes a controller that comes while another works with all the pages there are for data", async () => {
+    const others = domain.allocatePages(400 - 64);
+    const guest = await attach();
+    await nodes.attach("held", "0:0:0:1");
+    await world.settle();
+    held.holding = true;
+    const begun = guest.run(["dd", "if=/dev/sda", "of=/dev/sdb", "bs=1M", "oflag=direct", "status=none"], "/");
+    await world.settle();
+    const second = await VscsiNodes.create(world, { guest: GUEST, device: 1, luns: [["more", "0:0:0:0"]] });
+    await world.settle();
+    expect([await second.states(), guest.controllers.length], "no page yet to look at its disk").to.deep.equal([
+      "4 3 3-",
+      1,
+    ]);
+    held.holding = false;
+    while (held.held.length > 0) held.release();
+    expect((await world.done(begun)).status).to.equal(0);
+    await world.settle();
+    expect(guest.controllers).to.deep.equal(["device/vscsi/0", "device/vscsi/1"]);
+    await run(guest, "dd", "if=/dev/sdb", "of=/dev/sdc", "bs=1M", "oflag=direct", "status=none");
+    expect(await run(guest, "sha256sum", "/dev/sdc")).to.contain(hashOf(contents));
+    await world.done(guest.close());
+    domain.freePages(others);
+    await controllersLeave(second);
+    await nothingIsLeft();
+  });
 
   it("refuses a disk that it has no page to look at, and takes one when there are some again", async () => {
     const others = domain.allocatePages(398);
