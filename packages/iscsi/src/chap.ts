@@ -68,7 +68,7 @@ export class ChapExchange {
     // What an unknown name takes as long as a known one: which names there are is not to be measured.
     const expected = chapResponse(digest.name, this.#identifier, account?.secret ?? this.#challenge, this.#challenge);
     if (!timingSafeEqual(expected, response) || account === undefined) {
-      throw new NotAuthenticated(`'${printable(name)}' and its secret are not known here`);
+      throw new NotAuthenticated(`'${name}' and its secret are not known here`);
     }
     const answers = this.#answer(keys, digest.name);
     this.done = true;
@@ -124,8 +124,4 @@ function limited(bytes: Uint8Array): Uint8Array | null {
 
 export function hexadecimal(bytes: Uint8Array): string {
   return `0x${Buffer.from(bytes).toString("hex")}`;
-}
-
-function printable(name: string): string {
-  return name.slice(0, 64).replaceAll(/[^\x20-\x7e]/g, "?");
 }

@@ -341,7 +341,7 @@ export class IscsiConnection implements SessionConnection {
     const { probes } = this.#portal;
     if (!probes.listening) return;
     const who = this.#login.identity?.initiator ?? "an initiator";
-    probes.emit(this.#features === null ? "iscsi:refused" : "iscsi:end", `${who}: ${reason}`);
+    probes.emit(this.#features === null ? "iscsi:refused" : "iscsi:end", printable(`${who}: ${reason}`));
   }
 
   #after(milliseconds: number, act: () => void): Timer {
@@ -357,4 +357,11 @@ export class IscsiConnection implements SessionConnection {
     if (this.#timer !== null) this.#portal.clock.cancel(this.#timer);
     this.#timer = null;
   }
+}
+
+const LONGEST_REASON = 300;
+
+/** A reason may quote what an initiator has sent: people's terminals and logs get no controls of its making. */
+function printable(text: string): string {
+  return text.slice(0, LONGEST_REASON).replaceAll(/[^\x20-\x7e]/g, "?");
 }

@@ -157,6 +157,14 @@ describe("an iSCSI login", () => {
     await peer.close();
   });
 
+  it("tells people why, without controls that an initiator has sent", () => {
+    const world = new World();
+    tryLogin({ world, keys: { SessionType: `A\u001b[2J\nrefused: ${"x".repeat(1000)}` } });
+    expect(world.told.length).to.equal(1);
+    expect(world.told[0]).to.match(/^an initiator: SessionType=A\?\[2J\?refused: x+$/);
+    expect(world.told[0].length).to.equal(300);
+  });
+
   it("is refused without an initiator, and without a target", () => {
     for (const pairs of [pairsOf({ TargetName: TARGET }), pairsOf({ InitiatorName: INITIATOR })]) {
       const peer = new World().connect().putLogin(TO_FULL | OPERATIONAL, pairs);
