@@ -2,18 +2,21 @@
 
 import { type Authentication, type ChapAccount, normalName } from "@pvscsi/iscsi";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { addBusCommands } from "./bus-commands.js";
+import { askBus } from "./bus-control.js";
 import { planOfWords } from "./device-bus.js";
 import { runIscsiServe } from "./iscsi-serve.js";
 import { parseListen } from "./nbd-command.js";
 import type { Printer } from "./printer.js";
 import { readChapSecret } from "./secret-file.js";
-import { Exit } from "./verb.js";
+import { Exit, type Outcome } from "./verb.js";
 
 interface ServeWords {
   readonly listen: { readonly host?: string; readonly port: number };
   readonly lun?: readonly string[];
   readonly name: string;
   readonly initiator?: readonly string[];
+  readonly control?: string;
   readonly chapUser?: string;
   readonly chapFile?: string;
   readonly chapTargetUser?: string;
@@ -23,6 +26,7 @@ interface ServeWords {
 export interface IscsiCommandParts {
   readonly printer: Printer;
   readonly ended: () => Promise<unknown>;
+  readonly finish: (outcome: Outcome) => void;
 }
 
 /** IANA's port for iSCSI targets. */
@@ -30,11 +34,24 @@ const PORT = 3260;
 /** RFC 7143 4.2.7.4; nobody else may own `localhost`. */
 const NAME = "iqn.2026-11.localhost:pvscsi";
 
-/** Adds the command and its own command to a program. */
-export function addIscsiCommand(program: Command, { printer, ended }: IscsiCommandParts): void {
-  program
-    .command("iscsi")
-    .description("disks for iSCSI initiators, over TCP")
+/** Adds the command and its own commands to a program. */
+export function addIscsiCommand(program: Command, parts: IscsiCommandParts): void {
+  const command = program.command("iscsi").description("disks for iSCSI initiators, over TCP");
+  addServe(command, program, parts);
+  addBusCommands(command, {
+    socket: "the server's --control",
+    place: "LUN",
+    first: "the first that is free",
+    others: "initiators",
+    ask: async (socket, ...words) => {
+      const request = { words, directory: process.cwd(), program: "pvscsi" } as const;
+      parts.finish(await askBus(socket, request, { who: socket, start: "pvscsi iscsi serve --control" }));
+    },
+  });
+}
+
+function addServe(command: Command, program: Command, { printer, ended }: IscsiCommandParts): void {
+  command
     .command("serve")
     .description("serve an iSCSI target, until Ctrl-C or SIGTERM")
     .option("--listen <[addr:]port>", "where initiators connect to", listenAddress, { host: "127.0.0.1", port: PORT })
@@ -50,25 +67,27 @@ export function addIscsiCommand(program: Command, { printer, ended }: IscsiComma
         (word: string, before: readonly string[] = []) => [...before, targetName(word)],
       ),
     )
+    .option("--control <path>", "a Unix socket where attach, detach, resize and list reach it")
     .option("--chap-user <name>", "who initiators have to be; needs --chap-file")
     .option("--chap-file <file>", "that user's secret, in one line, for its owner alone (mode 0600)")
     .option("--chap-target-user <name>", "who the target is, for initiators that ask; needs --chap-target-file")
     .option("--chap-target-file <file>", "the target's secret, likewise")
     .addHelpText("after", "\nExample: pvscsi iscsi serve --lun disk.img,size=1GiB --lun mem:64MiB")
     .action(async (words: ServeWords) => {
-      const { listen, lun: luns = [], name, initiator } = words;
+      const { listen, lun: luns = [], name, initiator, control } = words;
       const wrong = wrongWords(words);
       if (wrong !== null) return program.error(`error: ${wrong}`, { exitCode: Exit.usage });
       const authentication = await authenticationOf(words);
       const initiators = initiator === undefined ? null : new Set(initiator);
       const plan = planOfWords(luns);
-      process.exitCode = await runIscsiServe({ listen, plan, name, authentication, initiators, printer, ended });
+      const who = { name, authentication, initiators };
+      process.exitCode = await runIscsiServe({ listen, plan, ...who, control, printer, ended });
     });
 }
 
 /** What options say only together. */
-function wrongWords({ lun, chapUser, chapFile, chapTargetUser, chapTargetFile }: ServeWords): string | null {
-  if (lun === undefined) return "name what is to be served: --lun WORD";
+function wrongWords({ lun, control, chapUser, chapFile, chapTargetUser, chapTargetFile }: ServeWords): string | null {
+  if (lun === undefined && control === undefined) return "name what is to be served: --lun WORD, or --control PATH";
   if ((chapUser === undefined) !== (chapFile === undefined)) return "--chap-user and --chap-file are given together";
   if ((chapTargetUser === undefined) !== (chapTargetFile === undefined)) {
     return "--chap-target-user and --chap-target-file are given together";

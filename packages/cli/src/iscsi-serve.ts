@@ -5,6 +5,7 @@ import { type Authentication, type IscsiServer, type IscsiServerOptions, serveIs
 import { Target } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
+import { LUN_ALONE, serveBusControl } from "./bus-control.js";
 import { type BusPlan, DeviceBus } from "./device-bus.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
@@ -19,6 +20,8 @@ export interface IscsiServeOptions {
   readonly authentication: Authentication | null;
   /** Names of the initiators that may log in; null where all may. */
   readonly initiators: ReadonlySet<string> | null;
+  /** Where it is asked for changes of its LUNs; nowhere where it is left out. */
+  readonly control?: string | undefined;
   readonly printer: Printer;
   /** Resolves when it is to end. */
   readonly ended: () => Promise<unknown>;
@@ -33,12 +36,16 @@ export async function runIscsiServe(options: IscsiServeOptions): Promise<number>
   try {
     const server = await listen(options);
     server.portal.add({ name, target, authentication, initiators });
+    const control = options.control === undefined ? null : await serveBusControl(options.control, bus, LUN_ALONE);
     try {
       for (const warning of warnings(options)) printer.error(warning);
-      printer.print(target.luns.map((lun) => `iscsi://${server.address}/${name}/${lun}`).join("\n"));
-      printer.print(`serving ${target.luns.length === 1 ? "it" : "them"} until Ctrl-C or SIGTERM`);
+      const urls = target.luns.map((lun) => `iscsi://${server.address}/${name}/${lun}`);
+      printer.print(urls.join("\n") || `iscsi://${server.address}/${name}`);
+      const served = urls.length === 0 ? "no LUN yet" : urls.length === 1 ? "it" : "them";
+      printer.print(`serving ${served} until Ctrl-C or SIGTERM`);
       await over;
     } finally {
+      await control?.close();
       await server.close();
     }
   } finally {

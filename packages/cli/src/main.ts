@@ -219,7 +219,13 @@ addDoctorCommand(program, printer, (status) => {
   process.exitCode = status;
 });
 
-addIscsiCommand(program, { printer, ended: () => interrupts.next() });
+addIscsiCommand(program, {
+  printer,
+  ended: () => interrupts.next(),
+  finish: (outcome) => {
+    process.exitCode = finish(outcome);
+  },
+});
 
 addVhostCommand(program, {
   printer,

@@ -1,6 +1,7 @@
 // Knows the command line of `pvscsi vhost-user`.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { addBusCommands } from "./bus-commands.js";
 import { planOfFile, planOfWords } from "./device-bus.js";
 import type { Printer } from "./printer.js";
 import { Exit, type Outcome } from "./verb.js";
@@ -31,34 +32,13 @@ const MOST_QUEUES = 64;
 export function addVhostCommand(program: Command, parts: VhostCommandParts): void {
   const command = program.command("vhost-user").description("disks for guests of QEMU, over a Unix socket");
   addServe(command, program, parts);
-  const ask = (socket: string, ...words: readonly string[]): Promise<void> => run(parts, socket, words);
-  command
-    .command("attach")
-    .description("put a LUN at a free place of a server's bus; prints the place")
-    .argument("<socket>", "the socket that guests connect to")
-    .argument("<word>", "a LUN as for serve --lun")
-    .argument("[place]", "TARGET:LUN (default: the first free LUN of target 0)")
-    .action((socket: string, word: string, place?: string) =>
-      ask(socket, "attach", word, ...(place === undefined ? [] : [place])),
-    );
-  command
-    .command("detach")
-    .description("take a LUN out; what is under way there is aborted")
-    .argument("<socket>")
-    .argument("<place>", "TARGET:LUN")
-    .action((socket: string, place: string) => ask(socket, "detach", place));
-  command
-    .command("resize")
-    .description("make a LUN larger; guests are told")
-    .argument("<socket>")
-    .argument("<place>", "TARGET:LUN")
-    .argument("<size>", "bytes, or with KiB, MiB, GiB, TiB")
-    .action((socket: string, place: string, size: string) => ask(socket, "resize", place, size));
-  command
-    .command("list")
-    .description("the LUNs of a server")
-    .argument("<socket>")
-    .action((socket: string) => ask(socket, "list"));
+  addBusCommands(command, {
+    socket: "the socket that guests connect to",
+    place: "TARGET:LUN",
+    first: "the first free LUN of target 0",
+    others: "guests",
+    ask: (socket, ...words) => run(parts, socket, words),
+  });
 }
 
 function addServe(command: Command, program: Command, { printer, ended }: VhostCommandParts): void {

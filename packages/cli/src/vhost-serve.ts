@@ -2,20 +2,18 @@
 // socket of its own beside the guests'.
 
 import { resolve } from "node:path";
-import { parseSize } from "@pvscsi/config";
 import { loadNative, type Native, NativeMissing, SystemCallError } from "@pvscsi/native";
 import { localTransportId } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type RingNews, serveVhostUser, type VhostUserServer } from "@pvscsi/vhost-user";
 import { TargetTable, VirtioScsiDevice } from "@pvscsi/virtio";
-import { type Column, formatColumns, ProbeHub } from "@pvscsi/wire";
-import { connectControl, runThere } from "./control-client.js";
-import { serveSocket } from "./control-server.js";
+import { ProbeHub } from "@pvscsi/wire";
+import { askBus, serveBusControl, TARGET_AND_LUN } from "./bus-control.js";
 import type { ControlRequest } from "./control-wire.js";
-import { type BusPlan, DeviceBus, formatPlace, type Place, parsePlace } from "./device-bus.js";
+import { type BusPlan, DeviceBus, formatPlace } from "./device-bus.js";
 import { nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
-import { Exit, failure, messageOf, type Outcome, success } from "./verb.js";
+import { Exit, type Outcome } from "./verb.js";
 import { libvirtXml, qemuLine } from "./vhost-words.js";
 
 type VhostBus = DeviceBus<TargetTable>;
@@ -59,7 +57,7 @@ export async function runVhostServe(options: VhostServeOptions): Promise<number>
 
 async function serveUntil(over: Promise<unknown>, bus: VhostBus, options: VhostServeOptions): Promise<void> {
   const { socket, queues, printer } = options;
-  const control = await serveSocket(controlOf(socket), (request) => runRequest(bus, request));
+  const control = await serveBusControl(controlOf(socket), bus, TARGET_AND_LUN);
   const words = { path: resolve(socket), queues };
   printer.print(`${qemuLine(words)}\n\n${libvirtXml(words)}\n`);
   printer.print(`serving ${bus.list().map(formatPlace).join(", ") || "no LUN yet"} until Ctrl-C or SIGTERM`);
@@ -83,11 +81,9 @@ function listen(native: Native, bus: VhostBus, options: VhostServeOptions): Vhos
   }
 }
 
-/** Asks a server; `print` is for what comes before the outcome. Throws ToolstackError where none listens. */
-export async function askServer(socket: string, request: ControlRequest): Promise<Outcome> {
-  const connection = await connectControl(controlOf(socket));
-  if (connection === null) throw new ToolstackError("FAIL", `nobody serves ${socket}: start pvscsi vhost-user serve`);
-  return runThere(connection, `the server of ${socket}`, request, () => {});
+/** Asks a server. Throws ToolstackError where none listens. */
+export function askServer(socket: string, request: ControlRequest): Promise<Outcome> {
+  return askBus(controlOf(socket), request, { who: socket, start: "pvscsi vhost-user serve" });
 }
 
 async function nativeCalls(): Promise<Native> {
@@ -120,55 +116,4 @@ function toldProbes(printer: Printer): ProbeHub {
     printer.error(`ring ${ring}: ${text}`);
   });
   return probes;
-}
-
-async function runRequest(bus: VhostBus, { words: [verb, ...words], directory }: ControlRequest): Promise<Outcome> {
-  const body = Object.hasOwn(REQUESTS, verb) ? REQUESTS[verb] : undefined;
-  if (body === undefined) return failure(Exit.usage, `pvscsi: a server is not asked to '${verb}'`);
-  try {
-    return success(await body(bus, words, directory));
-  } catch (error) {
-    const message = messageOf(error, "pvscsi");
-    if (message === null) throw error;
-    return failure(Exit.failed, message);
-  }
-}
-
-/** What a server is asked to do: gives what it prints. */
-const REQUESTS: {
-  readonly [verb: string]: (bus: VhostBus, words: readonly string[], directory: string) => Promise<string>;
-} = {
-  async attach(bus, [word = "", where], directory) {
-    const place = where === undefined ? bus.free : placeOf(where);
-    await bus.attach(word, place, directory);
-    return formatPlace(place);
-  },
-  async detach(bus, [where = ""]) {
-    await bus.detach(placeOf(where));
-    return "";
-  },
-  async resize(bus, [where = "", text = ""]) {
-    const size = parseSize(text);
-    if (size === undefined) throw new ToolstackError("INVAL", `invalid size '${text}'`);
-    await bus.resize(placeOf(where), size);
-    return "";
-  },
-  async list(bus) {
-    return formatColumns(COLUMNS, bus.list());
-  },
-};
-
-type Row = ReturnType<VhostBus["list"]>[number];
-
-const COLUMNS: readonly Column<Row>[] = [
-  { title: "T:L", text: formatPlace },
-  { title: "Vendor", text: ({ vendor }) => vendor },
-  { title: "Product", text: ({ product }) => product },
-  { title: "WWN", text: ({ wwn }) => wwn },
-];
-
-function placeOf(text: string): Place {
-  const place = parsePlace(text);
-  if (place === null) throw new ToolstackError("INVAL", `'${text}' is no TARGET:LUN, 0:0 to 255:16383`);
-  return place;
 }

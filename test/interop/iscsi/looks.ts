@@ -13,6 +13,9 @@ const PAGES: readonly (readonly [string, RegExp])[] = [
   ["178", /^lbpu:1$/m],
 ];
 
+/** LUN 300 by flat space addressing: libiscsi's numbers are the two bytes as they are. */
+const FLAT_300 = 0x4000 | 300;
+
 export async function judgeLooks(context: SuiteContext, portal: ServedPortal): Promise<void> {
   await context.check("iscsi-ls -s: SendTargets, REPORT LUNS and each LUN's size", async () => {
     const listed = await context.succeed("iscsi-ls", "-s", portal.discovery);
@@ -36,6 +39,17 @@ export async function judgeLooks(context: SuiteContext, portal: ServedPortal): P
     const capacity = await context.succeed("iscsi-readcapacity16", portal.url(2));
     expect(capacity).to.match(/^Total size:8388608$/m);
     return "8388608 bytes";
+  });
+  await context.check("LUNs that come, grow and go: iscsi-ls and iscsi-readcapacity16 see them", async () => {
+    expect(await portal.ask("attach", "mem:8MiB", "300")).to.equal("300\n");
+    const lines = async () => (await context.succeed("iscsi-ls", "-s", portal.discovery)).match(/^Lun:.*/gm);
+    expect(await lines()).to.include(`Lun:${FLAT_300} Type:DIRECT_ACCESS (Size:7M)`);
+    await portal.ask("resize", "300", "16MiB");
+    const capacity = await context.succeed("iscsi-readcapacity16", portal.url(FLAT_300));
+    expect(capacity).to.match(/^Total size:16777216$/m);
+    await portal.ask("detach", "300");
+    expect((await lines())?.length).to.equal(3);
+    return "LUN 300, of 8 and then of 16 MiB";
   });
   await context.check("iscsi-swp: write protection by the control mode page", async () => {
     for (const [word, on] of [

@@ -27,17 +27,23 @@ export class ServedPortal {
   readonly address: string;
   /** The target's name. */
   readonly target: string;
+  readonly #context: SuiteContext;
   readonly #server: Child;
+  readonly #control: string;
 
-  private constructor(server: Child, address: string, target: string) {
+  private constructor(context: SuiteContext, server: Child, control: string, [address, target]: readonly string[]) {
+    this.#context = context;
     this.#server = server;
+    this.#control = control;
     this.address = address;
     this.target = target;
   }
 
   /** Serves at LUN n what word number n says. */
   static async start(context: SuiteContext, luns: readonly string[], wishes: PortalWishes = {}): Promise<ServedPortal> {
+    const control = context.freshPath("control");
     const words = [
+      ...["--control", control],
       ...luns.flatMap((word) => ["--lun", word]),
       ...(await chapWords(context, "--chap", wishes.chap)),
       ...(await chapWords(context, "--chap-target", wishes.chapTarget)),
@@ -47,8 +53,8 @@ export class ServedPortal {
     const said: string[] = [];
     do said.push(await server.readLine());
     while (!said.at(-1)?.startsWith("serving "));
-    const [, address, target] = /^iscsi:\/\/([^/]+)\/([^/]+)\/0$/.exec(said[0]) ?? expect.fail(said.join("\n"));
-    return new ServedPortal(server, address, target);
+    const [, ...names] = /^iscsi:\/\/([^/]+)\/([^/]+)\/0$/.exec(said[0]) ?? expect.fail(said.join("\n"));
+    return new ServedPortal(context, server, control, names);
   }
 
   /** As libiscsi's programs and QEMU take it; `who` is `USER%SECRET`, `what` the arguments behind it. */
@@ -59,6 +65,11 @@ export class ServedPortal {
   /** As iscsi-ls takes it. */
   get discovery(): string {
     return `iscsi://${this.address}`;
+  }
+
+  /** Has it change its LUNs: `attach WORD [LUN]`, `detach LUN`, `resize LUN SIZE`, `list`; gives what it prints. */
+  async ask(verb: string, ...words: readonly string[]): Promise<string> {
+    return this.#context.succeed(process.execPath, MAIN, "iscsi", verb, this.#control, ...words);
   }
 
   /** Its process. */

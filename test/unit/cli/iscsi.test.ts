@@ -1,11 +1,11 @@
 // Tests the command line of an iSCSI server. What initiators make of it is for outside judges: npm run test:interop -- iscsi.
 
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, stat, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { pvscsi, RunningCommand } from "./command.js";
 
-const READY = /^serving (it|them) until Ctrl-C or SIGTERM$/m;
+const READY = /^serving (it|them|no LUN yet) until Ctrl-C or SIGTERM$/m;
 const NAME = "iqn.2026-11.localhost:pvscsi";
 
 describe("pvscsi iscsi", () => {
@@ -47,8 +47,29 @@ describe("pvscsi iscsi", () => {
     expect((await named.ended).errors).to.equal("");
   });
 
+  it("takes LUNs in and out while it serves, and makes them larger", async () => {
+    const control = folder.path("iscsi.control");
+    await serve("--control", control);
+    expect((await stat(control)).mode & 0o777).to.equal(0o600);
+    const ask = (verb: string, ...words: string[]) => pvscsi(["iscsi", verb, control, ...words]);
+    expect(await ask("attach", "mem:1MiB")).to.deep.include({ status: 0, output: "0\n" });
+    expect(await ask("attach", "null:1GiB", "300")).to.deep.include({ status: 0, output: "300\n" });
+    expect(await ask("resize", "0", "2MiB")).to.deep.include({ status: 0, errors: "" });
+    expect((await ask("list")).output).to.match(/^0 +PVSCSI .*\n300 +PVSCSI /m);
+    expect(await ask("detach", "300")).to.deep.include({ status: 0, errors: "" });
+    expect((await ask("list")).output).not.to.include("300");
+    const { status, errors } = await ask("detach", "0:0");
+    expect([status, errors]).to.deep.equal([1, "pvscsi: '0:0' is no LUN, 0 to 16383\n"]);
+  });
+
+  it("says where nobody is to be asked", async () => {
+    const { status, errors } = await pvscsi(["iscsi", "list", folder.path("nobody")]);
+    expect(status).to.equal(1);
+    expect(errors).to.match(/^pvscsi: nobody serves .*nobody: start pvscsi iscsi serve --control\n$/);
+  });
+
   for (const [name, words, status, errors] of [
-    ["no LUN", [], 2, "pvscsi: name what is to be served: --lun WORD\n"],
+    ["no LUN", [], 2, "pvscsi: name what is to be served: --lun WORD, or --control PATH\n"],
     ["a LUN word that is none", ["--lun", "mem:lots"], 1, /^--lun:1:1: invalid size 'lots'/],
     ["an unknown folder", ["--lun", "/nowhere/disk.img"], 1, /nowhere/],
     ["a user without a file", ["--lun", "mem:1MiB", "--chap-user", "a"], 2, /given together/],

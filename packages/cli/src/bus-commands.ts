@@ -1,0 +1,45 @@
+// Knows the commands that ask a server of devices for changes. Knows no server.
+
+import type { Command } from "commander";
+
+export interface BusCommandWords {
+  /** What the socket is that a server is asked on. */
+  readonly socket: string;
+  /** What a place is, and where one is put that is not told. */
+  readonly place: string;
+  readonly first: string;
+  /** Who hears of a change. */
+  readonly others: string;
+  readonly ask: (socket: string, ...words: readonly string[]) => Promise<void>;
+}
+
+/** Adds `attach`, `detach`, `resize` and `list` to a command. */
+export function addBusCommands(command: Command, { socket, place, first, others, ask }: BusCommandWords): void {
+  command
+    .command("attach")
+    .description("put a LUN at a free place of a server; prints the place")
+    .argument("<socket>", socket)
+    .argument("<word>", "a LUN as for serve --lun")
+    .argument("[place]", `${place} (default: ${first})`)
+    .action((path: string, word: string, where?: string) =>
+      ask(path, "attach", word, ...(where === undefined ? [] : [where])),
+    );
+  command
+    .command("detach")
+    .description("take a LUN out; what is under way there is aborted")
+    .argument("<socket>")
+    .argument("<place>", place)
+    .action((path: string, where: string) => ask(path, "detach", where));
+  command
+    .command("resize")
+    .description(`make a LUN larger; ${others} are told`)
+    .argument("<socket>")
+    .argument("<place>", place)
+    .argument("<size>", "bytes, or with KiB, MiB, GiB, TiB")
+    .action((path: string, where: string, size: string) => ask(path, "resize", where, size));
+  command
+    .command("list")
+    .description("the LUNs of a server")
+    .argument("<socket>")
+    .action((path: string) => ask(path, "list"));
+}
