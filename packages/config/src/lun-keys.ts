@@ -46,6 +46,15 @@ export interface LunSpec {
   readonly thin: boolean;
   /** DPO and FUA are taken. */
   readonly fua: boolean;
+  /** UNMAP is taken, and the UNMAP bit of WRITE SAME, where the LUN is thin. */
+  readonly unmap: boolean;
+  readonly writeSameUnmap: boolean;
+  /** COMPARE AND WRITE is taken. */
+  readonly compareAndWrite: boolean;
+  /** EXTENDED COPY and RECEIVE COPY RESULTS are taken. */
+  readonly thirdPartyCopy: boolean;
+  /** It can be reserved. */
+  readonly reservable: boolean;
   /** As VPD page B1h has it: 0 not reported, 1 it does not rotate, else revolutions per minute. */
   readonly rotation: number;
   /**
@@ -72,6 +81,11 @@ export interface LunProperties {
   wwn: string;
   thin: boolean;
   fua: boolean;
+  unmap: boolean;
+  writeSameUnmap: boolean;
+  compareAndWrite: boolean;
+  thirdPartyCopy: boolean;
+  reservable: boolean;
   rotation: number;
   reservations: string;
 }
@@ -119,6 +133,11 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
   },
   thin: flag("thin", "thin"),
   fua: flag("fua", "fua"),
+  unmap: flag("unmap", "unmap"),
+  writeSameUnmap: flag("writeSameUnmap", "writeSameUnmap"),
+  compareAndWrite: flag("compareAndWrite", "compareAndWrite"),
+  thirdPartyCopy: flag("thirdPartyCopy", "thirdPartyCopy"),
+  reservable: flag("reservable", "reservable"),
   rotation: {
     word: "rotation",
     key: "rotation",
@@ -182,6 +201,11 @@ export const LUN_DEFAULTS = {
   removable: false,
   thin: true,
   fua: true,
+  unmap: true,
+  writeSameUnmap: true,
+  compareAndWrite: true,
+  thirdPartyCopy: true,
+  reservable: true,
   rotation: 1,
 } as const satisfies Partial<LunProperties>;
 

@@ -59,9 +59,9 @@ export function lunSpec(
   at: Position,
 ): LunSpec {
   const { vendor, product, revision, serial, wwn, reservations } = properties;
-  const { type, blockSize, readOnly, removable, thin, fua, rotation } = { ...LUN_DEFAULTS, ...properties };
-  const shape = { backing, type, blockSize, readOnly, removable, thin, fua, rotation };
-  return { ...shape, vendor, product, revision, serial, wwn, reservations, faults, at };
+  // These two are the backing's.
+  const { sync: _sync, size: _size, ...shape } = { ...LUN_DEFAULTS, size: 0, ...properties };
+  return { backing, ...shape, vendor, product, revision, serial, wwn, reservations, faults, at };
 }
 
 interface Part {

@@ -28,6 +28,10 @@ export interface StorageAttributes {
   fuaWrite: boolean;
   modelAlias: boolean;
   unmap: boolean;
+  writeSameUnmap: boolean;
+  compareAndWrite: boolean;
+  thirdPartyCopy: boolean;
+  reservable: boolean;
   writeCache: boolean;
   nonRotating: boolean;
 }
@@ -78,6 +82,10 @@ export const ATTRIBUTE_KEYS: SaveKeys<StorageAttributes> = {
   fuaWrite: bit("emulate_fua_write"),
   modelAlias: bit("emulate_model_alias"),
   unmap: bit("emulate_tpu"),
+  writeSameUnmap: bit("emulate_tpws"),
+  compareAndWrite: bit("emulate_caw"),
+  thirdPartyCopy: bit("emulate_3pc"),
+  reservable: bit("emulate_pr"),
   writeCache: bit("emulate_write_cache"),
   nonRotating: bit("is_nonrot"),
 };

@@ -125,7 +125,10 @@ class VhostReader {
       product: attributes.modelAlias === true ? name.slice(0, 16) : kind.product,
       revision: "4.0",
       ...(wwn === undefined ? {} : { serial: wwn, wwn: lioName(wwn) }),
-      thin: attributes.unmap ?? false,
+      ...provisioning(attributes),
+      compareAndWrite: attributes.compareAndWrite ?? true,
+      thirdPartyCopy: attributes.thirdPartyCopy ?? true,
+      reservable: attributes.reservable ?? true,
       // LIO says that it takes FUA only where there is a cache to go past.
       fua: cached && (attributes.fuaWrite ?? true),
       rotation: (attributes.nonRotating ?? kind.nonRotating) ? 1 : 0,
@@ -140,6 +143,11 @@ class VhostReader {
   #fail(at: Position, reason: string): never {
     throw new ConfigError(this.#config.file, at, reason);
   }
+}
+
+/** Thin is what has either way to give space back; without one it does not matter which. */
+function provisioning({ unmap = false, writeSameUnmap = false }: StorageObject["attributes"]) {
+  return unmap || writeSameUnmap ? { thin: true, unmap, writeSameUnmap } : { thin: false };
 }
 
 /** What LIO makes of the storage objects of a plugin. */

@@ -1,8 +1,9 @@
 // Knows one LUN of the host from its first user to its last: opened when it is wanted, refused when it is taken.
 
-import { formatAddress, formatSize, misfit } from "@pvscsi/config";
+import { formatAddress, formatSize, type LunSpec, misfit } from "@pvscsi/config";
 import {
   createDisk,
+  type DiskFeatures,
   type DiskOptions,
   type Fault,
   faulty,
@@ -134,6 +135,7 @@ export class HostUnit {
       readOnly: lun.readOnly,
       thin: lun.thin,
       fua: lun.fua,
+      features: featuresOf(lun),
       rotation: lun.rotation,
       keeper,
     };
@@ -162,4 +164,8 @@ export class HostUnit {
     this.#closing = closed.catch(() => {});
     await closed;
   }
+}
+
+function featuresOf({ unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable }: LunSpec): DiskFeatures {
+  return { unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable };
 }

@@ -48,6 +48,10 @@ describe("saveconfig.json", () => {
       fuaWrite: true,
       modelAlias: true,
       unmap: false,
+      writeSameUnmap: false,
+      compareAndWrite: true,
+      thirdPartyCopy: true,
+      reservable: true,
       writeCache: true,
       nonRotating: false,
     });
@@ -66,7 +70,7 @@ describe("saveconfig.json", () => {
     const config = parse(EXAMPLE);
     expect(config.others).to.deep.equal({ fabric_modules: [] });
     expect(config.storageObjects[0].others).to.have.property("alua_tpgs");
-    expect(config.storageObjects[0].otherAttributes).to.include({ queue_depth: 128, emulate_3pc: 1 });
+    expect(config.storageObjects[0].otherAttributes).to.include({ queue_depth: 128, emulate_tas: 1 });
     expect(config.targets[0].groups[0].luns[0].others).to.include({ alias: "a08824829b" });
     expect(printSaveconfig(config)).to.equal(EXAMPLE);
   });
@@ -225,6 +229,10 @@ function saveconfigs(): fc.Arbitrary<Saveconfig> {
       fuaWrite: fc.boolean(),
       modelAlias: fc.boolean(),
       unmap: fc.boolean(),
+      writeSameUnmap: fc.boolean(),
+      compareAndWrite: fc.boolean(),
+      thirdPartyCopy: fc.boolean(),
+      reservable: fc.boolean(),
       writeCache: fc.boolean(),
       nonRotating: fc.boolean(),
     },

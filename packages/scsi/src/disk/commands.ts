@@ -11,6 +11,7 @@ import { readCapacity10, readCapacity16 } from "./capacity.js";
 import { readDefectData10, readDefectData12 } from "./defects.js";
 import { receiveDiagnosticResults, sendDiagnostic } from "./diagnostics.js";
 import type { Disk } from "./disk.js";
+import { hasCommand } from "./features.js";
 import { inquiry } from "./inquiry.js";
 import { logSelect, logSense } from "./log-commands.js";
 import { preventAccess, preventAllow, startStopAccess, startStopUnit, testUnitReady } from "./medium.js";
@@ -40,17 +41,18 @@ const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
  * volatile.
  */
 export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
-  return [
+  const rows: CommandRow<Disk>[] = [
     ...primaryRows(),
     ...reservationRows(),
     ...mediumRows(disk.removable),
     ...transferRows(disk.fua),
     ...verifyRows(disk.fua),
-    ...provisioningRows(disk.thin),
+    ...provisioningRows(disk),
     ...atomicRows(disk),
     ...diagnosticRows(),
     ...copyRows(),
   ];
+  return rows.filter(({ command }) => hasCommand(disk.features, command));
 }
 
 function primaryRows(): CommandRow<Disk>[] {
@@ -131,10 +133,16 @@ function verifyRows(fua: boolean): CommandRow<Disk>[] {
 }
 
 /** ANCHOR is not supported; UNMAP is where the disk is thinly provisioned. */
-function provisioningRows(thin: boolean): CommandRow<Disk>[] {
+function provisioningRows({ thin, features }: Disk): CommandRow<Disk>[] {
+  const takesUnmap = thin && features.writeSameUnmap;
   const rows: CommandRow<Disk>[] = [
-    row(COMMANDS.writeSame10, `${thin ? "08" : "00"} ff ff ff ff 1f ff ff 00`, writeSame, FILLS),
-    row(COMMANDS.writeSame16, `${thin ? "09" : "01"} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`, writeSame, FILLS),
+    row(COMMANDS.writeSame10, `${takesUnmap ? "08" : "00"} ff ff ff ff 1f ff ff 00`, writeSame, FILLS),
+    row(
+      COMMANDS.writeSame16,
+      `${takesUnmap ? "09" : "01"} ff ff ff ff ff ff ff ff ff ff ff ff 1f 00`,
+      writeSame,
+      FILLS,
+    ),
     row(COMMANDS.getLbaStatus, "00 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", getLbaStatus, READS),
   ];
   if (thin) rows.push(row(COMMANDS.unmap, "00 00 00 00 00 1f ff ff 00", unmap, FILLS));

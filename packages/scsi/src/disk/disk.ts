@@ -17,6 +17,7 @@ import { Status, type Task, type TaskNexus } from "../task.js";
 import { diskRows } from "./commands.js";
 import { DiskCounters } from "./counters.js";
 import { unitDesignators } from "./designators.js";
+import { ALL_FEATURES, type DiskFeatures } from "./features.js";
 import { type DiskLimits, diskLimits } from "./limits.js";
 import type { ModeSettings } from "./mode-pages.js";
 import { Gate, type Sharing, type Step, Work } from "./work.js";
@@ -41,6 +42,8 @@ export interface DiskOptions {
   readonly fua?: boolean;
   /** Thin provisioning, where the store can give space back; false hides that it can. */
   readonly thin?: boolean;
+  /** What is switched off; all is on where nothing is said. */
+  readonly features?: Partial<DiskFeatures>;
   /** Keeps reservations through a loss of power; none are kept where it is absent. */
   readonly keeper?: ReservationKeeper | undefined;
 }
@@ -64,6 +67,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly removable: boolean;
   readonly readOnly: boolean;
   readonly thin: boolean;
+  readonly features: DiskFeatures;
   /** DPO and FUA are supported. */
   readonly fua: boolean;
   readonly table: CommandTable<Disk>;
@@ -94,7 +98,9 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.blockSize = blockSize;
     this.removable = options.removable === true;
     this.readOnly = options.readOnly === true || store.features.readOnly;
-    this.thin = options.thin !== false && store.features.discard;
+    this.features = { ...ALL_FEATURES, ...options.features };
+    const givesBack = this.features.unmap || this.features.writeSameUnmap;
+    this.thin = options.thin !== false && store.features.discard && givesBack;
     this.fua = options.fua !== false;
     this.designators = unitDesignators(options);
     this.limits = diskLimits(blockSize, store.features);
@@ -176,7 +182,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   }
 
   copyable(name: Designator): boolean {
-    return this.designators.some((own) => sameDesignator(own, name));
+    return this.features.thirdPartyCopy && this.designators.some((own) => sameDesignator(own, name));
   }
 
   listen(listener: UnitListener): () => void {

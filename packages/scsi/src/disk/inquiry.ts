@@ -31,7 +31,7 @@ function writeStandard(disk: Disk, bytes: Uint8Array): void {
   bytes[2] = 0x06; // SPC-4
   bytes[3] = 0x02; // response data format
   bytes[4] = STANDARD_LENGTH - 5;
-  bytes[5] = 0x08; // 3PC
+  bytes[5] = disk.features.thirdPartyCopy ? 0x08 : 0; // 3PC
   bytes[7] = 0x02; // CMDQUE
   putText(bytes, 8, 8, vendor);
   putText(bytes, 16, 16, product);

@@ -9,6 +9,8 @@ import type { Disk } from "./disk.js";
 interface VpdPage {
   readonly code: number;
   readonly name: string;
+  /** Which disks have it; all where it is not said. */
+  readonly applies?: (disk: Disk) => boolean;
   /** Writes what is behind the header, over zeros; returns the length of the whole page. */
   write(disk: Disk, bytes: Uint8Array, task: Task): number;
 }
@@ -20,7 +22,12 @@ export const VPD_PAGES: readonly VpdPage[] = [
   { code: 0x83, name: "Device Identification", write: deviceIdentification },
   { code: 0x86, name: "Extended INQUIRY Data", write: extendedInquiry },
   { code: 0x87, name: "Mode Page Policy", write: modePagePolicy },
-  { code: 0x8f, name: "Third-Party Copy", write: (disk, bytes) => writeCopyPage(bytes, disk) },
+  {
+    code: 0x8f,
+    name: "Third-Party Copy",
+    applies: ({ features }) => features.thirdPartyCopy,
+    write: (disk, bytes) => writeCopyPage(bytes, disk),
+  },
   { code: 0xb0, name: "Block Limits", write: blockLimits },
   { code: 0xb1, name: "Block Device Characteristics", write: blockDeviceCharacteristics },
   { code: 0xb2, name: "Logical Block Provisioning", write: logicalBlockProvisioning },
@@ -30,7 +37,7 @@ const LONGEST = 1024;
 
 /** Writes a page as the task's nexus sees it; returns its length, or null where there is no such page. */
 export function writeVpdPage(disk: Disk, code: number, bytes: Uint8Array, task: Task): number | null {
-  const page = VPD_PAGES.find((row) => row.code === code);
+  const page = pagesOf(disk).find((row) => row.code === code);
   if (page === undefined) return null;
   bytes.fill(0, 0, LONGEST);
   bytes[0] = disk.deviceType;
@@ -40,9 +47,14 @@ export function writeVpdPage(disk: Disk, code: number, bytes: Uint8Array, task: 
   return length;
 }
 
-function supportedPages(_disk: Disk, bytes: Uint8Array): number {
-  for (const [index, { code }] of VPD_PAGES.entries()) bytes[4 + index] = code;
-  return 4 + VPD_PAGES.length;
+function pagesOf(disk: Disk): VpdPage[] {
+  return VPD_PAGES.filter(({ applies }) => applies?.(disk) ?? true);
+}
+
+function supportedPages(disk: Disk, bytes: Uint8Array): number {
+  const codes = pagesOf(disk).map(({ code }) => code);
+  bytes.set(codes, 4);
+  return 4 + codes.length;
 }
 
 function unitSerialNumber({ identity }: Disk, bytes: Uint8Array): number {
@@ -77,14 +89,16 @@ function modePagePolicy(_disk: Disk, bytes: Uint8Array): number {
   return 8;
 }
 
-function blockLimits({ limits, thin }: Disk, bytes: Uint8Array): number {
-  bytes[5] = limits.compareAndWrite;
+function blockLimits({ limits, thin, features }: Disk, bytes: Uint8Array): number {
+  bytes[5] = features.compareAndWrite ? limits.compareAndWrite : 0;
   put16(bytes, 6, limits.physical);
   put32(bytes, 8, limits.transfer);
   put32(bytes, 12, limits.optimalTransfer);
-  if (thin) {
+  if (thin && features.unmap) {
     put32(bytes, 20, limits.unmap);
     put32(bytes, 24, limits.unmapDescriptors);
+  }
+  if (thin) {
     put32(bytes, 28, limits.physical);
     put32(bytes, 32, 0x8000_0000); // UGAVALID, alignment 0
   }
@@ -107,9 +121,9 @@ const LBPWS10 = 0x20;
 const LBPRZ = 0x04;
 const THIN = 0x02;
 
-function logicalBlockProvisioning({ thin }: Disk, bytes: Uint8Array): number {
+function logicalBlockProvisioning({ thin, features }: Disk, bytes: Uint8Array): number {
   if (thin) {
-    bytes[5] = LBPU | LBPWS | LBPWS10 | LBPRZ;
+    bytes[5] = LBPRZ | (features.unmap ? LBPU : 0) | (features.writeSameUnmap ? LBPWS | LBPWS10 : 0);
     bytes[6] = THIN;
   }
   return 8;
