@@ -137,6 +137,7 @@ export class HostUnit {
       fua: lun.fua,
       features: featuresOf(lun),
       rotation: lun.rotation,
+      clock: this.#clock,
       keeper,
     };
     try {

@@ -65,6 +65,10 @@ function receiveCopy(serviceAction: number, name: string): CommandDescription {
   return action(0x84, serviceAction, `RECEIVE COPY RESULTS/${name}`, [number("list", 2, 1), number("alloc", 10, 4)]);
 }
 
+function sanitize(serviceAction: number, name: string, fields: readonly CdbField[] = []): CommandDescription {
+  return action(0x48, serviceAction, `SANITIZE/${name}`, [...fields, flag("immed", 1, 0x80), flag("ause", 1, 0x20)]);
+}
+
 /** The length that the group code in an opcode's top three bits gives (SPC-4 4.2.5.1); 0 where it gives none. */
 export function cdbLengthOf(opcode: number): number {
   return [6, 10, 10, 0, 16, 12, 0, 0][opcode >>> 5];
@@ -75,7 +79,7 @@ export const COMMANDS = {
   testUnitReady: command(0x00, "TEST UNIT READY"),
   rezeroUnit: command(0x01, "REZERO UNIT"),
   requestSense: command(0x03, "REQUEST SENSE", [flag("desc", 1, 0x01), number("alloc", 4, 1)]),
-  formatUnit: command(0x04, "FORMAT UNIT"),
+  formatUnit: command(0x04, "FORMAT UNIT", [flag("fmtdata", 1, 0x10)]),
   readBlockLimits: command(0x05, "READ BLOCK LIMITS"),
   reassignBlocks: command(0x07, "REASSIGN BLOCKS"),
   read6: ranged(0x08, "READ(6)"),
@@ -115,6 +119,10 @@ export const COMMANDS = {
   readBuffer: command(0x3c, "READ BUFFER", [number("mode", 1, 1, 0x1f), number("offset", 3, 3), number("alloc", 6, 3)]),
   writeSame10: ranged(0x41, "WRITE SAME(10)", [UNMAP]),
   unmap: command(0x42, "UNMAP", [number("length", 7, 2)]),
+  sanitizeOverwrite: sanitize(0x01, "OVERWRITE", [number("length", 7, 2)]),
+  sanitizeBlockErase: sanitize(0x02, "BLOCK ERASE"),
+  sanitizeCryptographicErase: sanitize(0x03, "CRYPTOGRAPHIC ERASE"),
+  sanitizeExitFailureMode: sanitize(0x1f, "EXIT FAILURE MODE"),
   readToc: command(0x43, "READ TOC/PMA/ATIP"),
   getConfiguration: command(0x46, "GET CONFIGURATION"),
   getEventStatus: command(0x4a, "GET EVENT STATUS NOTIFICATION"),

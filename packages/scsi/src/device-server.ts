@@ -7,11 +7,21 @@ import type { AccessName, Guard } from "./reservations/access.js";
 import { endWithSense, type FieldPointer, SENSE, type Sense } from "./sense.js";
 import { type DataDirection, noPlaces, Status, type Task } from "./task.js";
 
+/** What keeps a device from its commands for longer than one of them, as FORMAT UNIT does. */
+export interface DeviceCondition {
+  readonly sense: Sense;
+  /** How far it is, in 65536ths; undefined where it does not go on. */
+  readonly progress: number | undefined;
+  refuses(row: CommandRow<never>): boolean;
+}
+
 /** What the checks before a command ask the device. */
 export interface DeviceServer {
   readonly descriptorSense: boolean;
   /** Keeps commands out that conflict with a reservation; null while there is none. */
   readonly guard: Guard | null;
+  /** Null, or absent where there never is one, while nothing keeps it from its commands. */
+  readonly condition?: DeviceCondition | null;
   /** Bytes that one command at a time builds its answer in, or copies its parameter list into. */
   readonly scratch: Uint8Array;
   /** Why the medium cannot be used now, or null. */
@@ -92,6 +102,8 @@ export class CommandTable<Device extends DeviceServer> {
     if (task.cdbLength < found.usage.length) return invalidField(device, task, task.cdbLength, null);
     const { guard } = device;
     if (guard?.conflicts(task, accessOf(found, cdb))) return task.end(Status.reservationConflict);
+    const { condition } = device;
+    if (condition?.refuses(found)) return endWithCondition(device, task, condition);
     const wrong = firstWrongByte(found, cdb);
     if (wrong > 0) return invalidField(device, task, wrong, highestBit(cdb[wrong] & ~mask(found, wrong)));
     if (found.needs !== "nothing") {
@@ -154,6 +166,10 @@ function highestBit(byte: number): number {
 /** Ends the task with CHECK CONDITION in the device's format; `information` as the command defines it. */
 export function check(device: DeviceServer, task: Task, sense: Sense, information?: number): void {
   endWithSense(task, sense, { descriptor: device.descriptorSense, information });
+}
+
+function endWithCondition({ descriptorSense }: DeviceServer, task: Task, { sense, progress }: DeviceCondition): void {
+  endWithSense(task, sense, { descriptor: descriptorSense, progress });
 }
 
 /** INVALID FIELD IN CDB at a byte, and the highest bit of the field where it is less than the byte. */

@@ -55,6 +55,7 @@ export function describeSense(sense: DecodedSense): string {
     const where = sense.field.in === "cdb" ? "CDB" : "parameter list";
     words.push(`${where} byte ${sense.field.byte}${sense.field.bit === null ? "" : ` bit ${sense.field.bit}`}`);
   }
+  if (sense.progress !== null) words.push(`${Math.floor((100 * sense.progress) / 0x1_0000)} %`);
   return words.join(", ");
 }
 
@@ -200,6 +201,7 @@ const ADDITIONAL: { readonly [code: number]: string } = {
   12291: "Cleaning cartridge installed",
   12544: "Medium format corrupted",
   12545: "Format command failed",
+  12547: "SANITIZE command failed",
   12800: "No defect spare location available",
   13312: "Enclosure failure",
   13568: "Enclosure services failure",

@@ -1,7 +1,7 @@
 // Knows sense data: the table of what this target says, and both formats byte by byte (SPC-4 4.5).
 // What the codes are called is in sense-text.ts.
 
-import { get32, get64, put16, put32, put64 } from "./big-endian.js";
+import { get16, get32, get64, put16, put32, put64 } from "./big-endian.js";
 import { Status, type Task } from "./task.js";
 
 export const SenseKey = {
@@ -36,10 +36,15 @@ function sense(key: keyof typeof SenseKey, asc: number, ascq: number): Sense {
 /** Everything the target and its devices say. */
 export const SENSE = {
   none: sense("noSense", 0x00, 0x00),
+  formatInProgress: sense("notReady", 0x04, 0x04),
+  sanitizeInProgress: sense("notReady", 0x04, 0x1b),
   initializingCommandRequired: sense("notReady", 0x04, 0x02),
   mediumNotPresent: sense("notReady", 0x3a, 0x00),
   unrecoveredReadError: sense("mediumError", 0x11, 0x00),
   writeError: sense("mediumError", 0x0c, 0x00),
+  mediumFormatCorrupted: sense("mediumError", 0x31, 0x00),
+  formatCommandFailed: sense("mediumError", 0x31, 0x01),
+  sanitizeCommandFailed: sense("mediumError", 0x31, 0x03),
   failedSelfTest: sense("hardwareError", 0x3e, 0x03),
   internalTargetFailure: sense("hardwareError", 0x44, 0x00),
   parameterListLengthError: sense("illegalRequest", 0x1a, 0x00),
@@ -99,6 +104,8 @@ export interface SenseDetails {
   /** The INFORMATION field: an LBA, or an offset, as the command defines it. */
   readonly information?: number | undefined;
   readonly field?: FieldPointer | undefined;
+  /** How far something is, in 65536ths; in the place of a field. */
+  readonly progress?: number | undefined;
 }
 
 const RESPONSE_FIXED = 0x70;
@@ -111,7 +118,7 @@ export function writeSense(bytes: Uint8Array, sense: Sense, details: SenseDetail
 }
 
 /** SPC-4 4.5.3. An INFORMATION of more than 32 bits has no room: VALID stays zero. */
-function writeFixedSense(bytes: Uint8Array, sense: Sense, { information, field }: SenseDetails): number {
+function writeFixedSense(bytes: Uint8Array, sense: Sense, { information, field, progress }: SenseDetails): number {
   bytes.fill(0, 0, FIXED_SENSE_LENGTH);
   bytes[0] = RESPONSE_FIXED;
   if (information !== undefined && information <= 0xffff_ffff) {
@@ -123,11 +130,13 @@ function writeFixedSense(bytes: Uint8Array, sense: Sense, { information, field }
   bytes[12] = sense.asc;
   bytes[13] = sense.ascq;
   if (field !== undefined) writeFieldPointer(bytes, 15, field);
+  if (progress !== undefined) writeProgress(bytes, 15, progress);
   return FIXED_SENSE_LENGTH;
 }
 
 /** SPC-4 4.5.2. */
-function writeDescriptorSense(bytes: Uint8Array, sense: Sense, { information, field }: SenseDetails): number {
+function writeDescriptorSense(bytes: Uint8Array, sense: Sense, details: SenseDetails): number {
+  const { information, field, progress } = details;
   bytes.fill(0, 0, 28);
   bytes[0] = RESPONSE_DESCRIPTOR;
   bytes[1] = sense.key;
@@ -140,10 +149,11 @@ function writeDescriptorSense(bytes: Uint8Array, sense: Sense, { information, fi
     put64(bytes, end + 4, information);
     end += 12;
   }
-  if (field !== undefined) {
+  if (field !== undefined || progress !== undefined) {
     bytes[end] = 0x02;
     bytes[end + 1] = 0x06;
-    writeFieldPointer(bytes, end + 4, field);
+    if (field !== undefined) writeFieldPointer(bytes, end + 4, field);
+    if (progress !== undefined) writeProgress(bytes, end + 4, progress);
     end += 8;
   }
   bytes[7] = end - 8;
@@ -154,6 +164,12 @@ function writeDescriptorSense(bytes: Uint8Array, sense: Sense, { information, fi
 function writeFieldPointer(bytes: Uint8Array, at: number, field: FieldPointer): void {
   bytes[at] = 0x80 | (field.in === "cdb" ? 0x40 : 0) | (field.bit === null ? 0 : 0x08 | field.bit);
   put16(bytes, at + 1, field.byte);
+}
+
+/** The same three bytes as a progress indication (SPC-4 4.5.2.4.4). */
+function writeProgress(bytes: Uint8Array, at: number, progress: number): void {
+  bytes[at] = 0x80;
+  put16(bytes, at + 1, progress);
 }
 
 /** Ends a task with CHECK CONDITION; nothing counts as moved. */
@@ -170,6 +186,8 @@ export interface DecodedSense extends Sense {
   readonly deferred: boolean;
   readonly information: number | null;
   readonly field: FieldPointer | null;
+  /** How far something is, in 65536ths. */
+  readonly progress: number | null;
   readonly filemark: boolean;
   readonly endOfMedium: boolean;
   readonly incorrectLength: boolean;
@@ -192,7 +210,7 @@ function decodeFixed(bytes: Uint8Array, length: number): DecodedSense {
     asc: end > 12 ? bytes[12] : 0,
     ascq: end > 13 ? bytes[13] : 0,
     information: bytes[0] & 0x80 && end >= 7 ? get32(bytes, 3) : null,
-    field: end >= 18 ? readFieldPointer(bytes, 15) : null,
+    ...(end >= 18 ? readSpecific(bytes, 15, bytes[2] & 0x0f) : NOTHING_SPECIFIC),
     filemark: (bytes[2] & 0x80) !== 0,
     endOfMedium: (bytes[2] & 0x40) !== 0,
     incorrectLength: (bytes[2] & 0x20) !== 0,
@@ -202,12 +220,12 @@ function decodeFixed(bytes: Uint8Array, length: number): DecodedSense {
 function decodeDescriptors(bytes: Uint8Array, length: number): DecodedSense {
   const end = length < 8 ? length : Math.min(length, 8 + bytes[7]);
   let information: number | null = null;
-  let field: FieldPointer | null = null;
+  let specific: Specific = NOTHING_SPECIFIC;
   let stream = 0;
   for (let at = 8; at + 2 <= end && at + 2 + bytes[at + 1] <= end; at += 2 + bytes[at + 1]) {
     const size = 2 + bytes[at + 1];
     if (bytes[at] === 0x00 && size >= 12 && bytes[at + 2] & 0x80) information = get64(bytes, at + 4);
-    if (bytes[at] === 0x02 && size >= 8) field = readFieldPointer(bytes, at + 4);
+    if (bytes[at] === 0x02 && size >= 8) specific = readSpecific(bytes, at + 4, bytes[1] & 0x0f);
     if (bytes[at] === 0x04 && size >= 4) stream = bytes[at + 3];
   }
   return {
@@ -217,18 +235,28 @@ function decodeDescriptors(bytes: Uint8Array, length: number): DecodedSense {
     asc: bytes[2],
     ascq: bytes[3],
     information,
-    field,
+    ...specific,
     filemark: (stream & 0x80) !== 0,
     endOfMedium: (stream & 0x40) !== 0,
     incorrectLength: (stream & 0x20) !== 0,
   };
 }
 
-function readFieldPointer(bytes: Uint8Array, at: number): FieldPointer | null {
-  if ((bytes[at] & 0x80) === 0) return null;
+type Specific = Pick<DecodedSense, "field" | "progress">;
+const NOTHING_SPECIFIC: Specific = { field: null, progress: null };
+
+/** What the three bytes mean depends on the sense key. */
+function readSpecific(bytes: Uint8Array, at: number, key: number): Specific {
+  if ((bytes[at] & 0x80) === 0) return NOTHING_SPECIFIC;
+  const goesOn = key === SenseKey.notReady || key === SenseKey.noSense;
+  if (goesOn) return { field: null, progress: get16(bytes, at + 1) };
+  return { field: readFieldPointer(bytes, at), progress: null };
+}
+
+function readFieldPointer(bytes: Uint8Array, at: number): FieldPointer {
   return {
     in: bytes[at] & 0x40 ? "cdb" : "parameter-list",
-    byte: (bytes[at + 1] << 8) | bytes[at + 2],
+    byte: get16(bytes, at + 1),
     bit: bytes[at] & 0x08 ? bytes[at] & 0x07 : null,
   };
 }

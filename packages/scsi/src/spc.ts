@@ -17,11 +17,15 @@ export interface DescribedDevice extends DeviceServer {
  */
 export const INQUIRY_OPTIONS = { data: "in", ignored: 0xe0, access: "asks" } as const;
 
-/** REQUEST SENSE (SPC-4 6.39): a pending unit attention, else why the device is not ready, else no sense. */
+/**
+ * REQUEST SENSE (SPC-4 6.39): what keeps the device from its commands and how far that is, which initiators ask for again and
+ * again; else a pending unit attention, why the device is not ready, or no sense.
+ */
 export function requestSense(device: DeviceServer, task: Task): void {
-  const pending: Sense = task.nexus?.takeAttention(task.lun) ?? device.notReady() ?? SENSE.none;
+  const { condition, scratch } = device;
+  const pending: Sense = condition?.sense ?? task.nexus?.takeAttention(task.lun) ?? device.notReady() ?? SENSE.none;
   const descriptor = (task.cdb[1] & 0x01) !== 0;
-  reply(task, device.scratch, writeSense(device.scratch, pending, { descriptor }), task.cdb[4]);
+  reply(task, scratch, writeSense(scratch, pending, { descriptor, progress: condition?.progress }), task.cdb[4]);
 }
 
 /** SELECT REPORT: units by their own LUNs, well known ones alone, or all. */

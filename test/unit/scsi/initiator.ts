@@ -1,7 +1,7 @@
 // Knows how a test speaks to a target: bytes in, bytes out, one line a command.
 
 import { createDisk, type DiskOptions, MemoryStore, Nexus, type Sense, Status, Target, Task } from "@pvscsi/scsi";
-import { Places } from "@pvscsi/wire";
+import { Places, Simulation, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 
 /** Hex bytes, blanks anywhere. */
@@ -121,10 +121,11 @@ export const BLOCKS = 64;
 export function withDisk(options: Partial<DiskOptions> = {}) {
   const blockSize = options.blockSize ?? 512;
   const store = new MemoryStore(BLOCKS * blockSize);
-  const disk = createDisk({ ...IDENTITY, store, ...options });
+  const clock = new Simulation(seededRandom(1));
+  const disk = createDisk({ ...IDENTITY, store, clock, ...options });
   const target = new Target();
   target.add(0, disk);
-  return { store, disk, target, initiator: new Initiator(target).settle() };
+  return { store, disk, target, clock, initiator: new Initiator(target).settle() };
 }
 
 /** `length` bytes that differ by block and by `seed`. */

@@ -104,7 +104,9 @@ describe("INQUIRY of a disk", () => {
   });
 
   it("says how it rotates (B1h)", () => {
-    expect(inquire("12 01 b1 00 06 00").data).to.equal("00 b1 00 3c 00 01");
+    expect(inquire("12 01 b1 00 08 00").data).to.equal("00 b1 00 3c 00 01 00 40");
+    const fixed = withDisk({ thin: false }).initiator;
+    expect(fixed.send("12 01 b1 00 08 00", { room: 8 }).data).to.equal("00 b1 00 3c 00 01 00 00");
     const rotating = withDisk({ rotation: 7200 }).initiator;
     expect(rotating.send("12 01 b1 00 06 00", { room: 6 }).data).to.equal("00 b1 00 3c 1c 20");
     const silent = withDisk({ rotation: 0 }).initiator;

@@ -72,6 +72,14 @@ const TABLE: readonly Row[] = [
   ),
   row("- - -", "EXTENDED COPY", C.extendedCopy),
   row("- + +", "RECEIVE COPY RESULTS", C.receiveCopyStatus, C.receiveCopyParameters, C.receiveCopyFailure),
+  row(
+    "- - -",
+    "FORMAT UNIT, SANITIZE",
+    C.formatUnit,
+    C.sanitizeOverwrite,
+    C.sanitizeBlockErase,
+    C.sanitizeExitFailureMode,
+  ),
   row("- - -", "SYNCHRONIZE CACHE (10, 16)", C.synchronizeCache10, C.synchronizeCache16),
   {
     name: "START STOP UNIT that starts, without a power condition",

@@ -11,6 +11,7 @@ import {
   Target,
   type TransportId,
 } from "@pvscsi/scsi";
+import { Simulation, seededRandom } from "@pvscsi/wire";
 import { BLOCKS, hex, IDENTITY, Initiator, type Sent, toHex } from "./initiator.js";
 
 /** Service actions of PERSISTENT RESERVE OUT (SPC-4 table 213). */
@@ -128,7 +129,12 @@ export class Shared {
   readonly disk: LogicalUnit;
 
   constructor(options: Partial<DiskOptions> = {}, ports: readonly number[] = [1]) {
-    this.disk = createDisk({ ...IDENTITY, store: new MemoryStore(BLOCKS * 512), ...options });
+    this.disk = createDisk({
+      ...IDENTITY,
+      store: new MemoryStore(BLOCKS * 512),
+      clock: new Simulation(seededRandom(1)),
+      ...options,
+    });
     this.target = new Target("0:0", ports);
     this.target.add(0, this.disk);
   }

@@ -60,14 +60,19 @@ describe("sense data", () => {
         fc.boolean(),
         fc.option(fc.nat(0xffff_ffff), { nil: undefined }),
         fc.option(field, { nil: undefined }),
-        (sense, descriptor, information, pointer) => {
+        fc.nat(0xffff),
+        (sense, descriptor, information, pointer, far) => {
           const bytes = new Uint8Array(252);
-          const length = writeSense(bytes, sense, { descriptor, information, field: pointer });
+          // The same bytes are one thing or the other, by the key.
+          const goesOn = sense.key === SenseKey.notReady || sense.key === SenseKey.noSense;
+          const specific = goesOn ? { progress: pointer && far } : { field: pointer };
+          const length = writeSense(bytes, sense, { descriptor, information, ...specific });
           const decoded = decodeSense(bytes.subarray(0, length)) as DecodedSense;
           expect(decoded).to.deep.include(sense);
           expect(decoded.format).to.equal(descriptor ? "descriptor" : "fixed");
           expect(decoded.information ?? undefined).to.equal(information);
-          expect(decoded.field ?? undefined).to.deep.equal(pointer);
+          expect(decoded.field ?? undefined).to.deep.equal(specific.field);
+          expect(decoded.progress ?? undefined).to.equal(specific.progress);
         },
       ),
       { numRuns: 200 },

@@ -12,6 +12,7 @@ import { readDefectData10, readDefectData12 } from "./defects.js";
 import { receiveDiagnosticResults, sendDiagnostic } from "./diagnostics.js";
 import type { Disk } from "./disk.js";
 import { hasCommand } from "./features.js";
+import { formatUnit } from "./format.js";
 import { inquiry } from "./inquiry.js";
 import { logSelect, logSense } from "./log-commands.js";
 import { preventAccess, preventAllow, startStopAccess, startStopUnit, testUnitReady } from "./medium.js";
@@ -19,6 +20,7 @@ import { modeSelect6, modeSelect10 } from "./mode-select.js";
 import { modeSense6, modeSense10 } from "./mode-sense.js";
 import { orWrite } from "./or-write.js";
 import { getLbaStatus, unmap, writeSame } from "./provisioning.js";
+import { exitFailureMode, sanitizeBlockErase, sanitizeOverwrite } from "./sanitize.js";
 import { preFetch, read, synchronizeCache, write } from "./transfer.js";
 import { compareAndWrite, verify, writeAndVerify } from "./verify.js";
 
@@ -31,6 +33,9 @@ const READS = { needs: "medium", data: "in" } as const;
 const WRITES = { needs: "writable-medium", data: "out" } as const;
 /** What may have to go through the whole medium, or wait for a flush. */
 const LONG = 600;
+/** Seconds that going through the whole medium may take. */
+const DAY = 86_400;
+const WHOLE = { needs: "writable-medium", data: "out", timeout: DAY } as const;
 const FLUSHES = { needs: "medium", access: "writes", timeout: LONG } as const;
 const LOOKS = { needs: "medium", timeout: LONG } as const;
 const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
@@ -49,6 +54,7 @@ export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
     ...verifyRows(disk.fua),
     ...provisioningRows(disk),
     ...atomicRows(disk),
+    ...operationRows(disk),
     ...diagnosticRows(),
     ...copyRows(),
   ];
@@ -154,4 +160,16 @@ function atomicRows({ limits, fua }: Disk): CommandRow<Disk>[] {
   if (limits.atomicWrite === 0) return [];
   const usage = `${dpoFua(fua)} ff ff ff ff ff ff ff ff 00 00 ff ff 1f 00`;
   return [row(COMMANDS.writeAtomic16, usage, writeAtomic, WRITES)];
+}
+
+/** CRYPTOGRAPHIC ERASE is not supported, as nothing is encrypted; BLOCK ERASE is where blocks can be given back. */
+function operationRows({ identity, erases }: Disk): CommandRow<Disk>[] {
+  if (identity.clock === undefined) return [];
+  const rows: CommandRow<Disk>[] = [
+    row(COMMANDS.formatUnit, "3f 00 00 00 00", formatUnit, WHOLE),
+    row(COMMANDS.sanitizeOverwrite, "a0 00 00 00 00 00 ff ff 00", sanitizeOverwrite, WHOLE),
+  ];
+  if (erases) rows.push(row(COMMANDS.sanitizeBlockErase, "a0 00 00 00 00 00 00 00 00", sanitizeBlockErase, WHOLE));
+  rows.push(row(COMMANDS.sanitizeExitFailureMode, "a0 00 00 00 00 00 00 00 00", exitFailureMode));
+  return rows;
 }

@@ -1,12 +1,12 @@
 // Knows a disk: its state, what it tells others, and how its commands' work on the store begins and ends.
 // The commands themselves are in the files beside this one.
 
-import { assert, Pool } from "@pvscsi/wire";
+import { assert, type Clock, Pool } from "@pvscsi/wire";
 import { Buffers } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { type Designator, sameDesignator } from "../copy/designator.js";
 import { CopyManager } from "../copy/manager.js";
-import { CommandTable, check, type DeviceServer } from "../device-server.js";
+import { CommandTable, check, type DeviceCondition, type DeviceServer } from "../device-server.js";
 import type { LogicalUnit, UnitEvent, UnitListener, UnitPlace } from "../logical-unit.js";
 import type { Guard } from "../reservations/access.js";
 import type { ReservationKeeper } from "../reservations/kept.js";
@@ -20,6 +20,7 @@ import { unitDesignators } from "./designators.js";
 import { ALL_FEATURES, type DiskFeatures } from "./features.js";
 import { type DiskLimits, diskLimits } from "./limits.js";
 import type { ModeSettings } from "./mode-pages.js";
+import type { Operation } from "./operation.js";
 import { Gate, type Sharing, type Step, Work } from "./work.js";
 
 export interface DiskOptions {
@@ -44,6 +45,11 @@ export interface DiskOptions {
   readonly thin?: boolean;
   /** What is switched off; all is on where nothing is said. */
   readonly features?: Partial<DiskFeatures>;
+  /**
+   * Lets others have their turn while something goes through the whole medium. Without it there is neither SANITIZE nor
+   * FORMAT UNIT.
+   */
+  readonly clock?: Clock | undefined;
   /** Keeps reservations through a loss of power; none are kept where it is absent. */
   readonly keeper?: ReservationKeeper | undefined;
 }
@@ -70,6 +76,8 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly features: DiskFeatures;
   /** DPO and FUA are supported. */
   readonly fua: boolean;
+  /** SANITIZE can give all blocks back. */
+  readonly erases: boolean;
   readonly table: CommandTable<Disk>;
   readonly reservations: Reservations;
   /** What the unit is called, in VPD page 83h and by EXTENDED COPY. */
@@ -81,6 +89,8 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly defaults: ModeSettings;
   settings: ModeSettings;
   medium: MediumState = "ready";
+  /** What goes through the whole medium, or has failed to. */
+  operation: Operation | null = null;
   /** Nexuses that prevent the removal of the medium. */
   readonly preventing = new Set<TaskNexus>();
   #blocks: number;
@@ -102,6 +112,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     const givesBack = this.features.unmap || this.features.writeSameUnmap;
     this.thin = options.thin !== false && store.features.discard && givesBack;
     this.fua = options.fua !== false;
+    this.erases = this.thin && options.clock !== undefined;
     this.designators = unitDesignators(options);
     this.limits = diskLimits(blockSize, store.features);
     this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
@@ -124,6 +135,10 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   get guard(): Guard | null {
     return this.reservations.guard;
+  }
+
+  get condition(): DeviceCondition | null {
+    return this.operation;
   }
 
   get descriptorSense(): boolean {
@@ -152,9 +167,15 @@ export class Disk implements LogicalUnit, DeviceServer {
   abort(task: Task): void {
     if (this.copies.abort(task)) return;
     const work = task.work as Work | null;
-    if (work === null) return this.reservations.abort(task);
+    if (work === null) {
+      // What it began goes on: it belongs to the medium and not to the task.
+      if (this.operation?.forget(task) !== true) this.reservations.abort(task);
+      return;
+    }
     if (work.sharing !== "reads" && this.#gate.withdraw(work, this.#start)) {
-      this.#giveBack(work).end(Status.taskAborted);
+      const aborted = this.#detach(work);
+      this.#giveBack(work);
+      aborted.end(Status.taskAborted);
     } else if (work.atStore) this.store.cancel(work.request);
   }
 
@@ -216,10 +237,16 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   /** Takes a record for a task's work on the store. */
   take(task: Task, sharing: Sharing): Work {
-    const work = this.#works.take();
+    const work = this.takeForOperation(sharing);
     work.task = task;
-    work.sharing = sharing;
     task.work = work;
+    return work;
+  }
+
+  /** Takes one for work that is no task's; it goes back by `leave`. */
+  takeForOperation(sharing: Sharing): Work {
+    const work = this.#works.take();
+    work.sharing = sharing;
     return work;
   }
 
@@ -252,11 +279,17 @@ export class Disk implements LogicalUnit, DeviceServer {
     work.atStore = false;
     const { error } = work.request;
     if (work.task?.aborted) this.release(work).end(Status.taskAborted);
+    else if (work.task === null) this.#operated(work);
     else if (error !== null) this.#storeFailed(work, error);
     else {
-      this.counters.served(work.task as Task, work.request);
+      this.counters.served(work.task, work.request);
       work.next(this, work);
     }
+  }
+
+  #operated(work: Work): void {
+    if (work.request.error === null) work.next(this, work);
+    else this.operation?.fail(work);
   }
 
   /** Ends a work and its task with GOOD. */
@@ -271,19 +304,28 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   /** Ends a work and lets in those that waited for it; its task is the caller's to end. */
   release(work: Work): Task {
-    const { sharing } = work;
-    const task = this.#giveBack(work);
-    if (sharing !== "reads") this.#gate.leave(sharing, this.#start);
+    const task = this.#detach(work);
+    this.leave(work);
     return task;
   }
 
-  #giveBack(work: Work): Task {
+  /** Ends a work that is no task's. */
+  leave(work: Work): void {
+    const { sharing } = work;
+    this.#giveBack(work);
+    if (sharing !== "reads") this.#gate.leave(sharing, this.#start);
+  }
+
+  #detach(work: Work): Task {
     const task = work.task as Task;
     task.work = null;
     work.task = null;
+    return task;
+  }
+
+  #giveBack(work: Work): void {
     this.#works.giveBack(work);
     if (this.#idle !== null && this.#works.taken === 0) this.#idle();
-    return task;
   }
 
   #storeFailed(work: Work, { failure, offset }: StoreError): void {

@@ -110,8 +110,12 @@ function blockLimits({ limits, thin, features }: Disk, bytes: Uint8Array): numbe
 
 const NON_ROTATING = 1;
 
-function blockDeviceCharacteristics({ identity }: Disk, bytes: Uint8Array): number {
+/** WABEREQ: after a block erase, blocks are read with GOOD all the same. */
+const ERASED_READS_GOOD = 0x40;
+
+function blockDeviceCharacteristics({ identity, erases }: Disk, bytes: Uint8Array): number {
   put16(bytes, 4, identity.rotation ?? NON_ROTATING);
+  if (erases) bytes[7] = ERASED_READS_GOOD;
   return 64;
 }
 
