@@ -78,7 +78,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
       const wrong = wrongWords(words);
       if (wrong !== null) return program.error(`error: ${wrong}`, { exitCode: Exit.usage });
       const authentication = await authenticationOf(words);
-      const initiators = initiator === undefined ? null : new Set(initiator);
+      const initiators = initiator === undefined ? null : new Map(initiator.map((each) => [each, authentication]));
       const plan = planOfWords(luns);
       const who = { name, authentication, initiators };
       process.exitCode = await runIscsiServe({ listen, plan, ...who, control, printer, ended });

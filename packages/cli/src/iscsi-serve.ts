@@ -18,8 +18,8 @@ export interface IscsiServeOptions {
   readonly name: string;
   /** What initiators have to prove; null where nothing. */
   readonly authentication: Authentication | null;
-  /** Names of the initiators that may log in; null where all may. */
-  readonly initiators: ReadonlySet<string> | null;
+  /** The initiators that may log in, by name, and what each has to prove; null where all may. */
+  readonly initiators: ReadonlyMap<string, Authentication | null> | null;
   /** Where it is asked for changes of its LUNs; nowhere where it is left out. */
   readonly control?: string | undefined;
   readonly printer: Printer;

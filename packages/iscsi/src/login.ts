@@ -7,7 +7,7 @@ import type { LoginRequest } from "./abi/pdu.js";
 import { ChapExchange, hexadecimal, NotAuthenticated } from "./chap.js";
 import { defaultParameters, type Parameters } from "./keys.js";
 import { Negotiation } from "./negotiation.js";
-import { type Authentication, admits, type IscsiTarget, normalName } from "./target.js";
+import { type Authentication, admits, authenticationFor, type IscsiTarget, normalName } from "./target.js";
 import { formatText, type KeyValue, parseText, TextAssembly } from "./text.js";
 
 /** What a login asks of the portal it came to. */
@@ -154,7 +154,7 @@ export class Login {
     const target = type === "Normal" ? this.#findTarget(keys.get("TargetName"), initiator) : null;
     this.#identity = { initiator, isid, target, cid: request.cid };
     this.#checkSession(request.tsih);
-    const authentication = target === null ? this.#host.discoveryAuthentication : target.authentication;
+    const authentication = target === null ? this.#host.discoveryAuthentication : authenticationFor(target, initiator);
     if (authentication === null) this.#proved = true;
     else this.#chap = new ChapExchange(authentication, this.#host.unguessable);
     this.#negotiation = new Negotiation(this.parameters, target !== null);

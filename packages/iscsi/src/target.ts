@@ -22,10 +22,10 @@ export interface IscsiTarget {
   /** For people. */
   readonly alias?: string;
   readonly target: Target;
-  /** Null where nothing has to be proved. */
+  /** What whoever logs in has to prove, where `initiators` is null; null where nothing. */
   readonly authentication: Authentication | null;
-  /** The names of initiators that may log in; null where all may. */
-  readonly initiators: ReadonlySet<string> | null;
+  /** The initiators that may log in, by name, and what each has to prove; null where all may. */
+  readonly initiators: ReadonlyMap<string, Authentication | null> | null;
 }
 
 /** Characters of a name (RFC 7143 4.2.7.2). */
@@ -34,6 +34,14 @@ export const MAX_NAME = 223;
 /** A name as it is compared: without regard to case; null where it is none. */
 export function normalName(text: string): string | null {
   return text.length <= MAX_NAME && /^[\p{L}\p{N}.:_-]+$/u.test(text) ? text.toLowerCase() : null;
+}
+
+/** What an initiator that may log in has to prove. */
+export function authenticationFor(
+  { authentication, initiators }: IscsiTarget,
+  initiator: string,
+): Authentication | null {
+  return initiators === null ? authentication : (initiators.get(initiator) ?? null);
 }
 
 /** Whether an initiator may log in to a target, whatever it has to prove. */

@@ -2,7 +2,7 @@
 
 import { type Authentication, CHAP_DIGESTS, chapResponse, LoginStatus, Stage, TRANSIT } from "@pvscsi/iscsi";
 import { expect } from "chai";
-import { identityOf, type Peer, pairsOf, World } from "./peer.js";
+import { INITIATOR, identityOf, type Peer, pairsOf, World } from "./peer.js";
 
 const SECRET = Buffer.from("correct-horse-battery");
 const OURS = Buffer.from("staple-and-so-forth");
@@ -134,6 +134,20 @@ describe("CHAP", () => {
       expect(peer.takeLogin().status).to.equal(LoginStatus.authenticationFailure);
     });
   }
+
+  it("is asked of each initiator as is said of it", async () => {
+    const initiators = new Map([
+      [INITIATOR, ACCOUNTS],
+      ["iqn.2026-11.localhost:trusted", null],
+    ]);
+    const stand = new World({ initiators });
+    expect(finish(stand.connect()).status).to.equal(LoginStatus.success);
+    const trusted = stand.connect();
+    trusted.login({ initiator: "iqn.2026-11.localhost:trusted" });
+    const peer = stand.connect().putLogin(TRANSIT | (Stage.operational << 2) | Stage.fullFeature, identityOf({}));
+    expect(peer.takeLogin().status).to.equal(LoginStatus.authenticationFailure);
+    await stand.settle();
+  });
 
   it("is not offered where nothing has to be proved, and None is refused to who has only CHAP", () => {
     const peer = new World().connect();

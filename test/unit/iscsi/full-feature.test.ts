@@ -81,7 +81,11 @@ describe("full feature phase of iSCSI", () => {
 
   it("answers SendTargets in a discovery session, and only with targets that the initiator may log in to", async () => {
     const world = new World();
-    const hidden = { target: new Target(), authentication: null, initiators: new Set(["iqn.2026-11.localhost:x"]) };
+    const hidden = {
+      target: new Target(),
+      authentication: null,
+      initiators: new Map([["iqn.2026-11.localhost:x", null]]),
+    };
     world.portal.add({ name: `${TARGET}-hidden`, ...hidden });
     world.portal.add({ name: `${TARGET}-other`, ...hidden, initiators: null });
     const peer = world.connect();

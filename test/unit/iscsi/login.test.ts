@@ -135,7 +135,7 @@ describe("an iSCSI login", () => {
     await peer.close();
   });
 
-  const strict = (): World => new World({ initiators: new Set(["iqn.2026-11.localhost:other"]) });
+  const strict = (): World => new World({ initiators: new Map([["iqn.2026-11.localhost:other", null]]) });
   for (const [name, wishes, status] of [
     ["a version that it has not", { version: 1 }, LoginStatus.unsupportedVersion],
     ["a target that is not there", { target: "iqn.2026-11.localhost:none" }, LoginStatus.notFound],
