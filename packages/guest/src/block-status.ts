@@ -18,7 +18,7 @@ export const BLOCK_STATUS = {
   medium: { words: "critical medium", failure: "medium" },
   protection: { words: "protection", failure: "medium" },
   io: { words: "I/O", failure: "hardware" },
-  resource: { words: "kernel resource", failure: "hardware" },
+  resource: { words: "kernel resource", failure: "no-memory" },
   offline: { words: "device offline", failure: "hardware" },
   // The block layer refuses these two itself, without a line.
   readOnly: { words: "I/O", failure: "read-only" },

@@ -84,6 +84,7 @@ const STORE_FAILURES: { readonly [Failure in StoreFailure]: NbdError } = {
   medium: ERRORS.EIO,
   hardware: ERRORS.EIO,
   "no-space": ERRORS.ENOSPC,
+  "no-memory": ERRORS.ENOMEM,
   "read-only": ERRORS.EPERM,
   "out-of-range": ERRORS.EINVAL,
   cancelled: ERRORS.ESHUTDOWN,

@@ -64,6 +64,8 @@ export const SENSE = {
   commandSequenceError: sense("illegalRequest", 0x2c, 0x00),
   savingParametersNotSupported: sense("illegalRequest", 0x39, 0x00),
   mediumRemovalPrevented: sense("illegalRequest", 0x53, 0x02),
+  /** Another try may find them. */
+  insufficientResources: sense("abortedCommand", 0x55, 0x03),
   insufficientRegistrationResources: sense("illegalRequest", 0x55, 0x04),
   mediumMayHaveChanged: sense("unitAttention", 0x28, 0x00),
   powerOn: sense("unitAttention", 0x29, 0x00),

@@ -10,6 +10,7 @@ export type StoreFailure =
   | "medium" // these bytes cannot be read or written
   | "hardware" // the store itself fails
   | "no-space" // a thin store is full
+  | "no-memory" // nothing is wrong with the store: there was no memory for the request
   | "read-only"
   | "out-of-range"
   | "cancelled";

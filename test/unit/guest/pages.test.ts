@@ -133,6 +133,8 @@ describe("A guest whose adapter has few pages", () => {
       passThrough(host.queue, device(), Uint8Array.of(0x12, 0, 0, 0, 36, 0), { receive: 36 }),
     );
     expect([outcome.good, outcome.hostByte, outcome.data.length]).to.deep.equal([false, HostByte.error, 0]);
+    const { output, status } = await stand.run("dd", "if=/dev/sda", "of=/dev/null", "count=1");
+    expect([output.split("\n")[0], status]).to.deep.equal(["dd: error reading '/dev/sda': Cannot allocate memory", 1]);
     expect((await stand.until(submit(stand.disk(), "flush"))).failure, "what needs none").to.equal(null);
     memory.pages = 8;
     const data = pattern(MIB / 2);

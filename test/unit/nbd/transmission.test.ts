@@ -275,6 +275,7 @@ describe("nbd transmission", () => {
         medium: 5,
         hardware: 5,
         "no-space": 28,
+        "no-memory": 12,
         "read-only": 1,
         "out-of-range": 22,
         cancelled: 108,

@@ -197,6 +197,7 @@ describe("failures of the store", () => {
     ["medium", "2a 00 00 00 00 08 00 00 04 00", "writeError"],
     ["hardware", "28 00 00 00 00 08 00 00 04 00", "internalTargetFailure"],
     ["no-space", "2a 00 00 00 00 08 00 00 04 00", "spaceAllocationFailed"],
+    ["no-memory", "28 00 00 00 00 08 00 00 04 00", "insufficientResources"],
     ["read-only", "2a 00 00 00 00 08 00 00 04 00", "writeProtected"],
     ["out-of-range", "28 00 00 00 00 08 00 00 04 00", "lbaOutOfRange"],
     ["cancelled", "28 00 00 00 00 08 00 00 04 00", "abortedCommand"],

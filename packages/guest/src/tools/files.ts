@@ -17,6 +17,12 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/** strerror's words for a store's failures that are no I/O errors. */
+const FAILURE_TEXT: { readonly [failure: string]: string } = {
+  "no-space": "No space left on device",
+  "no-memory": "Cannot allocate memory",
+};
+
 export type FileAccess = "read" | "write";
 
 /** Where commands find files. */
@@ -101,10 +107,7 @@ class DiskFile implements OpenFile {
       request.length = bytes.length;
       request.places = new Places();
       if (bytes.length > 0) request.places.add(bytes, 0, bytes.length);
-      request.completed = ({ error }) =>
-        resolve(
-          error === null ? null : error.failure === "no-space" ? "No space left on device" : "Input/output error",
-        );
+      request.completed = ({ error }) => resolve(error && (FAILURE_TEXT[error.failure] ?? "Input/output error"));
       this.#store.submit(request);
     });
   }

@@ -349,6 +349,8 @@ function storeSense(failure: StoreError["failure"], operation: StoreOperation): 
       return SENSE.internalTargetFailure;
     case "no-space":
       return SENSE.spaceAllocationFailed;
+    case "no-memory":
+      return SENSE.insufficientResources;
     case "read-only":
       return SENSE.writeProtected;
     case "out-of-range":
