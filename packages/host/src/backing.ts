@@ -35,10 +35,10 @@ const DEVICES = "/dev/";
 
 /** The file that a LUN's reservations are kept in; null where they are not kept. */
 export function reservationPath(
-  { backing, readOnly, reservations }: LunSpec,
+  { backing, readOnly, reservable, reservations }: LunSpec,
   { directory }: Surroundings,
 ): string | null {
-  if (reservations === "none") return null;
+  if (reservations === "none" || !reservable) return null;
   if (reservations !== undefined) return resolve(directory, reservations);
   if (backing.kind !== "file" || readOnly) return null;
   const path = resolve(directory, backing.path);

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSy
 import { fileURLToPath } from "node:url";
 import { parseHostConfig } from "@pvscsi/config";
 import { openHost } from "@pvscsi/host";
-import { localTransportId, Nexus, Target } from "@pvscsi/scsi";
+import { localTransportId, Nexus, SENSE, Target } from "@pvscsi/scsi";
 import type { Clock } from "@pvscsi/wire";
 import { expect } from "chai";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -77,6 +77,14 @@ describe("a host's reservations", () => {
     for (const lun of ["memory: 1MiB", `${FILE}, reservations: none`, "file: a.img, readOnly: true"]) {
       expect(await keeps(lun), lun).to.equal(false);
     }
+  });
+
+  it("hold no LUN that cannot be reserved, whatever was kept", async () => {
+    writeFileSync(folder.path("a.img.reservations"), "nonsense");
+    const { initiator, end } = await opened(`${FILE}, reservable: false`);
+    initiator.send("5e 00 00 00 00 00 00 00 08 00", { room: 8 }).checked(SENSE.invalidOpcode);
+    await done(initiator.send("2a 00 00 00 00 00 00 00 01 00", { out: new Uint8Array(512) }));
+    await end();
   });
 
   it("of two LUNs are not in one file", () => {
