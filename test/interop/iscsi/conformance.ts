@@ -1,5 +1,5 @@
-// Knows libiscsi's tests of iSCSI itself - order, residuals, data sequences and task management - and of reservations, which need
-// several sessions. Those of other SCSI commands are for other suites.
+// Knows libiscsi's tests of iSCSI itself - order, residuals, data sequences and task management -, of reservations, which need several
+// sessions, and of primary commands. Those of other SCSI commands are for other suites.
 
 import { expect } from "chai";
 import { readReport } from "../qemu/cunit.js";
@@ -12,6 +12,12 @@ const FAMILIES = [
   { test: "ALL.Prin*", tests: 4, what: "PERSISTENT RESERVE IN" },
   { test: "ALL.Prout*", tests: 16, what: "PERSISTENT RESERVE OUT" },
   { test: "ALL.Reserve6", tests: 7, what: "RESERVE and RELEASE" },
+  { test: "ALL.Inquiry", tests: 7, what: "INQUIRY and its pages" },
+  { test: "ALL.ModeSense6", tests: 5, what: "MODE SENSE and MODE SELECT" },
+  { test: "ALL.ReportSupportedOpcodes", tests: 4, what: "REPORT SUPPORTED OPERATION CODES" },
+  { test: "ALL.ExtendedCopy", tests: 6, what: "EXTENDED COPY" },
+  { test: "ALL.ReceiveCopyResults", tests: 2, what: "RECEIVE COPY RESULTS" },
+  { test: "ALL.Mandatory", tests: 1, what: "what every disk has" },
 ] as const;
 
 export async function judgeConformance(context: SuiteContext, portal: ServedPortal): Promise<void> {

@@ -262,6 +262,16 @@ describe("RECEIVE COPY RESULTS", () => {
     ask(initiator, 0, 39).checked(SENSE.invalidFieldInCdb);
   });
 
+  it("forgets with the loss of the nexus, and so does the echo buffer", () => {
+    const { initiator } = withDisk();
+    copy(initiator, { segments: [] }).good();
+    initiator.send("3b 0a 00 00 00 00 00 00 01 00", { out: "ff" }).good();
+    initiator.nexus.manage({ function: "i-t-nexus-reset", lun: 0, completed: () => {} });
+    initiator.settle();
+    ask(initiator, 0).checked(SENSE.invalidFieldInCdb);
+    initiator.send("3c 0a 00 00 00 00 00 00 01 00", { room: 1 }).checked(SENSE.commandSequenceError);
+  });
+
   it("gives the operating parameters that EXTENDED COPY keeps to, and so does VPD page 8Fh", () => {
     const { initiator } = withDisk();
     const parameters = [

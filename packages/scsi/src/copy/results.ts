@@ -44,6 +44,10 @@ export class CopyResults {
     this.#of.get(nexus)?.delete(identifier);
   }
 
+  forgetAll(nexus: TaskNexus): void {
+    this.#of.delete(nexus);
+  }
+
   clear(): void {
     this.#of = new WeakMap();
   }

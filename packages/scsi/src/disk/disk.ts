@@ -195,6 +195,8 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   nexusLost(nexus: TaskNexus): void {
     this.preventing.delete(nexus);
+    this.copies.results.forgetAll(nexus);
+    this.buffers.echoes.delete(nexus);
     this.reservations.release(nexus);
   }
 
