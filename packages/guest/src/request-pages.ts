@@ -97,14 +97,15 @@ export class RequestPages {
     return this.#takeSome(pages, least, most);
   }
 
-  /** Half of what was too much, and so on: several requests share what little there is. */
+  /** Half of what was too much, and so on: several requests share what little there is. That there are none shows at once. */
   #takeSome(pages: Uint8Array[], least: number, most: number): boolean {
-    let count = Math.max(least, Math.min(most, this.#likely));
-    while (!this.#allocate(pages, count, SPARE)) {
-      if (count === least) return !this.#shortage.willEnd && this.#allocate(pages, least, 0);
-      count = Math.max(least, count >> 1);
+    const count = Math.max(least, Math.min(most, this.#likely));
+    if (!this.#allocate(pages, count, SPARE)) {
+      const some = count > least && this.#allocate(pages, least, SPARE);
+      if (!some) return !this.#shortage.willEnd && this.#allocate(pages, least, 0);
+      for (let more = (count - least) >> 1; more > 0 && !this.#allocate(pages, more, SPARE); ) more >>= 1;
     }
-    if (count < most) this.#likely = 2 * count;
+    if (pages.length < most) this.#likely = 2 * pages.length;
     return true;
   }
 
