@@ -2,7 +2,7 @@
 
 import { type ReservationKeeper, SENSE, StoreError } from "@pvscsi/scsi";
 import { expect } from "chai";
-import { IDENTITY, type Sent, toHex } from "./initiator.js";
+import { IDENTITY, type Initiator, type Sent, toHex } from "./initiator.js";
 import { fullStatus, IN, keys, move, OUT, out, persistentIn, port, reservation, Shared } from "./reserving.js";
 
 /** Keeps texts as the test says: at once, when it is told to, or not at all. */
@@ -114,6 +114,38 @@ describe("reservations with APTPL", () => {
     await closing;
     second.good();
   });
+
+  const ends: { readonly [how: string]: (shared: Shared, one: Initiator) => Promise<unknown> } = {
+    "its nexus is closed": (_shared, one) => one.nexus.close(),
+    "its LUN is taken out": (shared) => shared.target.remove(0),
+    "the unit is reset": (_shared, one) =>
+      new Promise((completed) => one.nexus.manage({ function: "logical-unit-reset", lun: 0, completed })),
+    "its task set is aborted": (_shared, one) =>
+      new Promise((completed) => one.nexus.manage({ function: "abort-task-set", lun: 0, completed })),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    it(`are changed by what is being written when ${how}, which waits for it, and by nothing behind that`, async () => {
+      const keeper = new Keeper();
+      const shared = new Shared({ keeper });
+      const one = shared.initiator("one");
+      keeper.holding = true;
+      const first = out(one, OUT.register, { serviceKey: 1, aptpl: true });
+      const second = out(one, OUT.registerAndIgnore, { serviceKey: 2, aptpl: true });
+      let ended = false;
+      const ending = end(shared, one).then(() => {
+        ended = true;
+      });
+      await settle();
+      expect([ended, first.ends, second.ends, second.task.aborted]).to.deep.equal([false, 0, 1, true]);
+      keeper.held?.resolve();
+      await ending;
+      expect([first.ends, first.task.aborted, keeper.asked.length]).to.deep.equal([1, true, 1]);
+      expect(keeper.kept).to.include("registered 0000000000000001");
+      keeper.holding = false;
+      const again = new Shared({ keeper }).initiator("any");
+      expect(keys(again).keys).to.deep.equal([1]);
+    });
+  }
 
   it("are as they were when they cannot be written, which is told; the next are written whatever they are", async () => {
     const keeper = new Keeper();
