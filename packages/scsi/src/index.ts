@@ -5,6 +5,7 @@ export * from "./direct.js";
 export { createDisk, type DiskOptions } from "./disk/disk.js";
 export { ALL_FEATURES, type DiskFeatures } from "./disk/features.js";
 export { LOG_PAGES } from "./disk/log-pages.js";
+export { MODE_PAGES } from "./disk/mode-pages.js";
 export { VPD_PAGES } from "./disk/vpd-pages.js";
 export * from "./kernel-names.js";
 export * from "./logical-unit.js";

@@ -1,12 +1,16 @@
-import { createDisk, MemoryStore, SENSE, StoreError, Target } from "@pvscsi/scsi";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createDisk, MemoryStore, MODE_PAGES, SENSE, StoreError, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { HeldStore } from "../../support/held-store.js";
+import { repositoryRoot } from "../../support/repository.js";
 import { type Data, IDENTITY, Initiator, withDisk } from "./initiator.js";
 
 const RECOVERY = "01 0a c0 00 00 00 00 00 00 00 00 00";
 const CACHING_OFF = `08 12 00 ${"00 ".repeat(17).trim()}`;
 const CACHING_ON = `08 12 04 ${"00 ".repeat(17).trim()}`;
 const CONTROL = "0a 0a 00 10 00 00 00 00 00 00 00 00";
+const EXTENSION = `4a 01 00 1c 00 00 fc ${"00 ".repeat(25).trim()}`;
 const EXCEPTIONS = "1c 0a 08 00 00 00 00 00 00 00 00 00";
 
 function cachedDisk() {
@@ -22,7 +26,8 @@ describe("MODE SENSE", () => {
   it("(6) gives all pages behind a block descriptor", () => {
     const expected = `43 00 10 08 00 00 00 40 00 00 02 00 ${RECOVERY} ${CACHING_OFF} ${CONTROL} ${EXCEPTIONS}`;
     expect(sense("1a 00 3f 00 ff 00").data).to.equal(expected);
-    expect(sense("1a 00 3f ff ff 00").data).to.equal(expected);
+    const subpages = `63 00 10 08 00 00 00 40 00 00 02 00 ${RECOVERY} ${CACHING_OFF} ${CONTROL} ${EXTENSION} ${EXCEPTIONS}`;
+    expect(sense("1a 00 3f ff ff 00").data).to.equal(subpages);
   });
 
   it("(6) leaves the block descriptor out for DBD", () => {
@@ -45,6 +50,22 @@ describe("MODE SENSE", () => {
     expect(sense("1a 08 8a 00 ff 00").data).to.equal(`0f 00 10 00 ${CONTROL}`);
   });
 
+  it("gives a page's subpages, one or all", () => {
+    expect(sense("1a 08 0a 01 ff 00").data).to.equal(`23 00 10 00 ${EXTENSION}`);
+    expect(sense("1a 08 0a ff ff 00").data).to.equal(`2f 00 10 00 ${CONTROL} ${EXTENSION}`);
+    expect(sense("1a 08 08 ff ff 00").data).to.equal(`17 00 10 00 ${CACHING_OFF}`);
+    expect(sense("1a 08 4a 01 ff 00").data).to.equal(`23 00 10 00 4a 01 00 1c ${"00 ".repeat(28).trim()}`);
+  });
+
+  it("has the pages that its README prints", () => {
+    const byte = (value: number): string => `${value.toString(16).padStart(2, "0").toUpperCase()}h`;
+    const lines = MODE_PAGES.map(({ code, subpage, name }) => {
+      return `| ${byte(code)}${subpage === 0 ? "" : `, ${byte(subpage)}`} | ${name} |`;
+    });
+    const readme = readFileSync(join(repositoryRoot, "packages/scsi/README.md"), "utf8");
+    expect(readme).to.include(["| mode page | |", "|---|---|", ...lines, ""].join("\n"));
+  });
+
   it("shows WCE, and that it can be changed, over a store with a cache", () => {
     const cached = cachedDisk().initiator;
     expect(cached.send("1a 08 08 00 ff 00", { room: 255 }).data).to.equal(`17 00 10 00 ${CACHING_ON}`);
@@ -54,7 +75,10 @@ describe("MODE SENSE", () => {
   it("refuses saved values and pages and subpages there are none of", () => {
     sense("1a 08 ca 00 ff 00").checked(SENSE.savingParametersNotSupported);
     sense("1a 08 19 00 ff 00").checked(SENSE.invalidFieldInCdb, "cd 00 02");
-    sense("1a 08 0a 01 ff 00").checked(SENSE.invalidFieldInCdb, "c0 00 03");
+    sense("1a 08 0a 02 ff 00").checked(SENSE.invalidFieldInCdb, "c0 00 03");
+    sense("1a 08 08 01 ff 00").checked(SENSE.invalidFieldInCdb, "c0 00 03");
+    sense("1a 08 3f 01 ff 00").checked(SENSE.invalidFieldInCdb, "c0 00 03");
+    sense("1a 08 19 01 ff 00").checked(SENSE.invalidFieldInCdb, "cd 00 02");
   });
 });
 
@@ -93,7 +117,7 @@ describe("MODE SELECT", () => {
 
   it("takes back what MODE SENSE gave, with its block descriptor", () => {
     const { initiator } = cachedDisk();
-    const given = initiator.send("1a 00 3f 00 ff 00", { room: 255 }).bytes;
+    const given = initiator.send("1a 00 3f ff ff 00", { room: 255 }).bytes;
     given[0] = 0;
     given[2] = 0;
     initiator.send(Uint8Array.of(0x15, 0x10, 0, 0, given.length, 0), { out: given }).good();
@@ -120,6 +144,13 @@ describe("MODE SELECT", () => {
       "80 00 04",
     );
     select(`00 00 00 07 ${CONTROL}`, "10").checked(SENSE.invalidFieldInParameterList, "80 00 03");
+    const header = "00 00 00 00";
+    const other = EXTENSION.replace("fc", "fb");
+    select(`${header} ${other}`, "24").checked(SENSE.invalidFieldInParameterList, "8a 00 0a");
+    select(`${header} ${EXTENSION.replace("1c", "1b")}`, "24").checked(SENSE.invalidFieldInParameterList, "80 00 06");
+    select(`${header} ${EXTENSION.replace("01", "02")}`, "24").checked(SENSE.invalidFieldInParameterList, "80 00 04");
+    select(`${header} 4a 00 00 0a`, "08").checked(SENSE.invalidFieldInParameterList, "80 00 04");
+    select(`${header} 8a 0a ${CONTROL.slice(6)}`, "10").checked(SENSE.invalidFieldInParameterList, "80 00 04");
     expect(initiator.send("1a 08 0a 00 ff 00", { room: 255 }).data).to.equal(`0f 00 10 00 ${CONTROL}`);
   });
 

@@ -5,7 +5,7 @@ import { check, invalidField, invalidParameter, takeParameters } from "../device
 import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import { type Disk, succeed } from "./disk.js";
-import { MODE_PAGES, type ModePage, type ModeSettings, writePage } from "./mode-pages.js";
+import { findPage, type ModePage, type ModeSettings, writePage } from "./mode-pages.js";
 import { flush } from "./transfer.js";
 
 export function modeSelect6(disk: Disk, task: Task): void {
@@ -79,9 +79,10 @@ function skipBlockDescriptor(disk: Disk, task: Task, header: 4 | 8, length: numb
 function selectPages(disk: Disk, task: Task, at: number, length: number): ModeSettings | null {
   let settings = disk.settings;
   while (at < length) {
-    const page = MODE_PAGES.find(({ code }) => code === disk.scratch[at]);
-    if (page === undefined) return refuse(disk, task, at, null);
-    if (disk.scratch[at + 1] !== page.length - 2) return refuse(disk, task, at + 1, null);
+    const found = findPage(disk.scratch, at);
+    if (found === undefined) return refuse(disk, task, at, null);
+    const { page } = found;
+    if (found.wrong !== null) return refuse(disk, task, found.wrong, null);
     if (at + page.length > length) return cut(disk, task);
     const wrong = firstFixedBit(page, disk, at);
     if (wrong !== null) return refuse(disk, task, wrong.byte, wrong.bit);
@@ -97,7 +98,7 @@ function firstFixedBit(page: ModePage, disk: Disk, at: number): { byte: number; 
   const changeable = new Uint8Array(page.length);
   writePage(page, disk, "current", current, 0);
   writePage(page, disk, "changeable", changeable, 0);
-  for (let i = 2; i < page.length; i++) {
+  for (let i = page.subpage === 0 ? 2 : 4; i < page.length; i++) {
     const wrong = (disk.scratch[at + i] ^ current[i]) & ~changeable[i];
     if (wrong !== 0) return { byte: at + i, bit: 31 - Math.clz32(wrong) };
   }

@@ -65,8 +65,11 @@ function build(disk: Disk, task: Task, header: 4 | 8, descriptor: Descriptor): n
 
 /** Null for a subpage that does not exist, empty for a page that does not. */
 function choosePages(code: number, subpage: number): readonly ModePage[] | null {
-  if (subpage !== 0 && subpage !== ALL_SUBPAGES) return null;
-  return code === ALL_PAGES ? MODE_PAGES : MODE_PAGES.filter((page) => page.code === code);
+  if (code === ALL_PAGES && subpage !== 0 && subpage !== ALL_SUBPAGES) return null;
+  const pages = code === ALL_PAGES ? MODE_PAGES : MODE_PAGES.filter((page) => page.code === code);
+  if (pages.length === 0 || subpage === ALL_SUBPAGES) return pages;
+  const chosen = pages.filter((page) => page.subpage === subpage);
+  return chosen.length === 0 ? null : chosen;
 }
 
 /** SBC-3 6.5.2: number of blocks, and their length. Without a medium there are none. */
