@@ -132,6 +132,9 @@ describe("COMPARE AND WRITE", () => {
     initiator.send(CAW, { out: new Uint8Array(1023) }).checked(SENSE.invalidFieldInInformationUnit);
     initiator.send(CAW, { out: new Uint8Array(2048) }).checked(SENSE.invalidFieldInInformationUnit);
     initiator.send("89 00 00 00 00 00 00 00 00 08 00 00 00 00 00 00").good();
+    initiator
+      .send("89 00 00 00 00 00 00 00 00 08 00 00 00 00 00 00", { out: new Uint8Array(1024) })
+      .checked(SENSE.invalidFieldInCdb, "c0 00 0d");
     initiator.send("89 00 00 00 00 00 00 00 00 40 00 00 00 01 00 00").checked(SENSE.lbaOutOfRange);
     const { initiator: large, store } = withDisk();
     store.resize(1 << 20);

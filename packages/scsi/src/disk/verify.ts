@@ -131,13 +131,17 @@ function verifyWritten(disk: Disk, work: Work): void {
 const BLOCKS_BYTE = 13;
 const FUA = 0x08;
 
-/** COMPARE AND WRITE (SBC-3 5.2): the first half of the data is compared, the second half written if it is the same. */
+/**
+ * COMPARE AND WRITE (SBC-3 5.2): the first half of the data is compared, the second half written if it is the same. No blocks
+ * with data are 256 that do not fit into the field: whoever sent them must not hear that they were compared and written.
+ */
 export function compareAndWrite(disk: Disk, task: Task): void {
   const { cdb } = task;
   const lba = lbaOf(cdb);
   const blocks = cdb[BLOCKS_BYTE];
   if (!onMedium(disk, task, lba, blocks)) return;
-  if (blocks > disk.limits.compareAndWrite) return invalidField(disk, task, BLOCKS_BYTE, null);
+  const cut = blocks === 0 && task.data.length > 0;
+  if (cut || blocks > disk.limits.compareAndWrite) return invalidField(disk, task, BLOCKS_BYTE, null);
   if (blocks === 0) return task.end(Status.good);
   const length = blocks * disk.blockSize;
   if (!hasData(disk, task, 2 * length)) return;
