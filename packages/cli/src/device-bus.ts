@@ -2,11 +2,13 @@
 
 import { dirname } from "node:path";
 import {
+  type ConfigWarning,
   formatAddress,
   formatWarning,
   type HostConfig,
   hostOfLunWord,
   hostOfLunWords,
+  type ScsiAddress,
   vhostController,
 } from "@pvscsi/config";
 import { type Host, openHost, readSaveconfig } from "@pvscsi/host";
@@ -55,10 +57,23 @@ export function planOfWords(words: readonly string[]): BusPlan {
 /** The vhost target of a saveconfig.json; which one has to be told where there are several. Throws `ConfigError`. */
 export async function planOfFile(file: string, wwn: string | undefined): Promise<BusPlan> {
   const { wwn: name, targets, devices, warnings } = vhostController(await readSaveconfig(file), wwn);
+  return { ...planOfTargets(file, devices, targets, warnings), name };
+}
+
+/** Devices that stand at targets and LUNs of a saveconfig.json. */
+export function planOfTargets(
+  file: string,
+  devices: HostConfig,
+  targets: readonly {
+    readonly target: number;
+    readonly luns: readonly { readonly lun: number; readonly device: ScsiAddress }[];
+  }[],
+  warnings: readonly ConfigWarning[],
+): BusPlan {
   const places = targets.flatMap(({ target, luns }) =>
     luns.map(({ lun, device }) => ({ target, lun, name: formatAddress(device) })),
   );
-  return { name, devices, directory: dirname(file), places, warnings: warnings.map(formatWarning) };
+  return { devices, directory: dirname(file), places, warnings: warnings.map(formatWarning) };
 }
 
 /** `T:L` as tools write it; null for anything else. */

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBusCommands } from "./bus-commands.js";
 import { askBus } from "./bus-control.js";
 import { planOfWords } from "./device-bus.js";
+import { type IscsiPlan, iscsiPlanOfFile } from "./iscsi-plan.js";
 import { runIscsiServe } from "./iscsi-serve.js";
 import { parseListen } from "./nbd-command.js";
 import type { Printer } from "./printer.js";
@@ -14,6 +15,7 @@ import { Exit, type Outcome } from "./verb.js";
 interface ServeWords {
   readonly listen: { readonly host?: string; readonly port: number };
   readonly lun?: readonly string[];
+  readonly config?: string;
   readonly name: string;
   readonly initiator?: readonly string[];
   readonly control?: string;
@@ -56,10 +58,13 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
     .description("serve an iSCSI target, until Ctrl-C or SIGTERM")
     .option("--listen <[addr:]port>", "where initiators connect to", listenAddress, { host: "127.0.0.1", port: PORT })
     .addOption(
-      new Option(
-        "--lun <word>",
-        "a LUN: FILE, mem:SIZE or null:SIZE, then ,key=value; repeatable: LUN 0, 1 and so on",
-      ).argParser((word: string, before: readonly string[] = []) => [...before, word]),
+      new Option("--lun <word>", "a LUN: FILE, mem:SIZE or null:SIZE, then ,key=value; repeatable: LUN 0, 1 and so on")
+        .argParser((word: string, before: readonly string[] = []) => [...before, word])
+        .conflicts("config"),
+    )
+    .option(
+      "--config <file>",
+      "LIO's saveconfig.json: its iSCSI targets, with who may log in and what each has to prove",
     )
     .option("--name <iqn>", "the target's name", targetName, NAME)
     .addOption(
@@ -74,20 +79,31 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
     .option("--chap-target-file <file>", "the target's secret, likewise")
     .addHelpText("after", "\nExample: pvscsi iscsi serve --lun disk.img,size=1GiB --lun mem:64MiB")
     .action(async (words: ServeWords) => {
-      const { listen, lun: luns = [], name, initiator, control } = words;
+      const { listen, control, config } = words;
       const wrong = wrongWords(words);
       if (wrong !== null) return program.error(`error: ${wrong}`, { exitCode: Exit.usage });
-      const authentication = await authenticationOf(words);
-      const initiators = initiator === undefined ? null : new Map(initiator.map((each) => [each, authentication]));
-      const plan = planOfWords(luns);
-      const who = { name, authentication, initiators };
-      process.exitCode = await runIscsiServe({ listen, plan, ...who, control, printer, ended });
+      const served = config === undefined ? await planOfCommand(words) : await iscsiPlanOfFile(config);
+      process.exitCode = await runIscsiServe({ listen, ...served, control, printer, ended });
     });
 }
 
+/** One target, with the LUNs and for the initiators that were named. */
+async function planOfCommand(words: ServeWords): Promise<IscsiPlan> {
+  const { lun: luns = [], name, initiator } = words;
+  const authentication = await authenticationOf(words);
+  const initiators = initiator === undefined ? null : new Map(initiator.map((each) => [each, authentication]));
+  return { plan: planOfWords(luns), targets: [{ name, authentication, initiators }] };
+}
+
 /** What options say only together. */
-function wrongWords({ lun, control, chapUser, chapFile, chapTargetUser, chapTargetFile }: ServeWords): string | null {
-  if (lun === undefined && control === undefined) return "name what is to be served: --lun WORD, or --control PATH";
+function wrongWords(words: ServeWords): string | null {
+  const { lun, config, control, initiator, chapUser, chapFile, chapTargetUser, chapTargetFile } = words;
+  if (config !== undefined && (initiator ?? chapUser ?? chapTargetUser) !== undefined) {
+    return "--config says who may log in: it stands without --initiator and --chap options";
+  }
+  if (lun === undefined && control === undefined && config === undefined) {
+    return "name what is to be served: --lun WORD, --config FILE, or --control PATH";
+  }
   if ((chapUser === undefined) !== (chapFile === undefined)) return "--chap-user and --chap-file are given together";
   if ((chapTargetUser === undefined) !== (chapTargetFile === undefined)) {
     return "--chap-target-user and --chap-target-file are given together";

@@ -1,25 +1,24 @@
-// Knows how LUNs are served over iSCSI until it is to end: one target, at LUN n what word number n names.
+// Knows how targets and their LUNs are served over iSCSI until it is to end.
 
 import { randomBytes } from "node:crypto";
-import { type Authentication, type IscsiServer, type IscsiServerOptions, serveIscsi } from "@pvscsi/iscsi";
+import { type IscsiServer, type IscsiServerOptions, type IscsiTarget, serveIscsi } from "@pvscsi/iscsi";
 import { Target } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
-import { LUN_ALONE, serveBusControl } from "./bus-control.js";
+import { LUN_ALONE, serveBusControl, TARGET_AND_LUN } from "./bus-control.js";
 import { type BusPlan, DeviceBus } from "./device-bus.js";
 import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { Exit } from "./verb.js";
 
+/** A target and who may log in to it. */
+export type ServedTarget = Pick<IscsiTarget, "name" | "authentication" | "initiators">;
+
 export interface IscsiServeOptions {
   readonly listen: IscsiServerOptions["listen"];
   readonly plan: BusPlan;
-  /** The target's name. */
-  readonly name: string;
-  /** What initiators have to prove; null where nothing. */
-  readonly authentication: Authentication | null;
-  /** The initiators that may log in, by name, and what each has to prove; null where all may. */
-  readonly initiators: ReadonlyMap<string, Authentication | null> | null;
+  /** Their numbers are the targets' of the plan; at least one. */
+  readonly targets: readonly ServedTarget[];
   /** Where it is asked for changes of its LUNs; nowhere where it is left out. */
   readonly control?: string | undefined;
   readonly printer: Printer;
@@ -29,20 +28,16 @@ export interface IscsiServeOptions {
 
 /** Serves and gives the exit status. Throws ToolstackError where it cannot. */
 export async function runIscsiServe(options: IscsiServeOptions): Promise<number> {
-  const { plan, name, authentication, initiators, printer } = options;
   const over = options.ended();
-  const target = new Target();
-  const bus = await DeviceBus.open(plan, { at: () => target });
+  const targets = options.targets.map((served) => ({ ...served, target: new Target() }));
+  const bus = await DeviceBus.open(options.plan, { at: (number) => targetAt(targets, number) });
   try {
     const server = await listen(options);
-    server.portal.add({ name, target, authentication, initiators });
-    const control = options.control === undefined ? null : await serveBusControl(options.control, bus, LUN_ALONE);
+    for (const target of targets) server.portal.add(target);
+    const places = targets.length === 1 ? LUN_ALONE : TARGET_AND_LUN;
+    const control = options.control === undefined ? null : await serveBusControl(options.control, bus, places);
     try {
-      for (const warning of warnings(options)) printer.error(warning);
-      const urls = target.luns.map((lun) => `iscsi://${server.address}/${name}/${lun}`);
-      printer.print(urls.join("\n") || `iscsi://${server.address}/${name}`);
-      const served = urls.length === 0 ? "no LUN yet" : urls.length === 1 ? "it" : "them";
-      printer.print(`serving ${served} until Ctrl-C or SIGTERM`);
+      tell(server.address, targets, options);
       await over;
     } finally {
       await control?.close();
@@ -52,6 +47,21 @@ export async function runIscsiServe(options: IscsiServeOptions): Promise<number>
     await bus.close();
   }
   return Exit.done;
+}
+
+function targetAt(targets: readonly IscsiTarget[], number: number): Target {
+  if (number < targets.length) return targets[number].target;
+  throw new ToolstackError("NOTFOUND", `there is no target ${number}, there are ${targets.length}`);
+}
+
+/** Prints where initiators find what. */
+function tell(address: string, targets: readonly IscsiTarget[], options: IscsiServeOptions): void {
+  const { printer } = options;
+  for (const warning of warnings(options)) printer.error(warning);
+  const urls = targets.flatMap(({ name, target }) => target.luns.map((lun) => `iscsi://${address}/${name}/${lun}`));
+  printer.print(urls.join("\n") || targets.map(({ name }) => `iscsi://${address}/${name}`).join("\n"));
+  const served = urls.length === 0 ? "no LUN yet" : urls.length === 1 ? "it" : "them";
+  printer.print(`serving ${served} until Ctrl-C or SIGTERM`);
 }
 
 async function listen({ listen, printer }: IscsiServeOptions): Promise<IscsiServer> {
@@ -65,9 +75,10 @@ async function listen({ listen, printer }: IscsiServeOptions): Promise<IscsiServ
 }
 
 /** What a person may not have meant. */
-function warnings({ plan, listen: { host = "127.0.0.1" }, authentication, initiators }: IscsiServeOptions): string[] {
+function warnings({ plan, listen: { host = "127.0.0.1" }, targets }: IscsiServeOptions): string[] {
   const local = /^(127\.|::1$|localhost$)/.test(host);
-  const open = authentication === null && initiators === null && !local;
+  const open =
+    !local && targets.some(({ authentication, initiators }) => authentication === null && initiators === null);
   return [...plan.warnings, ...(open ? ["whoever reaches that address may read and write: see --chap-user"] : [])];
 }
 

@@ -11,6 +11,8 @@ export * from "./lun-word.js";
 export * from "./machine.js";
 export * from "./machine-print.js";
 export * from "./saveconfig.js";
+export { lioName } from "./saveconfig-devices.js";
+export * from "./saveconfig-iscsi.js";
 export * from "./saveconfig-keys.js";
 export * from "./saveconfig-print.js";
 export * from "./saveconfig-vhost.js";

@@ -47,6 +47,23 @@ describe("pvscsi iscsi", () => {
     expect((await named.ended).errors).to.equal("");
   });
 
+  it("serves the iSCSI targets of a saveconfig.json, to whom they are said to be", async () => {
+    const acl = {
+      node_wwn: "iqn.2026-11.localhost:known",
+      mapped_luns: [{ index: 5, tpg_lun: 5, write_protect: false }],
+    };
+    const luns = [{ index: 5, storage_object: "/backstores/ramdisk/scratch" }];
+    const group = { tag: 1, enable: true, luns, node_acls: [acl] };
+    const target = (wwn: string): object => ({ fabric: "iscsi", wwn, tpgs: [group] });
+    const config = {
+      storage_objects: [{ name: "scratch", plugin: "ramdisk", size: 1 << 20 }],
+      targets: [target("iqn.2026-11.localhost:a"), target("iqn.2026-11.localhost:b")],
+    };
+    folder.write({ "saveconfig.json": JSON.stringify(config) });
+    const { output } = await serve("--config", folder.path("saveconfig.json"));
+    expect(output).to.match(/^iscsi:\/\/[^/]+\/iqn\.2026-11\.localhost:a\/5\niscsi:.*:b\/5\nserving them/);
+  });
+
   it("takes LUNs in and out while it serves, and makes them larger", async () => {
     const control = folder.path("iscsi.control");
     await serve("--control", control);
@@ -69,7 +86,7 @@ describe("pvscsi iscsi", () => {
   });
 
   for (const [name, words, status, errors] of [
-    ["no LUN", [], 2, "pvscsi: name what is to be served: --lun WORD, or --control PATH\n"],
+    ["no LUN", [], 2, "pvscsi: name what is to be served: --lun WORD, --config FILE, or --control PATH\n"],
     ["a LUN word that is none", ["--lun", "mem:lots"], 1, /^--lun:1:1: invalid size 'lots'/],
     ["an unknown folder", ["--lun", "/nowhere/disk.img"], 1, /nowhere/],
     ["a user without a file", ["--lun", "mem:1MiB", "--chap-user", "a"], 2, /given together/],
@@ -80,6 +97,14 @@ describe("pvscsi iscsi", () => {
       2,
       "pvscsi: --chap-target-user needs --chap-user\n",
     ],
+    [
+      "a file and whom it is for",
+      ["--config", "a", "--initiator", "iqn.2026-11.localhost:a"],
+      2,
+      /--config says who may log in/,
+    ],
+    ["a file and a LUN", ["--config", "a", "--lun", "mem:1MiB"], 2, /cannot be used with/],
+    ["a file that is not there to be read", ["--config", "/nowhere.json"], 1, /nowhere\.json/],
     ["a name that is none", ["--lun", "mem:1MiB", "--name", "disks"], 2, /Expected a name such as iqn/],
     ["an address that is none", ["--lun", "mem:1MiB", "--listen", "here"], 2, /Expected a port, or ADDR:PORT/],
     [
