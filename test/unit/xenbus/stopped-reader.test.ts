@@ -11,6 +11,9 @@ const MEBIBYTE = 1024 * 1024;
 /** Where rings are not consumed any more, and where a writer is ended. */
 const CONGESTED = MEBIBYTE;
 const FLOOD = 64 * MEBIBYTE;
+/** Bytes of a domain's memory in xenstored, and events that take more. */
+const QUOTA = 2_621_440;
+const EVENTS = 20_000;
 const [FRONT, BACK, OTHER] = [1, 2, 3];
 
 /** Publishes a page that is granted to `to` so many times; settles now and then. */
@@ -154,30 +157,47 @@ describe("xenbus: a domain that does not read", () => {
     }).timeout(30_000);
   }
 
-  it("(h) watch events wait for it in xenstored, which ends it beyond its quota", async () => {
+  it("(h) watch events wait for it in xenstored, up to a guest's memory; it is not ended, and who writes is not held up", async () => {
     const stand = new Stand(8);
     const { domain: reader, connection } = await stand.connect(FRONT);
     const writer = stand.world.createLocal(0, 64);
-    await writerMakes(stand, writer, reader);
+    let heard = 0;
+    await watchedBy(stand, writer, reader, () => {
+      heard += 1;
+    });
     connection.holdDown(true);
-    for (let i = 0; i < 50_000 && stand.world.hub.connectionOf(FRONT) !== null; i++) {
-      void writer.store.mkdir(`/local/domain/1/${i >> 7}/${i}${"x".repeat(200)}`).catch(() => {});
+    let written = 0;
+    for (let i = 0; i < EVENTS; i++) {
+      void writer.store.write(`/shared/${i >> 7}/${i}${"x".repeat(200)}`, "").then(() => {
+        written += 1;
+      });
       // Time stands still: in 20 seconds xenstored would drop them.
       if (i % 100 === 99) while (stand.scheduler.busy) stand.scheduler.step();
     }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(written).to.equal(EVENTS);
     connection.holdDown(false);
     await stand.settle();
-    expect(await connection.client.ended).to.match(/xenstored/);
-    expect(stand.world.hub.hypervisor.find(FRONT)).to.equal(undefined);
+    // About 240 bytes each; what is on its way to the domain comes to its memory in xenstored.
+    expect(heard * 240).to.be.within(QUOTA, QUOTA + 2 * CONGESTED);
+    expect(stand.world.hub.hypervisor.find(FRONT)).not.to.equal(undefined);
+    const asked = reader.store.read("/shared/0");
+    await stand.settle();
+    expect(await asked).to.equal("");
   }).timeout(30_000);
 });
 
 /** A node that the reader watches and the writer writes. */
-async function writerMakes(stand: Stand, writer: InProcessDomain, reader: InProcessDomain): Promise<void> {
-  const made = writer.store.mkdir("/local/domain/1").then(() => writer.store.setPermissions("/local/domain/1", ["n1"]));
+async function watchedBy(
+  stand: Stand,
+  writer: InProcessDomain,
+  reader: InProcessDomain,
+  hear: () => void,
+): Promise<void> {
+  const made = writer.store.mkdir("/shared").then(() => writer.store.setPermissions("/shared", ["r0"]));
   await stand.settle();
   await made;
-  const watched = reader.store.watch("/local/domain/1", () => {});
+  const watched = reader.store.watch("/shared", hear);
   await stand.settle();
   await watched;
 }
