@@ -166,7 +166,7 @@ export async function removeBackend(
 }
 
 /** As libxl__xs_path_cleanup: the node, then its parents below `root` for as long as they are empty. */
-async function removeWithParents(store: XenstoreAccess, path: string, root: string): Promise<void> {
+export async function removeWithParents(store: XenstoreAccess, path: string, root: string): Promise<void> {
   await store.remove(path);
   for (let parent = parentOf(path); parent !== root && parent !== ""; parent = parentOf(parent)) {
     const children = await store.list(parent);

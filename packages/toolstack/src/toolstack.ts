@@ -3,6 +3,7 @@
 
 import type { MachineConfig } from "@pvscsi/config";
 import type { DomainId, XenstoreClient } from "@pvscsi/xen";
+import { removeWithParents } from "./device-nodes.js";
 import { type DomainInfo, findDomain, listDomains } from "./domains.js";
 import { ToolstackError } from "./errors.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
@@ -57,7 +58,11 @@ export class Toolstack {
   }
 
   async #start(config: MachineConfig, place: Place): Promise<DomainId> {
-    const { launcher, vscsi } = this.#options;
+    const { store, launcher, vscsi } = this.#options;
+    const { uuid } = config;
+    // Back ends know a guest by it: two with the same would share what is reserved for one.
+    const twin = uuid === undefined ? null : await store.read(`${vmOf(uuid)}/name`);
+    if (twin !== null) throw new ToolstackError("INVAL", `domain '${twin}' has uuid ${uuid} already`);
     const planned = await vscsi.plan(config);
     if (place === "here") for (const { backend } of planned) vscsi.mustRun(backend);
     const domain = await launcher.build(config, place);
@@ -79,6 +84,8 @@ export class Toolstack {
     const { store, launcher, vscsi } = this.#options;
     await launcher.destroy(domain);
     await vscsi.removeAll(domain);
+    const vm = await store.read(`/local/domain/${domain}/vm`);
+    if (vm?.startsWith(VM)) await removeWithParents(store, vm, "");
     await store.remove(`/local/domain/${domain}`);
   }
 
@@ -116,6 +123,14 @@ export class Toolstack {
         await transaction.setPermissions(`${home}${name}`, permissions);
       };
       await put("", "", readable);
+      if (config.uuid !== undefined) {
+        const vm = vmOf(config.uuid);
+        await put("/vm", vm, readable);
+        for (const [name, value] of Object.entries({ "": "", "/name": config.name, "/uuid": config.uuid })) {
+          await transaction.write(`${vm}${name}`, value);
+          await transaction.setPermissions(`${vm}${name}`, readable);
+        }
+      }
       await put("/name", config.name, readable);
       await put("/domid", String(domain), readable);
       await put("/memory", "", readable);
@@ -128,4 +143,11 @@ export class Toolstack {
       if (config.driverDomain) for (const name of ["/libxl", "/device-model"]) await put(name, "", [`n${domain}`]);
     });
   }
+}
+
+/** What of a guest is the same when it has booted again is below it, as libxl has it. */
+const VM = "/vm/";
+
+function vmOf(uuid: string): string {
+  return `${VM}${uuid}`;
 }

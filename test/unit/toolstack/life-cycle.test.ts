@@ -85,6 +85,20 @@ describe("Toolstack", () => {
     expect(stand.dump()).to.equal(empty);
   });
 
+  it("gives a guest with a UUID the nodes by which it is known again, and takes them away with it", async () => {
+    const uuid = "4a9b2c3d-0000-4000-8000-000000000001";
+    await create(`name = 'domU'\nuuid = '${uuid}'\n`);
+    const { xenstored } = stand.world;
+    expect(xenstored.dump("/local/domain/1")).to.include(`vm = "/vm/${uuid}"   (n0,r1)`);
+    expect(xenstored.dump(`/vm/${uuid}`)).to.equal(`name = "domU"   (n0,r1)\nuuid = "${uuid}"   (n0,r1)\n`);
+    expect(await refusal(create(`name = 'other'\nuuid = '${uuid}'\n`), "INVAL")).to.equal(
+      `domain 'domU' has uuid ${uuid} already`,
+    );
+    await stand.done(toolstack.destroy(1));
+    expect(stand.dump()).to.equal(empty);
+    expect(await create(`name = 'other'\nuuid = '${uuid}'\n`)).to.equal(2);
+  });
+
   it("makes two domains of different names only", async () => {
     await create();
     expect(await refusal(create(), "INVAL")).to.equal("domain 'domU' exists already");
