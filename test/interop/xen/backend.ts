@@ -34,7 +34,8 @@ export class Backend {
     const command = `sh -c 'echo $$ > /run/${name}.pid; exec node ${words.join(" ")}'`;
     await dom0.run(`(${command} > /host/${name}.said 2>&1 < /dev/null
 echo $? > /host/${name}.new; mv /host/${name}.new /host/${name}.ended) > /dev/null 2>&1 &`);
-    for (const end = performance.now() + PATIENCE * 1000; performance.now() < end; await setTimeout(POLL)) {
+    const end = performance.now() + PATIENCE * dom0.slowness * 1000;
+    for (; performance.now() < end; await setTimeout(POLL)) {
       const said = await dom0.read(`${name}.said`).catch(() => "");
       if (await dom0.has(`${name}.ended`)) expect.fail(`the back end has ended: ${said.trim()}`);
       if (said.includes("\n")) return backend;

@@ -9,7 +9,7 @@ import type { SuiteContext } from "../suite.js";
 import type { Images } from "./images.js";
 import { addRepository } from "./repository.js";
 
-const MACHINE = ["-M", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64", "-smp", "1", "-m", "4096"];
+const MACHINE = ["-M", "pc", "-cpu", "qemu64", "-smp", "1", "-m", "4096"];
 /** Guards against what processors do wrong cost much time where each instruction is emulated. */
 const XEN_WORDS = "console=com1 com1=115200 noreboot spec-ctrl=no xpti=0 dom0_mem=1536M,max:1536M dom0_max_vcpus=1";
 const LINUX_WORDS = "console=hvc0 mitigations=off random.trust_cpu=on rdinit=/init";
@@ -37,21 +37,44 @@ setsid sh -c 'while read -r name; do
 done < /dev/hvc0 > /dev/hvc0 2>&1'
 `;
 
+/** How time passes in a machine. */
+export interface MachineTime {
+  readonly words: readonly string[];
+  /** How many times as long as it is given everything may take. */
+  readonly slowness: number;
+}
+
+/** As here. */
+export const REAL_TIME: MachineTime = { words: ["-accel", "tcg,thread=multi,tb-size=512"], slowness: 1 };
+/** By the instructions that the processor has worked off, 8 ns each: whatever else this machine has to do changes no figure. */
+export const COUNTED_TIME: MachineTime = {
+  words: ["-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=3"],
+  slowness: 4,
+};
+
 /** What files contain, by the paths they have there. */
 export type FilesInside = ReadonlyMap<string, Uint8Array>;
 
 export class Dom0 {
   readonly #machine: Machine;
   readonly #folder: string;
+  /** As its time's. */
+  readonly slowness: number;
   #commands = 0;
 
-  private constructor(machine: Machine, folder: string) {
+  private constructor(machine: Machine, folder: string, slowness: number) {
     this.#machine = machine;
     this.#folder = folder;
+    this.slowness = slowness;
   }
 
   /** `files` are to be in it as well. */
-  static async boot(context: SuiteContext, images: Images, files: FilesInside = new Map()): Promise<Dom0> {
+  static async boot(
+    context: SuiteContext,
+    images: Images,
+    files: FilesInside = new Map(),
+    { words: time, slowness }: MachineTime = REAL_TIME,
+  ): Promise<Dom0> {
     const folder = context.path("host");
     await mkdir(folder);
     const archive = context.path("dom0.cpio");
@@ -60,8 +83,8 @@ export class Dom0 {
     const device = ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host,disable-legacy=on"];
     const modules = `${images.linux} ${LINUX_WORDS},${archive}`;
     const loaded = ["-kernel", images.xen, "-append", XEN_WORDS, "-initrd", modules];
-    const words = [...MACHINE, "-no-reboot", ...share, ...device, ...loaded];
-    const dom0 = new Dom0(new Machine(context, words), folder);
+    const words = [...MACHINE, ...time, "-no-reboot", ...share, ...device, ...loaded];
+    const dom0 = new Dom0(new Machine(context, words), folder, slowness);
     await dom0.appears("ready", BOOT, "dom0's start");
     return dom0;
   }
@@ -102,7 +125,7 @@ export class Dom0 {
 
   /** Waits until a file is there that `what` makes as `/host/NAME`; rejects, and ends the machine, when it is not in time. */
   async appears(name: string, seconds: number, what: string): Promise<void> {
-    await this.#machine.until(() => this.has(name), seconds, what);
+    await this.#machine.until(() => this.has(name), seconds * this.slowness, what);
   }
 }
 

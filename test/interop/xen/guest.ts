@@ -137,7 +137,8 @@ END`);
   async #says(text: RegExp, seconds: number, what: string): Promise<RegExpExecArray> {
     const file = `guest-${this.name}.log`;
     let said = "";
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; await setTimeout(POLL)) {
+    const end = performance.now() + seconds * this.#dom0.slowness * 1000;
+    for (; performance.now() < end; await setTimeout(POLL)) {
       said = (await this.#dom0.read(file).catch(() => "")).replaceAll("\r", "");
       const found = text.exec(said);
       if (found !== null) return found;
