@@ -1,15 +1,16 @@
 // Knows how SCSI commands of a connection become tasks and are answered: R2Ts, data both ways, status and residuals
 // (RFC 7143 4.2, 11.3, 11.4, 11.7, 11.8). What is wrong with a request is in command-check.ts.
 
-import { endWithSense, type Nexus, noPlaces, readLun, type Sense, Status, type Task } from "@pvscsi/scsi";
+import { endWithSense, type Nexus, readLun, Status, type Task } from "@pvscsi/scsi";
 import { type PagePool, Pool, type Probes, Queue } from "@pvscsi/wire";
-import { FINAL, ResidualFlag, STATUS } from "./abi/codes.js";
+import { FINAL, STATUS } from "./abi/codes.js";
 import { NO_TAG, Opcode } from "./abi/pdu.js";
 import { checkCommand, checkDataOut, DATA_SENSE, type DataOutFault, takeCdb } from "./command-check.js";
-import { Exchange, MAX_OUTSTANDING } from "./exchange.js";
+import { Exchange, MAX_OUTSTANDING, type Refusal } from "./exchange.js";
 import type { IncomingPdu } from "./incoming.js";
 import type { Parameters } from "./keys.js";
 import type { OutgoingPdu, PduWriter } from "./outgoing.js";
+import { residual, residualFlags } from "./residual.js";
 import { TagTable } from "./tag-table.js";
 import type { CommandWindow } from "./window.js";
 
@@ -29,6 +30,8 @@ export interface CommandsParts {
   readonly probes: Probes;
   /** Bytes that commands under way may have asked for; one always has room. */
   readonly bytesInFlight: number;
+  /** Bytes that the pages of all sessions may have. */
+  readonly bytesInAll: number;
   /** Hears of each command that is over. */
   readonly idle: () => void;
 }
@@ -89,9 +92,12 @@ export class Commands {
     this.#byTag.add(exchange);
     this.#filling = exchange;
     if (probes.listening) probes.emit("iscsi:command", exchange);
+    const unasked = exchange.writes && (exchange.unsolicited || pdu.dataLength > 0);
+    const room = Math.min(exchange.length, parameters.FirstBurstLength);
+    if (unasked && exchange.refused === null && !this.#fits(room)) exchange.refused = "task-set-full";
     if (exchange.refused !== null) pdu.drop();
-    else if (exchange.writes && (exchange.unsolicited || pdu.dataLength > 0)) {
-      exchange.hold(pages, Math.min(exchange.length, parameters.FirstBurstLength));
+    else if (unasked) {
+      exchange.hold(pages, room);
       pdu.into(exchange.pages, pages.pageSize, 0);
       exchange.received = pdu.dataLength;
     }
@@ -200,7 +206,14 @@ export class Commands {
     return this.#admitted === 0 || this.#admitted + length <= this.#parts.bytesInFlight;
   }
 
+  /** Whether there are pages for so many bytes more, whoever has the others. */
+  #fits(bytes: number): boolean {
+    const { pages, bytesInAll } = this.#parts;
+    return pages.taken === 0 || pages.taken * pages.pageSize + bytes <= bytesInAll;
+  }
+
   #admit(exchange: Exchange): void {
+    if (!this.#fits(exchange.length)) return this.#refuse(exchange, "task-set-full");
     exchange.admitted = exchange.length;
     this.#admitted += exchange.length;
     exchange.hold(this.#parts.pages, exchange.length);
@@ -251,13 +264,14 @@ export class Commands {
     this.#answer(exchange);
   }
 
-  /** Ends a command that was never executed, with sense data. */
-  #refuse(exchange: Exchange, sense: Sense): void {
+  /** Ends a command that was never executed. */
+  #refuse(exchange: Exchange, refusal: Refusal): void {
     if (exchange.state === "waiting") this.#waiting.remove(exchange);
     exchange.state = "executing";
     exchange.task.nexus = null;
     exchange.task.begin();
-    endWithSense(exchange.task, sense);
+    if (refusal === "task-set-full") exchange.task.end(Status.taskSetFull);
+    else endWithSense(exchange.task, refusal);
   }
 
   /** Sends the data with its status, or the status alone. Whoever hears of it may send the next command. */
@@ -368,18 +382,4 @@ export class Commands {
 
 function copyLun({ lun }: Exchange, { bytes }: OutgoingPdu): void {
   for (let i = 0; i < 8; i++) bytes[8 + i] = lun[i];
-}
-
-function residual(exchange: Exchange): number {
-  return Math.abs(balance(exchange));
-}
-
-function residualFlags(exchange: Exchange): number {
-  const bytes = balance(exchange);
-  return bytes === 0 ? 0 : bytes > 0 ? ResidualFlag.underflow : ResidualFlag.overflow;
-}
-
-/** Expected bytes less those that the command wanted to move (11.4.5.1). What is to be written is no room to read into. */
-function balance({ expectedLength, task }: Exchange): number {
-  return (task.data === noPlaces ? 0 : expectedLength) - task.transferLength;
 }

@@ -234,6 +234,7 @@ export class IscsiConnection implements SessionConnection {
       parameters,
       probes,
       bytesInFlight: limits.bytesInFlight,
+      bytesInAll: limits.bytesInAll,
       idle: () => this.#settle(),
     });
   }

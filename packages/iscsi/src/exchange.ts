@@ -13,6 +13,9 @@ export const MAX_OUTSTANDING = 8;
  */
 export type ExchangeState = "held" | "receiving" | "waiting" | "soliciting" | "executing" | "answered";
 
+/** How a command ends that is not executed. */
+export type Refusal = Sense | "task-set-full";
+
 /** A pooled record. */
 export class Exchange {
   pooled = true;
@@ -52,7 +55,7 @@ export class Exchange {
   /** Set where this initiator ended it: it is not answered then. */
   silent = false;
   /** Why it is not executed, where something is wrong with the request itself. */
-  refused: Sense | null = null;
+  refused: Refusal | null = null;
   /** Bytes of `places` that an answer has taken, and all that it has. */
   sent = 0;
   answerLength = 0;

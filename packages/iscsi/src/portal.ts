@@ -27,6 +27,8 @@ export interface PortalLimits {
   readonly depth: number;
   /** Bytes that a session's commands may have asked for; one command always has room. */
   readonly bytesInFlight: number;
+  /** Bytes that the pages of all sessions' commands may have: beyond it commands end with TASK SET FULL. */
+  readonly bytesInAll: number;
   readonly loginTimeout: number;
   /** An initiator that has been silent for so long is asked whether it is there; a discovery session ends. */
   readonly silence: number;
@@ -39,6 +41,7 @@ export interface PortalLimits {
 const LIMITS: PortalLimits = {
   depth: 128,
   bytesInFlight: 64 * 1024 * 1024,
+  bytesInAll: 1024 * 1024 * 1024,
   loginTimeout: 15_000,
   silence: 30_000,
   pingTimeout: 15_000,

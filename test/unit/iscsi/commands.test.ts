@@ -150,6 +150,43 @@ describe("commands of an iSCSI session", () => {
     await peer.close();
   });
 
+  it("wait while there is no room for their data, and go on as answers leave", async () => {
+    const keys = { InitialR2T: "Yes", MaxRecvDataSegmentLength: "65536" };
+    const peer = new World({}, { limits: { bytesInFlight: 65536 } }).loggedIn({ keys });
+    peer.hold = true;
+    const first = peer.command(blocksCdb(0x28, 0, 128), { flags: READ, expectedLength: 65536 });
+    peer.command(blocksCdb(0x2a, 0, 1), { flags: WRITE, expectedLength: 512 });
+    peer.command([0x00]);
+    expect(peer.world.portal.pages.taken).to.equal(1);
+    peer.hold = false;
+    peer.deliver();
+    expect(peer.take().bytes.readUInt32BE(16)).to.equal(first);
+    expect(takeResponse(peer).status).to.equal(Status.good);
+    peer.world.work();
+    expect(peer.take().opcode).to.equal(Opcode.readyToTransfer);
+    await peer.close();
+  });
+
+  it("end with TASK SET FULL where all sessions together have too much, and their data is dropped", async () => {
+    const world = new World({}, { limits: { bytesInAll: 2 * 65536 } });
+    const other = world.loggedIn({ isid: 2 });
+    const peer = world.loggedIn({ isid: 3 });
+    other.hold = true;
+    for (let i = 0; i < 2; i++) other.command(blocksCdb(0x28, 0, 1), { flags: READ, expectedLength: 512 });
+    peer.command(blocksCdb(0x28, 0, 1), { flags: READ, expectedLength: 512 });
+    expect(takeResponse(peer)).to.include({ status: Status.taskSetFull, residual: 512 });
+    peer.command(blocksCdb(0x2a, 0, 1), { flags: WRITE, expectedLength: 512, data: bytesOf(512) });
+    expect(takeResponse(peer)).to.include({ status: Status.taskSetFull });
+    peer.command([0x00]);
+    expect(takeResponse(peer).status).to.equal(Status.good);
+    other.hold = false;
+    other.deliver();
+    peer.command(blocksCdb(0x2a, 0, 1), { flags: WRITE, expectedLength: 512, data: bytesOf(512) });
+    expect(takeResponse(peer).status).to.equal(Status.good);
+    other.connection.closed();
+    await peer.close();
+  });
+
   it("reach LUNs above 255, and hear by unit attention of one that comes", async () => {
     const world = new World();
     const peer = world.loggedIn();
