@@ -69,6 +69,17 @@ describe("PREVENT ALLOW MEDIUM REMOVAL", () => {
     initiator.send(EJECT).good();
   });
 
+  it("lets no medium in either, where there is none", () => {
+    const { initiator } = withDisk({ removable: true });
+    initiator.send(EJECT).good();
+    initiator.send(PREVENT).good();
+    initiator.send(LOAD).checked(SENSE.mediumRemovalPrevented);
+    initiator.send(ALLOW).good();
+    initiator.send(LOAD).good();
+    initiator.send(PREVENT).good();
+    initiator.send(LOAD).good();
+  });
+
   it("holds against an eject that still flushes", () => {
     const store = new HeldStore(64 * 512, { writeBack: true });
     const target = new Target();

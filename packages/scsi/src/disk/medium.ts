@@ -34,8 +34,10 @@ export function startStopAccess(cdb: Uint8Array): AccessName {
   return cdb[4] >>> 4 === 0 && (cdb[4] & START) !== 0 ? "asks" : "writes";
 }
 
+/** What is prevented is that the medium is changed: none is loaded meanwhile either. */
 function startUnit(disk: Disk, task: Task, load: boolean): void {
   if (disk.medium === "ejected" && !load) return check(disk, task, SENSE.mediumNotPresent);
+  if (disk.medium === "ejected" && removalPrevented(disk)) return check(disk, task, SENSE.mediumRemovalPrevented);
   const loaded = disk.medium === "ejected";
   disk.medium = "ready";
   if (loaded) disk.notify("medium-changed", task);
