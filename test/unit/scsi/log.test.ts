@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createDisk, LOG_PAGES, SENSE, StoreError, Target } from "@pvscsi/scsi";
+import { createDisk, LOG_PAGES, NullStore, SENSE, StoreError, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { HeldStore } from "../../support/held-store.js";
 import { repositoryRoot } from "../../support/repository.js";
@@ -56,6 +56,16 @@ describe("LOG SENSE", () => {
       "83 00 00 18 00 05 02 08 00 00 00 00 00 00 04 00 00 06 02 08 00 00 00 00 00 00 00 00",
     );
     expect(fresh.send(sense(3, { control: 3 }), { room: 255 }).bytes[14]).to.equal(0);
+  });
+
+  it("counts on beyond 2^29 bytes", () => {
+    const large = withDisk({ store: new NullStore(1 << 30) }).initiator;
+    const room = 0xffff * 512;
+    const buffer = new Uint8Array(room);
+    for (let i = 0; i < 17; i++) large.send("2a 00 00 00 00 00 00 ff ff 00", { out: buffer }).good();
+    expect(counted(large, 2)[0]).to.equal(17 * room);
+    large.send("4c 02 00 00 00 00 00 00 00 00").good();
+    expect(counted(large, 2)[0]).to.equal(0);
   });
 
   it("counts what failed in the medium, and no error of an initiator", () => {

@@ -4,11 +4,33 @@
 import type { StoreFailure, StoreRequest } from "../store.js";
 import type { Task } from "../task.js";
 
+/** What `#low` counts to before it is carried: a number that is larger may be allocated anew each time. */
+const CARRY = 1 << 29;
+
 /** What one error counter page tells. */
-export interface ErrorCounters {
-  bytes: number;
+export class ErrorCounters {
+  #low = 0;
+  #high = 0;
   /** Failures of the medium and of what is below it; nothing else is an error that was not corrected. */
-  uncorrected: number;
+  uncorrected = 0;
+
+  get bytes(): number {
+    return this.#high * CARRY + this.#low;
+  }
+
+  /** Counts bytes of one request, which are less than 2^29. */
+  add(bytes: number): void {
+    this.#low += bytes;
+    if (this.#low < CARRY) return;
+    this.#low -= CARRY;
+    this.#high += 1;
+  }
+
+  clear(): void {
+    this.#low = 0;
+    this.#high = 0;
+    this.uncorrected = 0;
+  }
 }
 
 /** The low bits of VERIFY and WRITE AND VERIFY of every length. */
@@ -16,13 +38,13 @@ const VERIFIES = 0x0f;
 const WRITES_AND_VERIFIES = 0x0e;
 
 export class DiskCounters {
-  readonly write: ErrorCounters = { bytes: 0, uncorrected: 0 };
-  readonly read: ErrorCounters = { bytes: 0, uncorrected: 0 };
-  readonly verify: ErrorCounters = { bytes: 0, uncorrected: 0 };
+  readonly write = new ErrorCounters();
+  readonly read = new ErrorCounters();
+  readonly verify = new ErrorCounters();
 
   served(task: Task, request: StoreRequest): void {
     const counters = this.#of(task, request);
-    if (counters !== null) counters.bytes += request.length;
+    if (counters !== null) counters.add(request.length);
   }
 
   failed(task: Task, request: StoreRequest, failure: StoreFailure): void {

@@ -69,8 +69,7 @@ function setBack(disk: Disk, task: Task, pages: readonly LogPage[]): void {
   for (const page of pages) {
     const counters = page.counters?.(disk.counters);
     if (counters === undefined || (counters.bytes === 0 && counters.uncorrected === 0)) continue;
-    counters.bytes = 0;
-    counters.uncorrected = 0;
+    counters.clear();
     changed = true;
   }
   if (changed) disk.notify("log-parameters-changed", task);
