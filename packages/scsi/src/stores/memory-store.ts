@@ -22,9 +22,9 @@ const ATOMIC_WRITE = 1 << 20;
 export class MemoryStore implements GrowableStore {
   readonly features: StoreFeatures;
   resized: (() => void) | null = null;
-  /** Bytes that were read and written. */
-  copiedBytes = 0;
   #size: number;
+  /** A count beyond 2^31 in a field of the object is a new number on the heap each time. */
+  readonly #copied = new Float64Array(1);
   /** A page is an object of its own, so that copying one as a whole makes none. */
   readonly #chunks: ((Uint8Array | undefined)[] | undefined)[] = [];
 
@@ -36,6 +36,11 @@ export class MemoryStore implements GrowableStore {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Bytes that were read and written. */
+  get copiedBytes(): number {
+    return this.#copied[0];
   }
 
   /** Makes it longer, with zeros, or shorter. */
@@ -57,11 +62,11 @@ export class MemoryStore implements GrowableStore {
     }
     switch (operation) {
       case "read":
-        this.copiedBytes += length;
+        this.#copied[0] += length;
         this.#read(offset, request.places);
         break;
       case "write":
-        this.copiedBytes += length;
+        this.#copied[0] += length;
         this.#write(offset, request.places);
         break;
       case "discard":
