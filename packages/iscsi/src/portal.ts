@@ -43,7 +43,8 @@ const LIMITS: PortalLimits = {
   bytesInFlight: 64 * 1024 * 1024,
   bytesInAll: 1024 * 1024 * 1024,
   loginTimeout: 15_000,
-  silence: 30_000,
+  // With the time to answer more than a minute: that long libiscsi's suite sleeps without a look at its connection.
+  silence: 60_000,
   pingTimeout: 15_000,
   leaveTimeout: 10_000,
 };

@@ -255,13 +255,13 @@ describe("full feature phase of iSCSI", () => {
   it("asks a silent initiator whether it is there, and drops it where it does not say so", async () => {
     const world = new World();
     const peer = world.loggedIn();
-    await world.pass(29_000);
+    await world.pass(59_000);
     peer.expectNothing();
     await world.pass(2_000);
     const { fields } = peer.takeAs(Opcode.nopIn, Answer);
     expect([fields.itt, fields.ttt === NONE]).to.deep.equal([NONE, false]);
     peer.put(Request, { opcode: NOP, flags: FINAL, itt: NONE, ttt: fields.ttt });
-    await world.pass(29_000);
+    await world.pass(59_000);
     peer.expectNothing();
     await world.pass(2_000);
     peer.take();
@@ -276,7 +276,7 @@ describe("full feature phase of iSCSI", () => {
     const world = new World();
     const peer = world.connect();
     peer.login({ target: null });
-    await world.pass(31_000);
+    await world.pass(61_000);
     expect(peer.destroyed).to.equal(true);
     await peer.close();
   });
