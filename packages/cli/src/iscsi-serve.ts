@@ -29,7 +29,11 @@ export interface IscsiServeOptions {
 /** Serves and gives the exit status. Throws ToolstackError where it cannot. */
 export async function runIscsiServe(options: IscsiServeOptions): Promise<number> {
   const over = options.ended();
-  const targets = options.targets.map((served) => ({ ...served, target: new Target() }));
+  // An initiator that comes to a LUN by two targets is two nexuses: their ports tell them apart.
+  const targets = options.targets.map((served, number) => ({
+    ...served,
+    target: new Target(`0:${number}`, [number + 1]),
+  }));
   const bus = await DeviceBus.open(options.plan, { at: (number) => targetAt(targets, number) });
   try {
     const server = await listen(options);
