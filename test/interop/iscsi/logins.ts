@@ -19,6 +19,34 @@ interface Attempt {
 
 const right = `${CHAP.user}%${CHAP.secret}`;
 
+/** What targetcli saves of a target with one initiator, which has a CHAP secret of its own. */
+const SAVED = {
+  storage_objects: [{ name: "disk", plugin: "ramdisk", size: 8 << 20, attributes: { emulate_model_alias: 1 } }],
+  targets: [
+    {
+      fabric: "iscsi",
+      wwn: "iqn.2003-01.org.linux-iscsi.host.x8664:sn.0123456789ab",
+      tpgs: [
+        {
+          attributes: { authentication: 1, generate_node_acls: 0 },
+          enable: true,
+          luns: [{ index: 0, storage_object: "/backstores/ramdisk/disk" }],
+          node_acls: [
+            {
+              chap_password: CHAP.secret,
+              chap_userid: CHAP.user,
+              mapped_luns: [{ index: 0, tpg_lun: 0, write_protect: false }],
+              node_wwn: INITIATOR,
+            },
+          ],
+          portals: [{ ip_address: "0.0.0.0", iser: false, offload: false, port: 3260 }],
+          tag: 1,
+        },
+      ],
+    },
+  ],
+};
+
 const STANDS: readonly (readonly [string, PortalWishes, readonly Attempt[]])[] = [
   [
     "CHAP",
@@ -50,11 +78,20 @@ const STANDS: readonly (readonly [string, PortalWishes, readonly Attempt[]])[] =
       { name: "another one", initiator: `${INITIATOR}-not`, enters: false },
     ],
   ],
+  [
+    "LIO's saveconfig.json",
+    { saveconfig: SAVED },
+    [
+      { name: "the initiator of its ACL, with its secret", initiator: INITIATOR, who: right, enters: true },
+      { name: "that initiator, with another", initiator: INITIATOR, who: `${CHAP.user}%wrong-horse`, enters: false },
+      { name: "another initiator, with the secret", initiator: `${INITIATOR}-not`, who: right, enters: false },
+    ],
+  ],
 ];
 
 export async function judgeLogins(context: SuiteContext): Promise<void> {
   for (const [subject, wishes, attempts] of STANDS) {
-    const portal = await ServedPortal.start(context, ["mem:8MiB"], wishes);
+    const portal = await ServedPortal.start(context, wishes.saveconfig === undefined ? ["mem:8MiB"] : [], wishes);
     for (const attempt of attempts) {
       await context.check(`iscsi-inq, ${subject}: ${attempt.name}`, () => tryLogin(context, portal, attempt));
     }
@@ -72,6 +109,6 @@ async function tryLogin(context: SuiteContext, portal: ServedPortal, attempt: At
   const { who, what, initiator, enters } = attempt;
   const names = initiator === undefined ? [] : [`--initiator-name=${initiator}`];
   const { status, output, errors } = await context.run("iscsi-inq", ...names, portal.url(0, who, what));
-  expect(status === 0 && output.includes("Vendor:PVSCSI"), `${output}${errors}`).to.equal(enters);
+  expect(status === 0 && /^Vendor:(PVSCSI|LIO-ORG) *$/m.test(output), `${output}${errors}`).to.equal(enters);
   return enters ? "let in" : "not let in";
 }

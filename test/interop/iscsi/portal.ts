@@ -19,6 +19,8 @@ export interface PortalWishes {
   readonly chapTarget?: Account;
   /** The only initiator that may log in. */
   readonly initiator?: string;
+  /** LIO's saveconfig.json as an object, which says it all instead of LUN words; its first target is meant. */
+  readonly saveconfig?: object;
 }
 
 /** A portal of one target that listens on a free port of this machine. */
@@ -48,6 +50,7 @@ export class ServedPortal {
       ...(await chapWords(context, "--chap", wishes.chap)),
       ...(await chapWords(context, "--chap-target", wishes.chapTarget)),
       ...(wishes.initiator === undefined ? [] : ["--initiator", wishes.initiator]),
+      ...(await configWords(context, wishes.saveconfig)),
     ];
     const server = context.start(process.execPath, MAIN, "iscsi", "serve", "--listen", "0", ...words);
     const said: string[] = [];
@@ -84,6 +87,13 @@ export class ServedPortal {
     expect(status, errors).to.equal(0);
     return errors.split("\n").filter((line) => line !== "");
   }
+}
+
+async function configWords(context: SuiteContext, saveconfig: object | undefined): Promise<string[]> {
+  if (saveconfig === undefined) return [];
+  const file = context.freshPath("saveconfig");
+  await writeFile(file, JSON.stringify(saveconfig));
+  return ["--config", file];
 }
 
 async function chapWords(context: SuiteContext, option: string, account: Account | undefined): Promise<string[]> {
