@@ -1,6 +1,7 @@
 // Knows the command line of `pvscsi iscsi`.
 
 import { type Authentication, type ChapAccount, normalName } from "@pvscsi/iscsi";
+import { ToolstackError } from "@pvscsi/toolstack";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBusCommands } from "./bus-commands.js";
 import { askBus } from "./bus-control.js";
@@ -115,6 +116,13 @@ async function authenticationOf(words: ServeWords): Promise<Authentication | nul
   const initiator = await account(words.chapUser, words.chapFile);
   const target = await account(words.chapTargetUser, words.chapTargetFile);
   if (initiator === null) return null;
+  // Who answers its own challenge by asking the other side would get in (RFC 7143 9.2.1).
+  if (target !== null && Buffer.compare(initiator.secret, target.secret) === 0) {
+    throw new ToolstackError(
+      "INVAL",
+      `${words.chapTargetFile}: the target's secret is the initiator's: it has to be another`,
+    );
+  }
   return { initiators: [initiator], ...(target === null ? {} : { target }) };
 }
 

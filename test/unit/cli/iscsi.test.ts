@@ -123,6 +123,17 @@ describe("pvscsi iscsi", () => {
     });
   }
 
+  it("refuses one secret for both sides", async () => {
+    const [one, other] = [folder.path("secret"), folder.path("target-secret")];
+    for (const file of [one, other]) await writeFile(file, "correct-horse-battery\n", { mode: 0o600 });
+    const words = ["--chap-user", "a", "--chap-file", one, "--chap-target-user", "b", "--chap-target-file", other];
+    const { status, errors } = await pvscsi(["iscsi", "serve", "--listen", "0", "--lun", "mem:1MiB", ...words]);
+    expect([status, errors]).to.deep.equal([
+      1,
+      `pvscsi: ${other}: the target's secret is the initiator's: it has to be another\n`,
+    ]);
+  });
+
   for (const [name, text, mode, reason] of [
     ["too short", "short\n", 0o600, /no CHAP secret in it, expecting one line of 12 to 255 characters/],
     ["of two lines", "correct-horse\nbattery\n", 0o600, /no CHAP secret in it/],
