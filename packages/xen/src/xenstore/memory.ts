@@ -3,6 +3,7 @@
 
 import { recordSize } from "./quotas.js";
 import type { Store } from "./store.js";
+import type { Transaction } from "./transactions.js";
 import type { NodeContent } from "./tree.js";
 
 /** Nodes that are to be written, by path. */
@@ -24,20 +25,27 @@ export function mayHave(store: Store, domain: number, more: number): boolean {
   return domain === 0 || memoryOf(store, domain) + more < store.quotas.memory;
 }
 
-/** The same for those who will own what is to be written into the tree, whoever writes it. */
-export function mayWrite(store: Store, writes: Writes): boolean {
-  const growth = new Map<number, number>();
-  const grow = (path: string, content: NodeContent | null, sign: number): void => {
-    if (content === null) return;
+/** The first of `writes` into the tree for which an owner has no memory, whoever writes; -1 when there is enough for all. */
+export function firstBeyond(store: Store, writes: Writes): number {
+  const totals = new Map<number, number>();
+  const grow = (path: string, content: NodeContent, sign: number): number => {
     const owner = content.permissions[0].domain;
-    growth.set(owner, (growth.get(owner) ?? 0) + sign * recordSize(path, content));
+    const total = (totals.get(owner) ?? memoryOf(store, owner)) + sign * recordSize(path, content);
+    totals.set(owner, total);
+    return owner === 0 ? 0 : total;
   };
-  for (const [path, content] of writes) {
-    grow(path, store.tree.read(path), -1);
-    grow(path, content, 1);
-  }
-  return writes.every(([, { permissions }]) => {
-    const owner = permissions[0].domain;
-    return mayHave(store, owner, growth.get(owner) ?? 0);
+  return writes.findIndex(([path, content]) => {
+    const before = store.tree.read(path);
+    if (before !== null) grow(path, before, -1);
+    return grow(path, content, 1) >= store.quotas.memory;
+  });
+}
+
+/** The same in a transaction of `domain`, whose all that it holds is. */
+export function firstBeyondIn(store: Store, domain: number, transaction: Transaction, writes: Writes): number {
+  let total = memoryOf(store, domain);
+  return writes.findIndex(([path, content]) => {
+    total += transaction.growth(path, content);
+    return domain !== 0 && total >= store.quotas.memory;
   });
 }

@@ -15,15 +15,21 @@ export class NodeAccess {
   readonly #asker: Asker;
   readonly #quotas: Quotas;
   readonly #announce: Announce;
-  readonly #fits: (writes: Writes) => boolean;
+  readonly #firstBeyond: (writes: Writes) => number;
 
-  /** `fits` tells whether there is memory for what is to be written. */
-  constructor(view: NodeView, asker: Asker, quotas: Quotas, announce: Announce, fits: (writes: Writes) => boolean) {
+  /** `firstBeyond` tells for which of what is to be written there is no memory; -1 for none. */
+  constructor(
+    view: NodeView,
+    asker: Asker,
+    quotas: Quotas,
+    announce: Announce,
+    firstBeyond: (writes: Writes) => number,
+  ) {
     this.#view = view;
     this.#asker = asker;
     this.#quotas = quotas;
     this.#announce = announce;
-    this.#fits = fits;
+    this.#firstBeyond = firstBeyond;
   }
 
   /**
@@ -44,7 +50,7 @@ export class NodeAccess {
     const node = this.find(path, Access.write);
     if (node instanceof Refusal) return node.errno === "ENOENT" ? this.#create(path, value) : node;
     const content = { ...node, value };
-    const refused = this.#refuseWrites([[path, content]]);
+    const refused = this.#refuseWrite(path, content);
     if (refused !== null) return refused;
     this.#view.put(path, content);
     this.#announce(path, false, null);
@@ -93,7 +99,7 @@ export class NodeAccess {
     const keepsOwner = permissions[0].domain === node.permissions[0].domain;
     if (!keepsOwner && !this.#asker.privileged) return refuse("EPERM");
     const content = { ...node, permissions };
-    const refused = this.#refuseWrites([[path, content]]);
+    const refused = this.#refuseWrite(path, content);
     if (refused !== null) return refused;
     this.#view.put(path, content);
     this.#announce(path, false, node.permissions);
@@ -124,7 +130,8 @@ export class NodeAccess {
       children = [nameOf(at)];
     }
     made.push([above, { ...ancestor, children: [...ancestor.children, ...children] }]);
-    const refused = this.#tooMany(missing.length) ? refuse("ENOSPC") : this.#refuseWrites(made);
+    this.#view.making();
+    const refused = this.#refuseNodes(made);
     if (refused !== null) return refused;
     for (const [at, content] of made) this.#view.put(at, content);
     this.#announce(path, false, null);
@@ -142,13 +149,31 @@ export class NodeAccess {
     }
   }
 
-  #refuseWrites(writes: Writes): Refusal | null {
-    if (writes.some(([, content]) => this.#tooLarge(content))) return refuse("ENOSPC");
-    return this.#fits(writes) ? null : refuse("ENOMEM");
+  #refuseWrite(path: string, content: NodeContent): Refusal | null {
+    const refused = this.#tooLarge(content) ? "ENOSPC" : this.#firstBeyond([[path, content]]) < 0 ? null : "ENOMEM";
+    if (refused === null) return null;
+    this.#view.spoil();
+    return refuse(refused);
   }
 
-  #tooMany(more: number): boolean {
-    return !this.#asker.privileged && this.#view.owned(this.#asker.domain) + more > this.#quotas.nodes;
+  /** New nodes, the last of all excepted, in the order in which they are made: the first that cannot be is told of. */
+  #refuseNodes(made: Writes): Refusal | null {
+    const last = made.length - 1;
+    const reasons = [
+      { first: made.findIndex((_, index) => index < last && this.#tooMany(index)), errno: "ENOSPC", spoils: false },
+      { first: made.findIndex(([, content]) => this.#tooLarge(content)), errno: "ENOSPC", spoils: true },
+      { first: this.#firstBeyond(made), errno: "ENOMEM", spoils: true },
+    ] as const;
+    const [reason] = reasons.filter(({ first }) => first >= 0).sort((a, b) => a.first - b.first);
+    if (reason === undefined) return null;
+    if (reason.spoils || reason.first > 0) this.#view.spoil();
+    return refuse(reason.errno);
+  }
+
+  /** For one more than `made`. */
+  #tooMany(made: number): boolean {
+    const { domain, privileged } = this.#asker;
+    return this.#view.counted(domain, made) >= this.#quotas.nodes && !privileged;
   }
 
   #tooLarge(content: NodeContent): boolean {

@@ -26,7 +26,11 @@ export class PaidTree implements NodeView {
     this.#tree.drop(path);
   }
 
-  owned(domain: number): number {
-    return this.#tree.owned(domain);
+  counted(domain: number, more: number): number {
+    return this.#tree.counted(domain, more);
   }
+
+  making(): void {}
+
+  spoil(): void {}
 }

@@ -1,6 +1,6 @@
 // Knows one request while it is answered, and how payloads give up their arguments.
 
-import { mayHave, mayWrite, type Writes } from "./memory.js";
+import { firstBeyond, firstBeyondIn, type Writes } from "./memory.js";
 import { NodeAccess } from "./nodes.js";
 import type { Cause } from "./outstanding.js";
 import { PaidTree } from "./paid-tree.js";
@@ -35,11 +35,11 @@ export class Request {
     if (transaction === null) {
       const view = peer.privileged ? tree : new PaidTree(tree, () => this.pay());
       const tell: Announce = (...change) => announce(store, this.cause, ...change);
-      this.nodes = new NodeAccess(view, peer, quotas, tell, (writes) => mayWrite(store, writes));
+      this.nodes = new NodeAccess(view, peer, quotas, tell, (writes) => firstBeyond(store, writes));
     } else {
       const tell: Announce = (path, exact) => transaction.announce(path, exact);
-      const fits = (writes: Writes): boolean => mayHave(store, peer.domain, transaction.growth(writes));
-      this.nodes = new NodeAccess(transaction, peer, quotas, tell, fits);
+      const first = (writes: Writes): number => firstBeyondIn(store, peer.domain, transaction, writes);
+      this.nodes = new NodeAccess(transaction, peer, quotas, tell, first);
     }
   }
 

@@ -48,8 +48,8 @@ export function endTransaction(request: Request): string | Refusal {
   if (transaction === null) return refuse("ENOENT");
   peer.transactions.delete(transactionId);
   if (argument === "F") return DONE;
-  const tooMany = transaction.gained(peer.domain) > 0 && transaction.owned(peer.domain) > store.quotas.nodes;
-  if (!peer.privileged && tooMany) return refuse("ENOSPC");
+  if (transaction.failed) return refuse("ENOMEM");
+  if (!peer.privileged && transaction.owns(store.quotas.nodes)) return refuse("ENOSPC");
   const refused = transaction.commit((...change) => announce(store, request.cause, ...change));
   if (refused === null) request.pay();
   return refused ?? DONE;

@@ -73,7 +73,7 @@ function removeOwned(store: Store, domain: number): void {
   const { tree, quotas } = store;
   if (tree.root.permissions[0].domain === domain) tree.put("/", { ...tree.root, permissions: TOOLS_ONLY });
   const tell: Announce = (...change) => announce(store, null, ...change);
-  const nodes = new NodeAccess(tree, ITSELF, quotas, tell, () => true);
+  const nodes = new NodeAccess(tree, ITSELF, quotas, tell, () => -1);
   const removeBelow = (path: string, { children }: StoreNode): void => {
     for (const name of children) {
       const child = childOf(path, name);

@@ -1,6 +1,5 @@
 // Knows transactions: a private view of the tree, what it has touched, and when it may be committed.
 
-import type { Writes } from "./memory.js";
 import { outlived, type Permissions } from "./permissions.js";
 import { recordSize } from "./quotas.js";
 import { type Refusal, refuse } from "./refusal.js";
@@ -34,8 +33,10 @@ export class Transaction implements NodeView {
   /** In the order of first touch, which is the order of the events after a commit. */
   readonly #touched = new Map<string, Touched>();
   readonly #owned = new Map<number, number>();
-  /** More nodes were touched than the limit allows: it can only be dropped. */
+  /** The request that is under way has wanted more nodes than the limit allows. */
   exhausted = false;
+  #failed = false;
+  #making = false;
   #doomed = false;
   /** What comes to each path: in 4.17 a node is kept under the transaction's number. */
   readonly #prefix: number;
@@ -71,20 +72,28 @@ export class Transaction implements NodeView {
     touched.modified = true;
   }
 
-  owned(domain: number): number {
-    return this.#tree.owned(domain) + this.gained(domain);
+  /** Its own nodes count at its end only. */
+  counted(domain: number): number {
+    return this.#tree.owned(domain);
   }
 
-  /** How many nodes more than before `domain` will own. */
-  gained(domain: number): number {
-    return this.#owned.get(domain) ?? 0;
+  making(): void {
+    this.#making = true;
   }
 
-  /** How many bytes more it will have. */
-  growth(writes: Writes): number {
-    let bytes = 0;
-    for (const [path, content] of writes) bytes += this.#size(path, content) - this.#size(path, this.read(path));
-    return bytes;
+  spoil(): void {
+    this.#failed = true;
+  }
+
+  /** How many bytes more it will have with that node. */
+  growth(path: string, content: NodeContent): number {
+    return this.#size(path, content) - this.#size(path, this.read(path));
+  }
+
+  /** Whether a domain would own `limit` or more of whose nodes it has made or removed some; asked only where it makes any. */
+  owns(limit: number): boolean {
+    if (!this.#making) return false;
+    return [...this.#owned].some(([domain, more]) => domain !== 0 && this.#tree.owned(domain) + more >= limit);
   }
 
   /** Notes an event for after the commit: one a node, however often it is changed. */
@@ -102,9 +111,13 @@ export class Transaction implements NodeView {
     }
   }
 
+  /** A request has wanted too many nodes or too large ones: it can only be dropped. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
   /** Applies all changes, then announces them; or changes nothing and says why. */
   commit(announce: Announce): Refusal | null {
-    if (this.exhausted) return refuse("ENOSPC");
     if (this.#doomed || !this.#unchanged()) return refuse("EAGAIN");
     for (const [path, { node, modified }] of this.#touched) {
       if (!modified) continue;
@@ -130,9 +143,13 @@ export class Transaction implements NodeView {
       const node = this.#tree.read(path);
       const generation = node?.generation ?? MISSING;
       touched = { generation, before: node?.permissions ?? null, node, modified: false, event: "none" };
+      if (this.#touched.size >= this.#limit) {
+        this.exhausted = true;
+        this.#failed = true;
+        return touched;
+      }
       this.#touched.set(path, touched);
       this.bytes += this.#size(path, node);
-      if (this.#touched.size > this.#limit) this.exhausted = true;
     }
     return touched;
   }

@@ -23,8 +23,12 @@ export interface NodeView {
   put(path: string, content: NodeContent): void;
   /** Takes one node out; its parent's list of children is the caller's to change. */
   drop(path: string): void;
-  /** How many nodes `domain` owns. */
-  owned(domain: number): number;
+  /** How many nodes `domain` counts as owning once it has made `more`. */
+  counted(domain: number, more: number): number;
+  /** A request makes nodes, or tries to. */
+  making(): void;
+  /** A write was refused for its size, or only some nodes could be made. */
+  spoil(): void;
 }
 
 /** All nodes. Records are never changed, only replaced: who has read one keeps what it read. */
@@ -73,6 +77,16 @@ export class Tree implements NodeView {
     }
   }
 
+  counted(domain: number, more: number): number {
+    return this.owned(domain) + more;
+  }
+
+  making(): void {}
+
+  /** Nothing is changed then. */
+  spoil(): void {}
+
+  /** How many nodes `domain` owns. */
   owned(domain: number): number {
     return this.#owned.get(domain)?.nodes ?? 0;
   }

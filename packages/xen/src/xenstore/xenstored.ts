@@ -179,6 +179,7 @@ export class Xenstored {
 
 function answer(call: Call, request: Request): string | Refusal {
   const { peer, transaction, transactionId } = request;
+  if (transaction !== null) transaction.exhausted = false;
   const outcome = call.run(request);
   const stillOpen = transaction !== null && peer.transactions.get(transactionId) === transaction;
   if (stillOpen && transaction.exhausted) return refuse("ENOSPC");
