@@ -36,6 +36,9 @@ const WORKLOADS: readonly Workload[] = [
   { name: "256k seqread d4", words: "--rw=read --bs=256k --iodepth=4" },
 ];
 
+/** What fails on a device of this guest whichever back end it has, besides. */
+const TOO_LONG = new Map([["ExtendedCopy.Simple", "reads 1 MiB with a command: Linux' front end takes half of it"]]);
+
 export const xenSideSuite: Suite = {
   name: "xen-side",
   judges:
@@ -199,7 +202,8 @@ async function judgeLio({ context, dom0, guest }: Stand, lio: Side): Promise<Rep
 function judgeOurs({ ended, results, figures }: Report): string {
   expect(ended, `its end in ${TESTS} s; ${figures}`).to.equal(true);
   const bad = results.filter(({ verdict }) => verdict === "failed" || verdict === "incomplete");
-  const unknown = bad.filter(({ name }) => !FAILING.has(name)).map(({ name, reason }) => `${name} (${reason})`);
+  const unlisted = bad.filter(({ name }) => !FAILING.has(name) && !TOO_LONG.has(name));
+  const unknown = unlisted.map(({ name, reason }) => `${name} (${reason})`);
   if (unknown.length > 0) throw new Error(`${figures}, among them ${unknown.join("; ")}`);
   return figures;
 }
