@@ -149,6 +149,7 @@ describe("the host's devices", () => {
   it("are given to one of two that ask at the same time", async () => {
     const answers = await Promise.all([host.open("sdc", GUEST), host.open("sdc", OTHER)]);
     expect(answers.map((answer) => typeof answer)).to.deep.equal(["object", "string"]);
+    for (const answer of answers) if (typeof answer !== "string") await answer.release();
   });
 
   it("are given to the next one while the last is still closing", async () => {
