@@ -1,6 +1,7 @@
 // Knows how Xen's own xenstored 4.17 runs on a machine without Xen: Debian's program over libraries that stand for a hypervisor.
 
-import { access, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { repositoryRoot } from "../../support/repository.js";
 import type { Child } from "../children.js";
@@ -61,13 +62,20 @@ export interface RunningXenstored {
   readonly child: Child;
 }
 
+/** Its file is there a moment before it is listened at. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
+
 async function listens({ socket, child }: RunningXenstored): Promise<void> {
   for (const end = performance.now() + PATIENCE; performance.now() < end; ) {
-    const there = await access(socket).then(
-      () => true,
-      () => false,
-    );
-    if (there) return;
+    if (await answers(socket)) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   await child.end();
