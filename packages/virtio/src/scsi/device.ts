@@ -127,12 +127,13 @@ export class VirtioScsiDevice implements VirtioDevice {
 
   /** Made when it is asked for first: a driver that never asks owes nobody a unit attention. */
   #nexusFor(address: ScsiAddress): Nexus | undefined {
-    const { targets, initiator = "", initiatorPort = localTransportId(`virtio-scsi ${initiator}`) } = this.#options;
+    const { targets } = this.#options;
     const id = address.reportLuns ? (targets.ids[0] ?? -1) : address.target;
     const target = targets.find(id);
     if (target === undefined) return undefined;
     const known = this.#nexuses.get(id);
     if (known !== undefined) return known;
+    const { initiator = "", initiatorPort = localTransportId(`virtio-scsi ${initiator}`) } = this.#options;
     const nexus = new Nexus(target, { initiator, initiatorPort, probes: this.#probes, wellKnown: true });
     this.#nexuses.set(id, nexus);
     return nexus;
