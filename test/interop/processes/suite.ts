@@ -26,7 +26,7 @@ export const processesSuite: Suite = {
   ...SUITE,
   name: "processes",
   default: true,
-  budgetSeconds: 300,
+  budgetSeconds: 240,
   run: (context) => judge(context, { together: 30, still: 10 }),
 };
 
