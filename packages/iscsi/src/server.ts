@@ -1,7 +1,7 @@
 // Knows sockets: listens on TCP and gives each connection to a portal. Knows no PDU.
 
 import { createServer, type Server, type Socket } from "node:net";
-import type { ByteSink } from "@pvscsi/wire";
+import { SocketSink } from "@pvscsi/wire";
 import { IscsiConnection } from "./connection.js";
 import { IscsiPortal, type PortalOptions } from "./portal.js";
 
@@ -105,62 +105,25 @@ class Sockets {
 }
 
 /** One socket, and the connection behind it. */
-class SocketConnection implements ByteSink {
+class SocketConnection {
   readonly peer: string;
-  /** Resolves when the connection has ended and nothing of it is under way. */
-  readonly over: Promise<void>;
-  readonly #socket: Socket;
+  readonly #sink: SocketSink;
   readonly #connection: IscsiConnection;
-  readonly #left: () => void;
-  #resolve: () => void = () => {};
 
   constructor(portal: IscsiPortal, socket: Socket, peer: string, left: () => void) {
-    this.over = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
     this.peer = peer;
-    this.#socket = socket;
-    this.#left = left;
+    this.#sink = new SocketSink(socket, left);
     const address = formatAddress(socket.localAddress ?? "", socket.localPort ?? 0);
-    this.#connection = new IscsiConnection(portal, this, address);
-    socket.on("data", (bytes: Buffer) => this.#connection.receive(bytes));
-    // What a broken connection says is followed by "close", which is all that matters here.
-    socket.on("error", () => {});
-    socket.on("close", () => this.#connection.closed());
+    this.#connection = new IscsiConnection(portal, this.#sink, address);
+    this.#sink.feed(this.#connection);
+  }
+
+  /** Resolves when the connection has ended and nothing of it is under way. */
+  get over(): Promise<void> {
+    return this.#sink.over;
   }
 
   drop(): void {
     this.#connection.drop("the server ends");
-  }
-
-  /** Node calls the callback of a write also when the socket ends first. */
-  send(chunks: readonly Uint8Array[], count: number, whenSent: () => void): void {
-    const last = count - 1;
-    this.#socket.cork();
-    for (let i = 0; i < last; i++) this.#socket.write(chunks[i]);
-    this.#socket.write(chunks[last], whenSent);
-    this.#socket.uncork();
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  /** Does not wait for the initiator to close its side, which it may never do. */
-  end(): void {
-    this.#socket.destroySoon();
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
-  }
-
-  settled(): void {
-    this.#left();
-    this.#resolve();
   }
 }

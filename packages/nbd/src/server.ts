@@ -1,7 +1,7 @@
 // Knows sockets: listens on a Unix or TCP socket and gives each connection a session. Knows no message.
 
 import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
-import { type ByteSink, type Clock, nullProbes, type Probes, type Scheduler } from "@pvscsi/wire";
+import { type Clock, nullProbes, type Probes, type Scheduler, SocketSink } from "@pvscsi/wire";
 import { NbdExport, type NbdExportOptions } from "./export.js";
 import { type NbdHost, NbdSession } from "./session.js";
 
@@ -115,60 +115,27 @@ function authority(address: string, port: number): string {
 }
 
 /** One socket, and the session behind it. */
-class Connection implements ByteSink {
-  /** Resolves when the connection has ended and nothing of it is under way. */
-  readonly over: Promise<void>;
-  readonly #socket: Socket;
+class Connection {
+  readonly #sink: SocketSink;
   readonly #session: NbdSession;
-  readonly #left: () => void;
-  #resolve: () => void = () => {};
 
   constructor(host: NbdHost, socket: Socket, left: () => void) {
-    this.over = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-    this.#socket = socket;
-    this.#left = left;
-    this.#session = new NbdSession(host, this);
+    this.#sink = new SocketSink(socket, left);
+    this.#session = new NbdSession(host, this.#sink);
     socket.setNoDelay(true);
-    socket.on("data", (bytes: Buffer) => this.#session.receive(bytes));
-    // What a broken connection says is followed by "close", which is all that matters here.
-    socket.on("error", () => {});
-    socket.on("close", () => this.#session.closed());
+    this.#sink.feed(this.#session);
+  }
+
+  /** Resolves when the connection has ended and nothing of it is under way. */
+  get over(): Promise<void> {
+    return this.#sink.over;
   }
 
   shutdown(): void {
     this.#session.shutdown();
   }
 
-  /** Node calls the callback of a write also when the socket ends first. */
-  send(chunks: readonly Uint8Array[], count: number, whenSent: () => void): void {
-    const last = count - 1;
-    this.#socket.cork();
-    for (let i = 0; i < last; i++) this.#socket.write(chunks[i]);
-    this.#socket.write(chunks[last], whenSent);
-    this.#socket.uncork();
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  /** Does not wait for the client to close its side, which it may never do. */
-  end(): void {
-    this.#socket.destroySoon();
-  }
-
   destroy(): void {
-    this.#socket.destroy();
-  }
-
-  settled(): void {
-    this.#left();
-    this.#resolve();
+    this.#sink.destroy();
   }
 }

@@ -13,4 +13,5 @@ export * from "./random.js";
 export * from "./scalars.js";
 export * from "./scheduler.js";
 export * from "./simulation.js";
+export * from "./socket-sink.js";
 export * from "./struct.js";
