@@ -4,7 +4,7 @@ import { blocksOf, lbaOf } from "../cdb.js";
 import { Status, type Task } from "../task.js";
 import type { Disk } from "./disk.js";
 import { transferable, writtenLength } from "./transfer.js";
-import { CHUNK, type Work } from "./work.js";
+import type { Work } from "./work.js";
 
 const FUA = 0x08;
 
@@ -17,17 +17,8 @@ export function orWrite(disk: Disk, task: Task): void {
   const length = writtenLength(disk, task, blocks);
   if (length === 0) return task.end(Status.good);
   const work = disk.take(task, "excludes");
-  work.offset = lba * disk.blockSize;
-  work.left = length;
-  work.done = 0;
-  prepareChunk(work);
+  work.readChunks(lba * disk.blockSize, length, combineChunk);
   disk.begin(work);
-}
-
-function prepareChunk(work: Work): void {
-  const length = Math.min(work.left, CHUNK);
-  work.prepare("read", work.offset, length, combineChunk);
-  work.useBytes(work.buffer, length);
 }
 
 function combineChunk(disk: Disk, work: Work): void {
@@ -49,11 +40,6 @@ function combine(bytes: Uint8Array, others: Uint8Array, length: number): void {
 }
 
 function chunkWritten(disk: Disk, work: Work): void {
-  const { length } = work.request;
-  work.offset += length;
-  work.done += length;
-  work.left -= length;
-  if (work.left === 0) return disk.succeed(work);
-  prepareChunk(work);
+  if (!work.nextChunk(combineChunk)) return disk.succeed(work);
   disk.issue(work);
 }

@@ -28,7 +28,7 @@ export function verify(disk: Disk, task: Task): void {
     task.transferLength = length;
   }
   const work = disk.take(task, blocks * disk.blockSize > CHUNK ? "writes" : "reads");
-  prepareVerify(work, lbaOf(cdb) * disk.blockSize, blocks * disk.blockSize);
+  work.readChunks(lbaOf(cdb) * disk.blockSize, blocks * disk.blockSize, compareChunk);
   disk.begin(work);
 }
 
@@ -52,20 +52,6 @@ export function hasData(disk: Disk, task: Task, length: number): boolean {
   return false;
 }
 
-function prepareVerify(work: Work, offset: number, length: number): void {
-  work.offset = offset;
-  work.left = length;
-  work.done = 0;
-  prepareChunk(work);
-}
-
-/** Whole blocks, so that a block is compared with one piece of data. */
-function prepareChunk(work: Work): void {
-  const length = Math.min(work.left, CHUNK);
-  work.prepare("read", work.offset, length, compareChunk);
-  work.useBytes(work.buffer, length);
-}
-
 function compareChunk(disk: Disk, work: Work): void {
   const { length } = work.request;
   const how = byteCheck((work.task as Task).cdb);
@@ -76,11 +62,7 @@ function compareChunk(disk: Disk, work: Work): void {
     const offset = how === Check.one ? differs % disk.blockSize : work.done + differs;
     if (differs >= 0) return disk.fail(work, SENSE.miscompareDuringVerify, offset);
   }
-  work.offset += length;
-  work.done += length;
-  work.left -= length;
-  if (work.left === 0) return disk.succeed(work);
-  prepareChunk(work);
+  if (!work.nextChunk(compareChunk)) return disk.succeed(work);
   disk.issue(work);
 }
 
@@ -124,7 +106,7 @@ export function writeAndVerify(disk: Disk, task: Task): void {
 }
 
 function verifyWritten(disk: Disk, work: Work): void {
-  prepareVerify(work, work.request.offset, work.request.length);
+  work.readChunks(work.request.offset, work.request.length, compareChunk);
   disk.issue(work);
 }
 

@@ -72,6 +72,30 @@ export class Work {
     this.next = next;
   }
 
+  /** Prepares to read `length` bytes of the medium into `buffer`, a chunk at a time; chunks are whole blocks. `next` has each. */
+  readChunks(offset: number, length: number, next: Step): void {
+    this.offset = offset;
+    this.left = length;
+    this.done = 0;
+    this.#readChunk(next);
+  }
+
+  /** Prepares the chunk behind the one that was read, or written again; false when there is none. */
+  nextChunk(next: Step): boolean {
+    const { length } = this.request;
+    this.offset += length;
+    this.done += length;
+    this.left -= length;
+    if (this.left > 0) this.#readChunk(next);
+    return this.left > 0;
+  }
+
+  #readChunk(next: Step): void {
+    const length = Math.min(this.left, CHUNK);
+    this.prepare("read", this.offset, length, next);
+    this.useBytes(this.buffer, length);
+  }
+
   /** The next request moves `length` bytes to or from the beginning of `bytes`. */
   useBytes(bytes: Uint8Array, length: number): void {
     this.places.clear();
