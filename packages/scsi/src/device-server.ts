@@ -97,7 +97,7 @@ export class CommandTable<Device extends DeviceServer> {
   /** Checks a task against its row and runs it. */
   execute(device: Device, task: Task): void {
     const { cdb } = task;
-    const found = this.#plain[cdb[0]] ?? this.#actions[cdb[0]]?.[cdb[1] & 0x1f];
+    const found = this.find(cdb[0], cdb[1] & 0x1f);
     if (found === undefined) return this.#unsupported(device, task);
     if (task.cdbLength < found.usage.length) return invalidField(device, task, task.cdbLength, null);
     const { guard } = device;
@@ -121,7 +121,7 @@ export class CommandTable<Device extends DeviceServer> {
   /** Whether a task conflicts with a reservation; one that would be refused for another reason does not. */
   conflicts(guard: Guard, task: Task): boolean {
     const { cdb, cdbLength } = task;
-    const found = this.#plain[cdb[0]] ?? this.#actions[cdb[0]]?.[cdb[1] & 0x1f];
+    const found = this.find(cdb[0], cdb[1] & 0x1f);
     if (found === undefined || cdbLength < found.usage.length) return false;
     return guard.conflicts(task, accessOf(found, cdb));
   }
