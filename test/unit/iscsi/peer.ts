@@ -22,8 +22,9 @@ import {
   TRANSIT,
 } from "@pvscsi/iscsi";
 import { type LogicalUnit, MemoryStore, Target } from "@pvscsi/scsi";
-import { type ByteSink, type Cursor, ProbeHub, Simulation, type StructClass, seededRandom } from "@pvscsi/wire";
+import { type Cursor, ProbeHub, Simulation, type StructClass, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
+import { HeldSink } from "../../support/held-sink.js";
 import { memoryDisk } from "../../support/scsi-devices.js";
 
 export const TARGET = "iqn.2026-11.localhost:test";
@@ -149,24 +150,10 @@ export class World {
   }
 }
 
-interface Sending {
-  readonly chunks: readonly Uint8Array[];
-  readonly copy: Buffer;
-  readonly whenSent: () => void;
-}
-
 /** One connection. */
-export class Peer implements ByteSink {
+export class Peer extends HeldSink {
   readonly world: World;
   readonly connection: IscsiConnection;
-  received: Buffer = Buffer.alloc(0);
-  readonly sending: Sending[] = [];
-  /** Batches do not leave while it is set. */
-  hold = false;
-  paused = false;
-  ended = false;
-  destroyed = false;
-  overs = 0;
   cmdSN = 1;
   expStatSN = 0;
   digests = { headerDigest: false, dataDigest: false };
@@ -175,43 +162,9 @@ export class Peer implements ByteSink {
   #itt = 0x100;
 
   constructor(world: World) {
+    super();
     this.world = world;
     this.connection = new IscsiConnection(world.portal, this, "127.0.0.1:3260");
-  }
-
-  send(lent: readonly Uint8Array[], count: number, whenSent: () => void): void {
-    const chunks = lent.slice(0, count);
-    this.sending.push({ chunks, copy: Buffer.concat(chunks), whenSent });
-    if (!this.hold) this.deliver();
-  }
-
-  /** Lets the held batches leave; what was lent must not have changed meanwhile. */
-  deliver(): void {
-    for (const { chunks, copy, whenSent } of this.sending.splice(0)) {
-      expect(Buffer.concat(chunks).equals(copy), "bytes that are on their way stay as they are").to.equal(true);
-      this.received = Buffer.concat([this.received, copy]);
-      whenSent();
-    }
-  }
-
-  pause(): void {
-    this.paused = true;
-  }
-
-  resume(): void {
-    this.paused = false;
-  }
-
-  end(): void {
-    this.ended = true;
-  }
-
-  destroy(): void {
-    this.destroyed = true;
-  }
-
-  settled(): void {
-    this.overs += 1;
   }
 
   /** Sends bytes to the target and lets it work. */

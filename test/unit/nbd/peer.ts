@@ -21,8 +21,9 @@ import {
   STRUCTURED_REPLY_MAGIC,
   StructuredReply,
 } from "@pvscsi/nbd";
-import { type ByteSink, ProbeHub, Simulation, seededRandom } from "@pvscsi/wire";
+import { ProbeHub, Simulation, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
+import { HeldSink } from "../../support/held-sink.js";
 
 export interface OptionAnswer {
   readonly option: number;
@@ -118,27 +119,12 @@ export function shortHandshake(name = ""): Buffer {
   return Buffer.concat([greetingReply(), option(OptionType.exportName, Buffer.from(name))]);
 }
 
-interface Sending {
-  readonly chunks: readonly Uint8Array[];
-  readonly copy: Buffer;
-  readonly whenSent: () => void;
-}
-
 /** One session, driven by bytes in a simulated world. */
-export class Peer implements ByteSink {
+export class Peer extends HeldSink {
   readonly exports: readonly NbdExport[];
   readonly simulation = new Simulation(seededRandom(1));
   readonly session: NbdSession;
   readonly failures: string[] = [];
-  /** What the server sent and the test has not taken yet. */
-  received: Buffer = Buffer.alloc(0);
-  /** Batches that have not left, while `hold` is set. */
-  readonly sending: Sending[] = [];
-  hold = false;
-  paused = false;
-  ended = false;
-  destroyed = false;
-  overs = 0;
   /** By cookie, how much data a simple reply carries when it says that all went well. */
   readonly #lengths = new Map<number, number>();
 
@@ -146,6 +132,7 @@ export class Peer implements ByteSink {
     exports: readonly NbdExportOptions[],
     limits: { bytesInFlight?: number; handshakeTimeout?: number } = {},
   ) {
+    super();
     this.exports = exports.map((each) => new NbdExport(each));
     const probes = new ProbeHub();
     probes.listen((name, subject) => {
@@ -153,41 +140,6 @@ export class Peer implements ByteSink {
     });
     const host = { clock: this.simulation, scheduler: this.simulation, probes, exports: this.exports };
     this.session = new NbdSession({ ...host, handshakeTimeout: 10_000, bytesInFlight: 1 << 26, ...limits }, this);
-  }
-
-  send(lent: readonly Uint8Array[], count: number, whenSent: () => void): void {
-    const chunks = lent.slice(0, count);
-    this.sending.push({ chunks, copy: Buffer.concat(chunks), whenSent });
-    if (!this.hold) this.deliver();
-  }
-
-  /** Lets the held batches leave; what was lent must not have changed meanwhile. */
-  deliver(): void {
-    for (const { chunks, copy, whenSent } of this.sending.splice(0)) {
-      expect(Buffer.concat(chunks).equals(copy), "bytes that are on their way stay as they are").to.equal(true);
-      this.received = Buffer.concat([this.received, copy]);
-      whenSent();
-    }
-  }
-
-  pause(): void {
-    this.paused = true;
-  }
-
-  resume(): void {
-    this.paused = false;
-  }
-
-  end(): void {
-    this.ended = true;
-  }
-
-  destroy(): void {
-    this.destroyed = true;
-  }
-
-  settled(): void {
-    this.overs += 1;
   }
 
   /** Sends bytes to the server and lets it work. */
