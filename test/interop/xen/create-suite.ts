@@ -9,10 +9,10 @@ import { Dom0 } from "./dom0.js";
 import { DriverDomain } from "./driver-domain.js";
 import { Guest, guestFiles, STOCK, startConsoles, writeConfiguration } from "./guest.js";
 import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
-import { openThings } from "./leftovers.js";
+import { compareThings, openThings } from "./leftovers.js";
 import { Luns, MEBIBYTES } from "./luns.js";
 import { MAIN } from "./repository.js";
-import { nothing, told } from "./suite.js";
+import { told } from "./suite.js";
 
 const SERVED = [0, 1, 2].flatMap(() => ["--lun", `mem:${MEBIBYTES}MiB`]);
 /** Two LUNs on one controller and a third on another, and where Linux has them. */
@@ -85,7 +85,7 @@ async function judgeRefusals({ context, dom0, empty }: Stand): Promise<void> {
     const file = await configure(dom0, "wrong", "vscsi = [ '0:0:0:0,0:0:0:0',", "  '0:0:0:1,0:0:0' ]");
     const said = await refused(dom0, `create --xen ${file}`);
     expect(said).to.match(new RegExp(`^${file}:\\d+:\\d+: invalid '0:0:0', expecting hst:chn:tgt:lun$`));
-    compare(empty, await thingsIn(dom0));
+    compareThings(empty, await thingsIn(dom0));
     return said;
   });
   await context.check("no back end: it is told, nothing is left", async () => {
@@ -247,16 +247,5 @@ async function settle(dom0: Dom0, wanted: readonly string[]): Promise<void> {
     if (now.length === wanted.length && now.every((line) => wanted.includes(line))) return;
     await setTimeout(500);
   }
-  compare(wanted, now);
-}
-
-function compare(before: readonly string[], after: readonly string[]): void {
-  nothing(
-    "left",
-    after.filter((line) => !before.includes(line)),
-  );
-  nothing(
-    "missing",
-    before.filter((line) => !after.includes(line)),
-  );
+  compareThings(wanted, now);
 }

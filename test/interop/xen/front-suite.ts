@@ -11,7 +11,7 @@ import { BACK, Device, FRONT, LunState } from "./device.js";
 import { Dom0 } from "./dom0.js";
 import { FrontEnd } from "./front-end.js";
 import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
-import { MAPPED, openThings, PORT } from "./leftovers.js";
+import { compareThings, MAPPED, nothing, openThings, PORT } from "./leftovers.js";
 import { LioTarget } from "./lio-target.js";
 import { harmIn } from "./messages.js";
 import { MAIN } from "./repository.js";
@@ -303,21 +303,8 @@ async function leave({ dom0, device, before }: Stand, open: readonly string[] | 
       more.some((line) => kind.test(line)),
       `${kind}`,
     ).to.equal(true);
-  const after = await openThings(dom0);
-  nothing(
-    "left",
-    after.filter((line) => !before.includes(line)),
-  );
-  nothing(
-    "missing",
-    before.filter((line) => !after.includes(line)),
-  );
+  compareThings(before, await openThings(dom0));
   expect((await dom0.run("grep xen_gntalloc /proc/modules")).split(" ")[2], "users of xen_gntalloc").to.equal("0");
   nothing("said of grants", harmIn(await dom0.run("dmesg")));
   return `${more.length} things were open`;
-}
-
-/** Fails with all the lines that should not be. */
-function nothing(what: string, lines: readonly string[]): void {
-  if (lines.length > 0) throw new Error(`${what}: ${lines.join("; ")}`);
 }

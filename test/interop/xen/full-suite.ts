@@ -9,11 +9,11 @@ import { Dom0 } from "./dom0.js";
 import { DriverDomain } from "./driver-domain.js";
 import { Guest, guestFiles, startConsoles } from "./guest.js";
 import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
-import { openThings } from "./leftovers.js";
+import { compareThings, nothing, openThings } from "./leftovers.js";
 import { Luns, MEBIBYTES } from "./luns.js";
 import { complaintsIn } from "./messages.js";
 import { MAIN } from "./repository.js";
-import { nothing, told } from "./suite.js";
+import { told } from "./suite.js";
 
 const SERVED = [0, 1, 2, 3].flatMap(() => ["--lun", `mem:${MEBIBYTES}MiB`]);
 /** P-devs and v-devs: three LUNs on two controllers, and the disks that Linux makes of them. */
@@ -103,7 +103,7 @@ async function judgeIndirect({ context, dom0, guest, luns }: Stand): Promise<boo
   return await check("scsi-detach: nothing is left", async () => {
     await detach(luns);
     const said = await backend.end();
-    compare(before, await openThings(dom0));
+    compareThings(before, await openThings(dom0));
     return said.split("\n")[0];
   });
 }
@@ -162,7 +162,7 @@ async function judgeSecond({ context, dom0, luns }: Stand): Promise<void> {
       expect(await luns.copy("/dev/sda"), "the first guest's data").not.to.equal(sum);
       await luns.detach(LUNS[0][1]);
       await settle(dom0, before);
-      compare(before, await openThings(dom0));
+      compareThings(before, await openThings(dom0));
       const said = await backend.end();
       expect(said).to.include(`backend/vscsi/${second.id}/0: its guest is gone, removed`);
       return `${rounds} rounds of the first guest were written meanwhile`;
@@ -182,7 +182,7 @@ async function judgeDriverDomain({ context, images, dom0, luns }: Stand): Promis
     await driver.end();
     await driver.destroy();
     await settle(dom0, before);
-    compare(before, await openThings(dom0));
+    compareThings(before, await openThings(dom0));
     return `${said}; ${sum.slice(0, 16)}`;
   });
 }
@@ -257,7 +257,7 @@ async function judgeDestruction({ context, dom0, guest, luns, empty }: Stand): P
       await settle(dom0, empty);
       const said = await backend.end();
       expect(said).to.include(`backend/vscsi/${guest.id}/0: its guest is gone, removed`);
-      compare(empty, await openThings(dom0));
+      compareThings(empty, await openThings(dom0));
       return `${open.length} things were open; ${said.split("\n").at(-1)}`;
     }),
   );
@@ -309,16 +309,4 @@ async function settle(dom0: Dom0, wanted: readonly string[]): Promise<void> {
     const nodes = await dom0.run("xenstore-ls -fp /local/domain/0");
     if (nodes.split("\n").every((line) => line.trim() === "" || wanted.includes(line))) return;
   }
-}
-
-/** Fails with all that is open and was not, or the other way round. */
-function compare(before: readonly string[], after: readonly string[]): void {
-  nothing(
-    "left",
-    after.filter((line) => !before.includes(line)),
-  );
-  nothing(
-    "missing",
-    before.filter((line) => !after.includes(line)),
-  );
 }

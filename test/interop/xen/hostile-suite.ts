@@ -12,9 +12,9 @@ import { Device, diskOf } from "./device.js";
 import { Dom0 } from "./dom0.js";
 import { FrontEnd } from "./front-end.js";
 import { HOST_PACKAGES, prepareImages } from "./images.js";
-import { MAPPED, openThings, PORT } from "./leftovers.js";
+import { compareThings, MAPPED, nothing, openThings, PORT } from "./leftovers.js";
 import { harmIn } from "./messages.js";
-import { nothing, told } from "./suite.js";
+import { told } from "./suite.js";
 
 const MIB = 1024 * 1024;
 /** MiB of the disk of Linux' front end that are written and read each time. */
@@ -135,7 +135,7 @@ async function judgeRest(stand: Stand): Promise<void> {
   expect(await backend.lives(), "the back end lives").to.equal(true);
   await copy(stand);
   await becomes(async () => differences(before, await openThings(dom0)).length === 0, "nothing is left").catch(
-    async () => nothing("left or missing", differences(before, await openThings(dom0))),
+    async () => compareThings(before, await openThings(dom0)),
   );
 }
 
@@ -164,7 +164,7 @@ async function judgeEnd({ device, backend, dom0, empty }: Stand): Promise<string
   await device.close();
   await device.remove();
   const said = await backend.end();
-  nothing("left or missing", differences(empty, await openThings(dom0)));
+  compareThings(empty, await openThings(dom0));
   expect((await dom0.run("grep xen_gntalloc /proc/modules")).split(" ")[2], "users of xen_gntalloc").to.equal("0");
   nothing("said by dom0's kernel", harmIn(await dom0.run("dmesg")));
   return `${said.split("\n").length} lines were said`;

@@ -1,4 +1,5 @@
-// Knows what of a device could be left in Xen: grants that are mapped, event channels, nodes. Xen and its own tools are asked.
+// Knows what of a device could be left in Xen: grants that are mapped, event channels, nodes; and tells what is. Xen and its own
+// tools are asked.
 
 import type { Dom0 } from "./dom0.js";
 
@@ -19,4 +20,21 @@ const NODES = "xenstore-ls -fp /local/domain/0";
 
 function linesOf(text: string): string[] {
   return text.split("\n").filter((line) => line.trim() !== "");
+}
+
+/** Fails with all that is open and was not, or the other way round. */
+export function compareThings(before: readonly string[], after: readonly string[]): void {
+  nothing(
+    "left",
+    after.filter((line) => !before.includes(line)),
+  );
+  nothing(
+    "missing",
+    before.filter((line) => !after.includes(line)),
+  );
+}
+
+/** Fails with all the lines that should not be. */
+export function nothing(what: string, lines: readonly string[]): void {
+  if (lines.length > 0) throw new Error(`${what}: ${lines.join("; ")}`);
 }

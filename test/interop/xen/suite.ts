@@ -10,7 +10,7 @@ import { Backend } from "./backend.js";
 import { Device, diskOf, LunState } from "./device.js";
 import { Dom0 } from "./dom0.js";
 import { HOST_PACKAGES, type Images, prepareImages } from "./images.js";
-import { MAPPED, openThings, PORT } from "./leftovers.js";
+import { compareThings, MAPPED, nothing, openThings, PORT } from "./leftovers.js";
 import { complaintsIn } from "./messages.js";
 import { BACK_END, goldenChanges, startTrace, stopTrace } from "./trace.js";
 
@@ -182,22 +182,9 @@ interface Leaving {
 async function leave({ dom0, device, backend, before, open }: Leaving): Promise<string> {
   await device.remove();
   const said = await backend.end();
-  const after = await openThings(dom0);
   const more = open.filter((line) => !before.includes(line));
   // What is not seen when it is there is not missed when it is left.
   for (const kind of [PORT, MAPPED]) expect(more.filter((line) => kind.test(line)).length, `${kind}`).to.be.above(0);
-  nothing(
-    "left",
-    after.filter((line) => !before.includes(line)),
-  );
-  nothing(
-    "missing",
-    before.filter((line) => !after.includes(line)),
-  );
+  compareThings(before, await openThings(dom0));
   return `${more.length} things were open; ${said.split("\n")[0]}`;
-}
-
-/** Fails with all the lines that should not be. */
-export function nothing(what: string, lines: readonly string[]): void {
-  if (lines.length > 0) throw new Error(`${what}: ${lines.join("; ")}`);
 }
