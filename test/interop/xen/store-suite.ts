@@ -58,6 +58,7 @@ async function compareTrees(dom0: Dom0, way: string): Promise<string> {
 async function exchange(dom0: Dom0, way: string): Promise<string> {
   const text = await dom0.run(
     `xenstore-write ${PLACE}/theirs 1
+rm -f /run/watched
 ${VERB} ${way} watch -n 3 ${PLACE} > /run/watched &
 until [ -s /run/watched ]; do sleep 0.1; done
 ${VERB} ${way} write ${PLACE}/ours "2 3"
