@@ -3,6 +3,7 @@
 import { abiSuite } from "./abi/suite.js";
 import { fioSuite } from "./fio/suite.js";
 import { iscsiSuite } from "./iscsi/suite.js";
+import { iscsiLinuxSuite } from "./iscsi-linux/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
@@ -38,4 +39,5 @@ export const suites: readonly Suite[] = [
   xenHostileSuite,
   qemuFullSuite,
   qemuOwnSuite,
+  iscsiLinuxSuite,
 ];

@@ -15,6 +15,7 @@ import { Exit, type Outcome } from "./verb.js";
 
 interface ServeWords {
   readonly listen: { readonly host?: string; readonly port: number };
+  readonly advertise?: string;
   readonly lun?: readonly string[];
   readonly config?: string;
   readonly name: string;
@@ -58,6 +59,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
     .command("serve")
     .description("serve an iSCSI target, until Ctrl-C or SIGTERM")
     .option("--listen <[addr:]port>", "where initiators connect to", listenAddress, { host: "127.0.0.1", port: PORT })
+    .option("--advertise <addr:port>", "what initiators are told instead, behind NAT or a forwarded port", advertised)
     .addOption(
       new Option("--lun <word>", "a LUN: FILE, mem:SIZE or null:SIZE, then ,key=value; repeatable: LUN 0, 1 and so on")
         .argParser((word: string, before: readonly string[] = []) => [...before, word])
@@ -80,11 +82,11 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
     .option("--chap-target-file <file>", "the target's secret, likewise")
     .addHelpText("after", "\nExample: pvscsi iscsi serve --lun disk.img,size=1GiB --lun mem:64MiB")
     .action(async (words: ServeWords) => {
-      const { listen, control, config } = words;
+      const { listen, advertise, control, config } = words;
       const wrong = wrongWords(words);
       if (wrong !== null) return program.error(`error: ${wrong}`, { exitCode: Exit.usage });
       const served = config === undefined ? await planOfCommand(words) : await iscsiPlanOfFile(config);
-      process.exitCode = await runIscsiServe({ listen, ...served, control, printer, ended });
+      process.exitCode = await runIscsiServe({ listen, advertise, ...served, control, printer, ended });
     });
 }
 
@@ -142,4 +144,11 @@ function listenAddress(text: string): ServeWords["listen"] {
   const address = parseListen(text);
   if (address === null) throw new InvalidArgumentError("Expected a port, or ADDR:PORT.");
   return address;
+}
+
+/** As it stands behind TargetAddress (RFC 7143 13.8): without an address nobody would find it. */
+function advertised(text: string): string {
+  const address = parseListen(text);
+  if (address?.host !== undefined && address.port > 0) return text;
+  throw new InvalidArgumentError("Expected ADDR:PORT.");
 }

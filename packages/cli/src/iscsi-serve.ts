@@ -16,6 +16,8 @@ export type ServedTarget = Pick<IscsiTarget, "name" | "authentication" | "initia
 
 export interface IscsiServeOptions {
   readonly listen: IscsiServerOptions["listen"];
+  /** `ADDR:PORT` where initiators reach it, where that is another address than it listens at. */
+  readonly advertise?: string | undefined;
   readonly plan: BusPlan;
   /** Their numbers are the targets' of the plan; at least one. */
   readonly targets: readonly ServedTarget[];
@@ -68,10 +70,10 @@ function tell(address: string, targets: readonly IscsiTarget[], options: IscsiSe
   printer.print(`serving ${served} until Ctrl-C or SIGTERM`);
 }
 
-async function listen({ listen, printer }: IscsiServeOptions): Promise<IscsiServer> {
+async function listen({ listen, advertise, printer }: IscsiServeOptions): Promise<IscsiServer> {
   const parts = { clock: nodeClock, scheduler: nodeScheduler(), unguessable: randomBytes, probes: toldProbes(printer) };
   try {
-    return await serveIscsi({ listen, ...parts });
+    return await serveIscsi({ listen, ...(advertise === undefined ? {} : { advertised: advertise }), ...parts });
   } catch (error) {
     const { host = "127.0.0.1", port } = listen;
     throw new ToolstackError("FAIL", `cannot listen at ${host}:${port}: ${(error as Error).message}`);

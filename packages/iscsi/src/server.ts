@@ -8,6 +8,8 @@ import { IscsiPortal, type PortalOptions } from "./portal.js";
 export interface IscsiServerOptions extends PortalOptions {
   /** Without a host only this machine is served; port 0 takes a free one. */
   readonly listen: { readonly host?: string; readonly port: number };
+  /** What initiators are told as the targets' address, `ADDR:PORT`: by default where each has reached this server. */
+  readonly advertised?: string;
   /** Connections at once, of all and of one address: 256 and 64 by default. Further ones are closed at once. */
   readonly connections?: number;
   readonly connectionsOfAddress?: number;
@@ -34,7 +36,7 @@ const KEEP_ALIVE = 30_000;
 /** Serves a portal. Rejects when it cannot listen. */
 export async function serveIscsi(options: IscsiServerOptions): Promise<IscsiServer> {
   const portal = new IscsiPortal(options);
-  const sockets = new Sockets(portal, options.connectionsOfAddress ?? CONNECTIONS_OF_ADDRESS);
+  const sockets = new Sockets(portal, options);
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }, (socket) =>
     sockets.take(socket),
   );
@@ -75,11 +77,13 @@ function formatAddress(address: string, port: number): string {
 class Sockets {
   readonly #portal: IscsiPortal;
   readonly #mostOfAddress: number;
+  readonly #advertised: string | undefined;
   readonly #open = new Set<SocketConnection>();
 
-  constructor(portal: IscsiPortal, mostOfAddress: number) {
+  constructor(portal: IscsiPortal, { connectionsOfAddress, advertised }: IscsiServerOptions) {
     this.#portal = portal;
-    this.#mostOfAddress = mostOfAddress;
+    this.#mostOfAddress = connectionsOfAddress ?? CONNECTIONS_OF_ADDRESS;
+    this.#advertised = advertised;
   }
 
   get count(): number {
@@ -93,7 +97,9 @@ class Sockets {
       socket.destroy();
       return;
     }
-    const connection = new SocketConnection(this.#portal, socket, peer, () => this.#open.delete(connection));
+    const address = this.#advertised ?? formatAddress(socket.localAddress ?? "", socket.localPort ?? 0);
+    const sink = new SocketSink(socket, () => this.#open.delete(connection));
+    const connection = new SocketConnection(peer, sink, new IscsiConnection(this.#portal, sink, address));
     this.#open.add(connection);
   }
 
@@ -110,12 +116,11 @@ class SocketConnection {
   readonly #sink: SocketSink;
   readonly #connection: IscsiConnection;
 
-  constructor(portal: IscsiPortal, socket: Socket, peer: string, left: () => void) {
+  constructor(peer: string, sink: SocketSink, connection: IscsiConnection) {
     this.peer = peer;
-    this.#sink = new SocketSink(socket, left);
-    const address = formatAddress(socket.localAddress ?? "", socket.localPort ?? 0);
-    this.#connection = new IscsiConnection(portal, this.#sink, address);
-    this.#sink.feed(this.#connection);
+    this.#sink = sink;
+    this.#connection = connection;
+    sink.feed(connection);
   }
 
   /** Resolves when the connection has ended and nothing of it is under way. */

@@ -17,6 +17,8 @@ export interface PortalWishes {
   readonly chap?: Account;
   /** Who the target is, for those that ask. */
   readonly chapTarget?: Account;
+  /** `ADDR:PORT` that initiators are told instead of where it listens. */
+  readonly advertise?: string;
   /** The only initiator that may log in. */
   readonly initiator?: string;
   /** LIO's saveconfig.json as an object, which says it all instead of LUN words; its first target is meant. */
@@ -49,6 +51,7 @@ export class ServedPortal {
       ...luns.flatMap((word) => ["--lun", word]),
       ...(await chapWords(context, "--chap", wishes.chap)),
       ...(await chapWords(context, "--chap-target", wishes.chapTarget)),
+      ...(wishes.advertise === undefined ? [] : ["--advertise", wishes.advertise]),
       ...(wishes.initiator === undefined ? [] : ["--initiator", wishes.initiator]),
       ...(await configWords(context, wishes.saveconfig)),
     ];

@@ -35,6 +35,14 @@ describe("pvscsi iscsi", () => {
     expect(await command.ended).to.deep.include({ status: 0, errors: "" });
   });
 
+  it("has to be told a whole address to advertise", async () => {
+    for (const word of ["3260", "192.0.2.1", "192.0.2.1:0", ":3260"]) {
+      const { status, errors } = await pvscsi(["iscsi", "serve", "--lun", "mem:1MiB", "--advertise", word]);
+      expect([status, /Expected ADDR:PORT/.test(errors)], word).to.deep.equal([2, true]);
+    }
+    await serve("--lun", "mem:1MiB", "--advertise", "192.0.2.1:3260");
+  });
+
   it("says so where others than this machine reach it and nobody has to prove anything", async () => {
     // The same address by another name: nobody else reaches it.
     const words = ["--lun", "mem:1MiB", "--name", "eui.0123456789ABCDEF", "--listen", "[::ffff:7f00:1]:0"];

@@ -11,6 +11,7 @@ import {
   type IscsiServer,
   type IscsiServerOptions,
   LoginRequest,
+  NO_TAG,
   Opcode,
   Request,
   Stage,
@@ -22,7 +23,7 @@ import { seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 import { realClock, realScheduler } from "../../support/node-platform.js";
 import { HoldingUnit } from "../../support/scsi-devices.js";
-import { identityOf, pduOf, TARGET } from "./peer.js";
+import { identityOf, type LoginWishes, pduOf, TARGET } from "./peer.js";
 
 /** A socket whose PDUs are read one by one. */
 class Initiator {
@@ -30,6 +31,8 @@ class Initiator {
   #received: Buffer = Buffer.alloc(0);
   #wake: () => void = () => {};
   ended = false;
+  /** Data of the PDU that was taken last. */
+  data = "";
 
   constructor(port: number) {
     this.#socket = connect(port, "127.0.0.1");
@@ -54,6 +57,7 @@ class Initiator {
       const length = this.#received.length < HEADER_SIZE ? -1 : (this.#received.readUIntBE(5, 3) + 3) & ~3;
       if (length >= 0 && this.#received.length >= HEADER_SIZE + length) {
         const opcode = this.#received[0] & 0x3f;
+        this.data = this.#received.toString("utf8", HEADER_SIZE, HEADER_SIZE + this.#received.readUIntBE(5, 3));
         this.#received = this.#received.subarray(HEADER_SIZE + length);
         return opcode;
       }
@@ -64,12 +68,12 @@ class Initiator {
     }
   }
 
-  async logIn(isid: number): Promise<void> {
+  async logIn(isid: number, wishes: LoginWishes = {}): Promise<void> {
     const flags = TRANSIT | (Stage.operational << 2) | Stage.fullFeature;
     const bytes = pduOf(
       LoginRequest,
       { opcode: Opcode.login | IMMEDIATE, flags, cmdSN: 1 },
-      formatText(identityOf({})),
+      formatText(identityOf(wishes)),
     );
     bytes[8] = 0x80;
     bytes[13] = isid;
@@ -88,6 +92,14 @@ class Initiator {
     bytes[32] = opcode;
     bytes[36] = 36;
     this.give(bytes);
+  }
+
+  /** What SendTargets is answered. */
+  async sendTargets(): Promise<string> {
+    const fields = { opcode: Opcode.text | IMMEDIATE, flags: FINAL, itt: 2, ttt: NO_TAG, cmdSN: 1 };
+    this.give(pduOf(Request, fields, Buffer.from("SendTargets=All\0")));
+    expect(await this.take()).to.equal(Opcode.textResponse);
+    return this.data;
   }
 
   close(): void {
@@ -121,6 +133,19 @@ describe("an iSCSI server", () => {
   it("listens on this machine alone where no address is told", async () => {
     const { address, port } = await serve(new HoldingUnit());
     expect(address).to.equal(`127.0.0.1:${port}`);
+  });
+
+  it("tells where each initiator has reached it, or what is advertised", async () => {
+    const { port, address } = await serve(new HoldingUnit());
+    const behind = await serve(new HoldingUnit(), { advertised: "192.0.2.1:3260" });
+    const first = new Initiator(port);
+    await first.logIn(1, { target: null });
+    expect(await first.sendTargets()).to.equal(`TargetName=${TARGET}\0TargetAddress=${address},1\0`);
+    const second = new Initiator(behind.port);
+    await second.logIn(1, { target: null });
+    expect(await second.sendTargets()).to.contain("\0TargetAddress=192.0.2.1:3260,1\0");
+    first.close();
+    second.close();
   });
 
   it("serves many sessions at once, and holds nothing when they are over", async () => {
