@@ -1,6 +1,7 @@
 // Knows READ BUFFER and WRITE BUFFER (SPC-4 6.18, 6.49): a buffer that all initiators share, and an echo buffer for each, to try out a
 // wire with. There is no firmware to load.
 
+import type { ReachName } from "./alua/states.js";
 import { get24, put24 } from "./big-endian.js";
 import { check, type DeviceServer, invalidField, reply, takeParameters } from "./device-server.js";
 import { SENSE } from "./sense.js";
@@ -29,6 +30,12 @@ export interface BufferedDevice extends DeviceServer {
 }
 
 const modeOf = (cdb: Uint8Array): number => cdb[1] & 0x1f;
+
+/** The echo buffers are for trying out a wire, whatever it leads to (SPC-4 5.15.2.4). */
+export function bufferReach(cdb: Uint8Array): ReachName {
+  const mode = modeOf(cdb);
+  return mode === Mode.echo || mode === Mode.echoDescriptor ? "always" : "active";
+}
 
 export function readBuffer(device: BufferedDevice, task: Task): void {
   switch (modeOf(task.cdb)) {

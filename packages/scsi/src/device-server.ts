@@ -2,6 +2,8 @@
 // Knows no command: the device types bring their tables.
 
 import { assert } from "@pvscsi/wire";
+import type { PathGuard } from "./alua/groups.js";
+import type { ReachName } from "./alua/states.js";
 import type { CommandDescription } from "./cdb.js";
 import type { AccessName, Guard } from "./reservations/access.js";
 import { endWithSense, type FieldPointer, SENSE, type Sense } from "./sense.js";
@@ -20,6 +22,8 @@ export interface DeviceServer {
   readonly descriptorSense: boolean;
   /** Keeps commands out that conflict with a reservation; null while there is none. */
   readonly guard: Guard | null;
+  /** Keeps commands out that came by a port which does not lead to it now; null, or absent where there is one way, while all do. */
+  readonly paths?: PathGuard | null;
   /** Null, or absent where there never is one, while nothing keeps it from its commands. */
   readonly condition?: DeviceCondition | null;
   /** Bytes that one command at a time builds its answer in, or copies its parameter list into. */
@@ -41,6 +45,8 @@ export interface CommandRow<Device> {
   readonly data: "none" | "in" | "out";
   /** How it fares while somebody else has reserved the unit, where the rest of the CDB does not matter to that. */
   readonly access: AccessName | ((cdb: Uint8Array) => AccessName);
+  /** In which states of the port it runs, where the rest of the CDB does not matter to that. */
+  readonly reach: ReachName | ((cdb: Uint8Array) => ReachName);
   /** Seconds to wait before error recovery, reported with RCTD. */
   readonly timeout: number;
   readonly run: (device: Device, task: Task) => void;
@@ -51,6 +57,7 @@ export interface RowOptions {
   readonly data?: CommandRow<never>["data"];
   /** Where it is not said, what needs the medium reads, and all else may change something. */
   readonly access?: CommandRow<never>["access"];
+  readonly reach?: CommandRow<never>["reach"];
   readonly timeout?: number;
   readonly ignored?: number;
 }
@@ -62,12 +69,12 @@ export function row<Device>(
   run: CommandRow<Device>["run"],
   options: RowOptions = {},
 ): CommandRow<Device> {
-  const { needs = "nothing", data = "none", timeout = 30, ignored = 0 } = options;
+  const { needs = "nothing", data = "none", reach = "active", timeout = 30, ignored = 0 } = options;
   const { access = needs === "medium" ? "reads" : "writes" } = options;
   const bytes = Uint8Array.from([command.opcode, ...usage.split(" ").map((byte) => Number.parseInt(byte, 16))]);
   assert(bytes.length === command.length, `${command.name}: usage of ${bytes.length} bytes`);
   if (command.serviceAction !== null) bytes[1] |= command.serviceAction;
-  return { command, usage: bytes, ignored, needs, data, access, timeout, run };
+  return { command, usage: bytes, ignored, needs, data, access, reach, timeout, run };
 }
 
 /** The opcode table of one device. */
@@ -102,6 +109,8 @@ export class CommandTable<Device extends DeviceServer> {
     if (task.cdbLength < found.usage.length) return invalidField(device, task, task.cdbLength, null);
     const { guard } = device;
     if (guard?.conflicts(task, accessOf(found, cdb))) return task.end(Status.reservationConflict);
+    const shut = device.paths?.refusal(task, reachOf(found, cdb)) ?? null;
+    if (shut !== null) return check(device, task, shut);
     const { condition } = device;
     if (condition?.refuses(found)) return endWithCondition(device, task, condition);
     const wrong = firstWrongByte(found, cdb);
@@ -135,6 +144,10 @@ export class CommandTable<Device extends DeviceServer> {
 /** How a command fares while somebody else has reserved the unit. */
 export function accessOf({ access }: CommandRow<never>, cdb: Uint8Array): AccessName {
   return typeof access === "string" ? access : access(cdb);
+}
+
+function reachOf({ reach }: CommandRow<never>, cdb: Uint8Array): ReachName {
+  return typeof reach === "string" ? reach : reach(cdb);
 }
 
 /** Whether the initiator's buffer may be used that way; a bidirectional one may be used both ways. */

@@ -1,5 +1,6 @@
 // Knows the seams around a logical unit: what executes tasks, and who finds it by the name of a physical device.
 
+import type { TargetPortGroups } from "./alua/groups.js";
 import type { Designator } from "./copy/designator.js";
 import type { Sense } from "./sense.js";
 import type { Task, TaskNexus } from "./task.js";
@@ -11,6 +12,7 @@ export type UnitEvent =
   | "log-parameters-changed"
   | "medium-changed"
   | "reset"
+  | "access-state-changed"
   | "inquiry-data-changed";
 
 export type UnitListener = (event: UnitEvent, cause: Task | null) => void;
@@ -42,6 +44,8 @@ export interface LogicalUnit {
   nexusLost?(nexus: TaskNexus): void;
   /** Whether a task is kept out by a reservation; that comes before any unit attention (SAM-5 5.3.3). */
   conflicts?(task: Task): boolean;
+  /** The target port groups that lead to it; null or absent where none is better than another. */
+  readonly portGroups?: TargetPortGroups | null;
   /** Bytes of a block, where it has blocks. */
   readonly blockSize?: number;
   /** Whether a name is this unit's and a copy manager may read and write its blocks. */

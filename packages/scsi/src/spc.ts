@@ -15,15 +15,16 @@ export interface DescribedDevice extends DeviceServer {
  * Of INQUIRY's row. SCSI-2 has the LUN in bits 5 to 7 of byte 1 (7.2.2), and whoever does not know yet which standard a target
  * follows puts it there: Linux does while it has seen no unit of that target, and without an answer it sees none.
  */
-export const INQUIRY_OPTIONS = { data: "in", ignored: 0xe0, access: "asks" } as const;
+export const INQUIRY_OPTIONS = { data: "in", ignored: 0xe0, access: "asks", reach: "always" } as const;
 
 /**
  * REQUEST SENSE (SPC-4 6.39): what keeps the device from its commands and how far that is, which initiators ask for again and
- * again; else a pending unit attention, why the device is not ready, or no sense.
+ * again; else a pending unit attention, why the port does not lead to it, why the device is not ready, or no sense.
  */
 export function requestSense(device: DeviceServer, task: Task): void {
-  const { condition, scratch } = device;
-  const pending: Sense = condition?.sense ?? task.nexus?.takeAttention(task.lun) ?? device.notReady() ?? SENSE.none;
+  const { condition, paths, scratch } = device;
+  const attention = condition?.sense ?? task.nexus?.takeAttention(task.lun);
+  const pending: Sense = attention ?? paths?.refusal(task, "active") ?? device.notReady() ?? SENSE.none;
   const descriptor = (task.cdb[1] & 0x01) !== 0;
   reply(task, scratch, writeSense(scratch, pending, { descriptor, progress: condition?.progress }), task.cdb[4]);
 }

@@ -10,6 +10,7 @@ const FOR_EVENT: { readonly [Event in UnitEvent]: Sense } = {
   "log-parameters-changed": SENSE.logParametersChanged,
   "medium-changed": SENSE.mediumMayHaveChanged,
   reset: SENSE.resetOccurred,
+  "access-state-changed": SENSE.accessStateChanged,
   "inquiry-data-changed": SENSE.inquiryDataChanged,
 };
 

@@ -45,6 +45,23 @@ describe("commands over memory", () => {
     }).timeout(60_000);
   }
 
+  it("allocate nothing: READ(10) of 4 KiB by an active port, while another is in standby", () => {
+    const made = new Target("0:0", [1, 2]);
+    const portGroups = [
+      { id: 1, name: "active", ports: [1] },
+      { id: 2, name: "standby", ports: [2], state: "standby" },
+    ] as const;
+    made.add(0, createDisk({ ...IDENTITY, store: new MemoryStore(BLOCKS * 512), portGroups }));
+    const reader = new Initiator(made).settle();
+    const { task } = reader.send("28 00 00 00 00 00 00 00 08 00", { room: 4096 });
+    task.completed = () => {};
+    const bytes = inSteadyState((records) => {
+      for (let i = 0; i < records; i++) reader.nexus.submit(task);
+    });
+    expect(task.status).to.equal(0);
+    expect(bytes).to.be.below(1);
+  }).timeout(60_000);
+
   it("allocate nothing: READ(10) of 4 KiB by one that is registered, where another holds the reservation", () => {
     const made = target();
     const [holder, reader] = ["holder", "reader"].map((name) => {

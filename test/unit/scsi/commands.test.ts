@@ -37,7 +37,7 @@ function usageOf(initiator: Initiator, { opcode, action, hasAction }: Reported):
 
 describe("the opcode table", () => {
   for (const removable of [false, true]) {
-    const { initiator } = withDisk({ removable });
+    const { initiator } = withDisk({ removable, portGroups: [{ id: 1, name: "all", ports: [1] }] });
     const rows = reportedBy(initiator);
 
     it(`has every reserved bit of every command checked, removable ${removable}`, () => {

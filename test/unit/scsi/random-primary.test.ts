@@ -5,7 +5,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { withDisk } from "./initiator.js";
 
-/** INQUIRY, MODE SENSE and SELECT, diagnostics, buffers, logs, copies, MAINTENANCE IN, with the lengths of their CDBs. */
+/** INQUIRY, MODE SENSE and SELECT, diagnostics, buffers, logs, copies, MAINTENANCE IN and OUT, with the lengths of their CDBs. */
 const LENGTHS: ReadonlyMap<number, number> = new Map([
   [0x12, 6],
   [0x15, 6],
@@ -21,6 +21,7 @@ const LENGTHS: ReadonlyMap<number, number> = new Map([
   [0x83, 16],
   [0x84, 16],
   [0xa3, 12],
+  [0xa4, 12],
 ]);
 
 /** Mostly zeros, so that checks behind the first one are reached. */
@@ -28,7 +29,7 @@ const byte = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arb
 
 describe("random primary commands", () => {
   it("each end once", () => {
-    const { initiator } = withDisk();
+    const { initiator } = withDisk({ portGroups: [{ id: 0, name: "all", ports: [1] }] });
     const seen = new Set<number>();
     const attempt = fc.property(
       fc.constantFrom(...LENGTHS.keys()),

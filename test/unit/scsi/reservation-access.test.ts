@@ -93,12 +93,17 @@ const TABLE: readonly Row[] = [
   },
   { name: "PREVENT ALLOW MEDIUM REMOVAL that allows", cdbs: [cdbOf(C.preventAllow)], fares: "+ + +" },
   { name: "PREVENT ALLOW MEDIUM REMOVAL that prevents", cdbs: [cdbOf(C.preventAllow, { 4: 1 })], fares: "- - -" },
+  row("+ + +", "REPORT TARGET PORT GROUPS", C.reportTargetPortGroups),
+  row("- - -", "SET TARGET PORT GROUPS", C.setTargetPortGroups),
   row("- + +", "PERSISTENT RESERVE IN", C.readKeys, C.readReservation, C.reportCapabilities, C.readFullStatus),
 ];
 
+/** With all the commands that there are. */
+const PORTED = { removable: true, portGroups: [{ id: 1, name: "all", ports: [1] }] } as const;
+
 /** A disk whose holder has key 1; another with key 2, where it is registered. */
 function reserved(type: number, otherIsRegistered: boolean) {
-  const shared = new Shared({ removable: true });
+  const shared = new Shared(PORTED);
   const [holder] = shared.registered("holder");
   const other = shared.initiator("other");
   if (otherIsRegistered) out(other, OUT.register, { serviceKey: 2 }).good();
@@ -136,7 +141,7 @@ describe("access to a reserved disk", () => {
       it("under RESERVE of SPC-2", () => {
         for (const opcode of [C.reserve6, C.reserve10]) {
           for (const cdb of cdbs) {
-            const shared = new Shared({ removable: true });
+            const shared = new Shared(PORTED);
             const [holder, other] = [shared.initiator("holder"), shared.initiator("other")];
             holder.send(Uint8Array.from(cdbOf(opcode))).good();
             expect(conflicts(other, cdb), "from somebody else").to.equal(fares[RESERVE] === "-");
@@ -149,7 +154,7 @@ describe("access to a reserved disk", () => {
   }
 
   it("is said of every command that a disk has", () => {
-    const { initiator } = { initiator: new Shared({ removable: true }).initiator("any") };
+    const { initiator } = { initiator: new Shared(PORTED).initiator("any") };
     const { bytes } = initiator.send("a3 0c 00 00 00 00 00 00 20 00 00 00", { room: 8192 });
     const here = new Set(TABLE.flatMap(({ cdbs }) => cdbs.map(([opcode, action]) => `${opcode} ${action & 0x1f}`)));
     const missing: string[] = [];

@@ -4,7 +4,7 @@
 /** What a name is of. */
 export const Association = { unit: 0, port: 1, device: 2 } as const;
 
-export const DesignatorType = { t10: 0x1, eui64: 0x2, naa: 0x3, relativePort: 0x4, name: 0x8 } as const;
+export const DesignatorType = { t10: 0x1, eui64: 0x2, naa: 0x3, relativePort: 0x4, portGroup: 0x5, name: 0x8 } as const;
 
 /** How the bytes of a name are to be read. */
 export const CodeSet = { binary: 1, ascii: 2, utf8: 3 } as const;

@@ -1,6 +1,7 @@
 // Knows which commands a disk supports, with their CDB usage maps: the one table that executes and reports them.
 
-import { readBuffer, writeBuffer } from "../buffers.js";
+import { portGroupRows } from "../alua/commands.js";
+import { bufferReach, readBuffer, writeBuffer } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { copyRows } from "../copy/commands.js";
 import { type CommandRow, row } from "../device-server.js";
@@ -25,9 +26,11 @@ import { preFetch, read, synchronizeCache, write } from "./transfer.js";
 import { compareAndWrite, verify, writeAndVerify } from "./verify.js";
 
 /** What changes nothing and tells nothing of the medium runs whoever has reserved the unit. */
-const ASKS = { data: "in", access: "asks" } as const;
+const ASKS = { data: "in", access: "asks", reach: "always" } as const;
 const IN = { data: "in", access: "reads" } as const;
-const OUT = { data: "out", access: "writes" } as const;
+/** What goes on in standby (SPC-4 5.15.2.4.4). */
+const STANDBY_IN = { ...IN, reach: "standby" } as const;
+const STANDBY_OUT = { data: "out", access: "writes", reach: "standby" } as const;
 const SIZE = { needs: "medium", data: "in", access: "asks" } as const;
 const READS = { needs: "medium", data: "in" } as const;
 const WRITES = { needs: "writable-medium", data: "out" } as const;
@@ -48,6 +51,7 @@ const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
 export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
   const rows: CommandRow<Disk>[] = [
     ...primaryRows(),
+    ...portGroupRows(disk),
     ...reservationRows(),
     ...mediumRows(disk.removable),
     ...transferRows(disk.fua),
@@ -66,10 +70,10 @@ function primaryRows(): CommandRow<Disk>[] {
     row(COMMANDS.testUnitReady, "00 00 00 00 00", testUnitReady, { needs: "medium", access: "waits" }),
     row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, ASKS),
     row(COMMANDS.inquiry, "01 ff ff ff 00", inquiry, INQUIRY_OPTIONS),
-    row(COMMANDS.modeSense6, "08 ff ff ff 00", modeSense6, IN),
-    row(COMMANDS.modeSense10, "18 ff ff 00 00 00 ff ff 00", modeSense10, IN),
-    row(COMMANDS.modeSelect6, "10 00 00 ff 00", modeSelect6, OUT),
-    row(COMMANDS.modeSelect10, "10 00 00 00 00 00 ff ff 00", modeSelect10, OUT),
+    row(COMMANDS.modeSense6, "08 ff ff ff 00", modeSense6, STANDBY_IN),
+    row(COMMANDS.modeSense10, "18 ff ff 00 00 00 ff ff 00", modeSense10, STANDBY_IN),
+    row(COMMANDS.modeSelect6, "10 00 00 ff 00", modeSelect6, STANDBY_OUT),
+    row(COMMANDS.modeSelect10, "10 00 00 00 00 00 ff ff 00", modeSelect10, STANDBY_OUT),
     row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, ASKS),
     row(COMMANDS.reportSupportedOpcodes, "00 87 ff ff ff ff ff ff ff 00 00", reportSupportedOpcodes, IN),
     row(COMMANDS.reportSupportedTmfs, "00 80 00 00 00 ff ff ff ff 00 00", reportSupportedTmfs, IN),
@@ -78,12 +82,19 @@ function primaryRows(): CommandRow<Disk>[] {
 
 function diagnosticRows(): CommandRow<Disk>[] {
   return [
-    row(COMMANDS.receiveDiagnosticResults, "01 ff ff ff 00", receiveDiagnosticResults, IN),
-    row(COMMANDS.sendDiagnostic, "17 00 ff ff 00", sendDiagnostic, OUT),
-    row(COMMANDS.writeBuffer, "1f ff ff ff ff ff ff ff 00", writeBuffer, OUT),
-    row(COMMANDS.readBuffer, "1f ff ff ff ff ff ff ff 00", readBuffer, IN),
-    row(COMMANDS.logSelect, "02 ff ff 00 00 00 ff ff 00", logSelect, { access: "writes" }),
-    row(COMMANDS.logSense, "00 ff ff 00 ff ff ff ff 00", logSense, { data: "in", access: "waits" }),
+    row(COMMANDS.receiveDiagnosticResults, "01 ff ff ff 00", receiveDiagnosticResults, STANDBY_IN),
+    row(COMMANDS.sendDiagnostic, "17 00 ff ff 00", sendDiagnostic, STANDBY_OUT),
+    row(COMMANDS.writeBuffer, "1f ff ff ff ff ff ff ff 00", writeBuffer, {
+      data: "out",
+      reach: bufferReach,
+    }),
+    row(COMMANDS.readBuffer, "1f ff ff ff ff ff ff ff 00", readBuffer, { ...IN, reach: bufferReach }),
+    row(COMMANDS.logSelect, "02 ff ff 00 00 00 ff ff 00", logSelect, { reach: "standby" }),
+    row(COMMANDS.logSense, "00 ff ff 00 ff ff ff ff 00", logSense, {
+      data: "in",
+      access: "waits",
+      reach: "standby",
+    }),
   ];
 }
 

@@ -2,6 +2,7 @@
 // The commands themselves are in the files beside this one.
 
 import { assert, type Clock, Pool } from "@pvscsi/wire";
+import { type PathGuard, type PortGroupOptions, TargetPortGroups } from "../alua/groups.js";
 import { Buffers } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { type Designator, sameDesignator } from "../copy/designator.js";
@@ -50,6 +51,8 @@ export interface DiskOptions {
    * FORMAT UNIT.
    */
   readonly clock?: Clock | undefined;
+  /** The target port groups that lead to it; none where it is not said, and no way is better than another. */
+  readonly portGroups?: readonly PortGroupOptions[] | undefined;
   /** Keeps reservations through a loss of power; none are kept where it is absent. */
   readonly keeper?: ReservationKeeper | undefined;
 }
@@ -80,6 +83,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly erases: boolean;
   readonly table: CommandTable<Disk>;
   readonly reservations: Reservations;
+  readonly portGroups: TargetPortGroups | null;
   /** What the unit is called, in VPD page 83h and by EXTENDED COPY. */
   readonly designators: readonly Designator[];
   readonly copies = new CopyManager();
@@ -117,6 +121,9 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.limits = diskLimits(blockSize, store.features);
     this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
     this.settings = { ...this.defaults };
+    const { portGroups = [] } = options;
+    const changed = (cause: Task | null): void => this.notify("access-state-changed", cause);
+    this.portGroups = portGroups.length === 0 ? null : new TargetPortGroups(portGroups, changed);
     this.table = new CommandTable(diskRows(this));
     this.reservations = new Reservations({
       unit: `naa.${options.wwn.toLowerCase()}`,
@@ -135,6 +142,10 @@ export class Disk implements LogicalUnit, DeviceServer {
 
   get guard(): Guard | null {
     return this.reservations.guard;
+  }
+
+  get paths(): PathGuard | null {
+    return this.portGroups === null ? null : this.portGroups.guard;
   }
 
   get condition(): DeviceCondition | null {

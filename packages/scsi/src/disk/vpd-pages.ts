@@ -63,16 +63,20 @@ function unitSerialNumber({ identity }: Disk, bytes: Uint8Array): number {
   return 4 + length;
 }
 
-/** Names of the unit, which every wire tells alike, and the relative identifier of the port that was asked (SPC-4 7.8.6). */
-function deviceIdentification({ designators }: Disk, bytes: Uint8Array, { nexus }: Task): number {
+/** Names of the unit, which every wire tells alike, the port that was asked and its group (SPC-4 7.8.6). */
+function deviceIdentification({ designators, portGroups }: Disk, bytes: Uint8Array, task: Task): number {
   let at = 4;
   for (const designator of designators) at = writeDesignator(bytes, at, designator);
-  return nexus === null ? at : writeDesignator(bytes, at, relativePort(nexus.identity.targetPort));
+  if (task.nexus === null) return at;
+  at = writeDesignator(bytes, at, ofPort(DesignatorType.relativePort, task.nexus.identity.targetPort));
+  const group = portGroups?.groupOf(task);
+  return group === undefined ? at : writeDesignator(bytes, at, ofPort(DesignatorType.portGroup, group.id));
 }
 
-function relativePort(port: number): Designator {
-  const bytes = Uint8Array.of(0, 0, port >>> 8, port & 0xff);
-  return { codeSet: CodeSet.binary, association: Association.port, type: DesignatorType.relativePort, bytes };
+/** A number of the port that was asked. */
+function ofPort(type: number, number: number): Designator {
+  const bytes = Uint8Array.of(0, 0, number >>> 8, number & 0xff);
+  return { codeSet: CodeSet.binary, association: Association.port, type, bytes };
 }
 
 function extendedInquiry({ store }: Disk, bytes: Uint8Array): number {

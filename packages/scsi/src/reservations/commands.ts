@@ -72,7 +72,7 @@ function reportRow(command: CommandDescription, report: Report): CommandRow<Rese
     const answer = report(reservations.state, reservations.keeps);
     reply(task, answer, answer.length, get16(task.cdb, 7));
   };
-  return row(command, "00 00 00 00 00 00 ff ff 00", run, { data: "in", access: "persistent" });
+  return row(command, "00 00 00 00 00 00 ff ff 00", run, { data: "in", access: "persistent", reach: "standby" });
 }
 
 interface OutAction {
@@ -121,7 +121,7 @@ function outRow({ command, format, action, aborts }: OutAction): CommandRow<Rese
     const judge = (state: PersistentState): Verdict => action(state, { ...place, ...parameters });
     reservations.ask({ task, judge, refuse, aborts });
   };
-  return row(command, "00 ff 00 00 ff ff ff ff 00", run, { data: "out", access: "persistent" });
+  return row(command, "00 ff 00 00 ff ff ff ff 00", run, { data: "out", access: "persistent", reach: "standby" });
 }
 
 function endRefused(device: ReservedDevice, task: Task, { sense, field }: Refusal): void {

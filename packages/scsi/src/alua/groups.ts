@@ -1,0 +1,129 @@
+// Knows the target port groups that lead to one logical unit: which ports are in each, in which state it is, and who must hear when
+// that changes (SPC-4 5.15.2). Every nexus of every target that has the unit sees the same. Knows no bytes of a command.
+
+import { assert } from "@pvscsi/wire";
+import type { Sense } from "../sense.js";
+import type { Task } from "../task.js";
+import { ACCESS_STATES, type AccessState, ALL_STATES, REACH, type ReachName } from "./states.js";
+
+export interface PortGroupOptions {
+  /** TARGET PORT GROUP, 0 to 65535. */
+  readonly id: number;
+  /** For people. */
+  readonly name: string;
+  /** Relative target port identifiers; a group without any is not reported. */
+  readonly ports: readonly number[];
+  /** Active/optimized where it is not said. */
+  readonly state?: AccessState;
+  readonly preferred?: boolean;
+  /** Whether the target changes states (TPGS bit 0), and whether initiators may (bit 1); both where it is not said. */
+  readonly implicit?: boolean;
+  readonly explicit?: boolean;
+  /** All where it is not said. */
+  readonly supports?: readonly AccessState[];
+  /** IMPLICIT TRANSITION TIME: seconds that an initiator had better wait for a change, 0 to 255. */
+  readonly transitionTime?: number;
+}
+
+/** Who brought the present state about: STATUS CODE (SPC-4 table 308). */
+export const StateCause = { none: 0, explicit: 1, implicit: 2 } as const;
+
+/** One group; what can change of it is changed by `TargetPortGroups` alone. */
+export class PortGroup {
+  readonly id: number;
+  readonly name: string;
+  readonly ports: readonly number[];
+  readonly implicit: boolean;
+  readonly explicit: boolean;
+  readonly supports: readonly AccessState[];
+  readonly transitionTime: number;
+  state: AccessState;
+  preferred: boolean;
+  /** StateCause. */
+  cause: number = StateCause.none;
+
+  constructor(options: PortGroupOptions) {
+    const { id, ports, state = "active-optimized", supports = ALL_STATES } = options;
+    assert(Number.isInteger(id) && id >= 0 && id <= 0xffff, `target port group ${id}`);
+    assert(supports.includes(state), `target port group ${id} in state ${state}, which it has not`);
+    this.id = id;
+    this.name = options.name;
+    this.ports = ports;
+    this.implicit = options.implicit ?? true;
+    this.explicit = options.explicit ?? true;
+    this.supports = supports;
+    this.transitionTime = options.transitionTime ?? 0;
+    this.state = state;
+    this.preferred = options.preferred ?? false;
+  }
+}
+
+/** Keeps commands from a logical unit that come by a port which does not lead to it now. */
+export interface PathGuard {
+  /** What ends a command of this reach; null where it runs. */
+  refusal(task: Task, reach: ReachName): Sense | null;
+}
+
+export class TargetPortGroups implements PathGuard {
+  readonly all: readonly PortGroup[];
+  readonly #byPort = new Map<number, PortGroup>();
+  readonly #changed: (cause: Task | null) => void;
+  #guard: PathGuard | null = null;
+
+  /** `changed` hears of other states; `cause` is the command that asked for them. */
+  constructor(groups: readonly PortGroupOptions[], changed: (cause: Task | null) => void) {
+    this.#changed = changed;
+    this.all = groups.map((options) => new PortGroup(options)).sort((a, b) => a.id - b.id);
+    for (const group of this.all) {
+      assert(this.find(group.id) === group, `target port group ${group.id} is there twice`);
+      for (const port of group.ports) {
+        assert(!this.#byPort.has(port), `target port ${port} is in two groups`);
+        this.#byPort.set(port, group);
+      }
+    }
+    this.#watch();
+  }
+
+  /** Null while all commands run at every port. */
+  get guard(): PathGuard | null {
+    return this.#guard;
+  }
+
+  find(id: number): PortGroup | undefined {
+    return this.all.find((group) => group.id === id);
+  }
+
+  /** The group of the port that a task came by; undefined where the port is in none, and every command runs. */
+  groupOf({ nexus }: Task): PortGroup | undefined {
+    return nexus === null ? undefined : this.#byPort.get(nexus.identity.targetPort);
+  }
+
+  refusal(task: Task, reach: ReachName): Sense | null {
+    const group = this.groupOf(task);
+    if (group === undefined) return null;
+    const { least, refusal } = ACCESS_STATES[group.state];
+    return REACH[reach] < REACH[least] ? refusal : null;
+  }
+
+  /**
+   * Gives groups other states, all at once (a single indivisible event of SPC-4 5.15.2.5), which they have to have. Every initiator
+   * hears of it but the one whose command it was.
+   */
+  change(states: ReadonlyMap<PortGroup, AccessState>, cause: Task | null): void {
+    let changes = false;
+    for (const [group, state] of states) {
+      assert(group.supports.includes(state), `target port group ${group.id} has no state ${state}`);
+      if (group.state === state) continue;
+      group.state = state;
+      group.cause = cause === null ? StateCause.implicit : StateCause.explicit;
+      changes = true;
+    }
+    if (!changes) return;
+    this.#watch();
+    this.#changed(cause);
+  }
+
+  #watch(): void {
+    this.#guard = this.all.some(({ state }) => ACCESS_STATES[state].refusal !== null) ? this : null;
+  }
+}
