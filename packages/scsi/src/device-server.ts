@@ -30,8 +30,8 @@ export interface DeviceServer {
   readonly scratch: Uint8Array;
   /** Why the medium cannot be used now, or null. */
   notReady(): Sense | null;
-  /** Why the medium cannot be written, or null. */
-  writeProtection(): Sense | null;
+  /** Why the medium cannot be written by whoever sent a task, or null. */
+  writeProtection(task: Task): Sense | null;
 }
 
 /** One supported command: a row of a device type's opcode table. */
@@ -116,7 +116,7 @@ export class CommandTable<Device extends DeviceServer> {
     const wrong = firstWrongByte(found, cdb);
     if (wrong > 0) return invalidField(device, task, wrong, highestBit(cdb[wrong] & ~mask(found, wrong)));
     if (found.needs !== "nothing") {
-      const reason = device.notReady() ?? (found.needs === "writable-medium" ? device.writeProtection() : null);
+      const reason = device.notReady() ?? (found.needs === "writable-medium" ? device.writeProtection(task) : null);
       if (reason !== null) return check(device, task, reason);
     }
     if (found.data !== "none" && task.data.length > 0 && !moves(task, DIRECTION[found.data])) {

@@ -146,6 +146,10 @@ export class Nexus implements TaskNexus {
     return this.#target.luns;
   }
 
+  protects(lun: number): boolean {
+    return this.#target.protects(lun);
+  }
+
   findLun(wanted: (unit: LogicalUnit) => boolean): number | undefined {
     for (const [lun, { unit }] of this.#places) if (wanted(unit)) return lun;
     return undefined;

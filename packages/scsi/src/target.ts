@@ -25,6 +25,8 @@ export class Target {
   /** Task management functions of all its nexuses that wait for tasks to end. */
   readonly endings = new Endings();
   readonly #units = new Map<number, LogicalUnit>();
+  /** LUNs that may only be read. */
+  readonly #protected = new Set<number>();
   readonly #nexuses = new Set<Nexus>();
   readonly #watchers = new Set<InventoryListener>();
   #luns: readonly number[] = [];
@@ -45,11 +47,20 @@ export class Target {
     return this.#units.get(lun);
   }
 
-  /** Puts a logical unit at a free LUN; the initiators hear of it by REPORTED LUNS DATA HAS CHANGED at the others. */
-  add(lun: number, unit: LogicalUnit): void {
+  /** Whether what is at a LUN may only be read by way of this target. */
+  protects(lun: number): boolean {
+    return this.#protected.has(lun);
+  }
+
+  /**
+   * Puts a logical unit at a free LUN; the initiators hear of it by REPORTED LUNS DATA HAS CHANGED at the others. Where it is
+   * `protected`, they may only read it, whatever others may who come by another target.
+   */
+  add(lun: number, unit: LogicalUnit, options: { readonly protected?: boolean } = {}): void {
     assert(Number.isInteger(lun) && lun >= 0 && lun < MAX_LUNS, `LUN ${lun} is not in 0 to ${MAX_LUNS - 1}`);
     assert(!this.#units.has(lun), `LUN ${lun} of target ${this.name} is taken`);
     this.#units.set(lun, unit);
+    if (options.protected === true) this.#protected.add(lun);
     this.#luns = this.#luns.toSpliced(this.#place(lun), 0, lun);
     for (const nexus of this.#nexuses) nexus.lunAdded(lun, unit);
     for (const watcher of this.#watchers) watcher("added", lun);
@@ -61,6 +72,7 @@ export class Target {
    */
   async remove(lun: number): Promise<void> {
     if (!this.#units.delete(lun)) return;
+    this.#protected.delete(lun);
     this.#luns = this.#luns.toSpliced(this.#place(lun), 1);
     for (const watcher of this.#watchers) watcher("removed", lun);
     await Promise.all([...this.#nexuses].map((nexus) => nexus.lunRemoved(lun)));

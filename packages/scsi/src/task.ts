@@ -52,6 +52,8 @@ export interface TaskNexus {
   readonly wellKnownLuns: readonly number[];
   /** The target's LUNs in ascending order, for REPORT LUNS; clears what says that they have changed. */
   reportLuns(): readonly number[];
+  /** Whether its initiator may only read what is at a LUN, whatever others may. */
+  protects(lun: number): boolean;
   /** The first LUN whose logical unit is what is wanted; undefined where none is. */
   findLun(wanted: (unit: LogicalUnit) => boolean): number | undefined;
   /** What it reaches at a LUN. */

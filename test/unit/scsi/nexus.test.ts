@@ -60,6 +60,47 @@ describe("a LUN without a logical unit", () => {
   });
 });
 
+describe("a LUN that an initiator may only read", () => {
+  /** One unit for two initiators: the one may write it at LUN 1, the other only read it at LUN 4. */
+  function shared() {
+    const unit = disk();
+    const [open, guarded] = [new Target("0:0", [1]), new Target("0:1", [2])];
+    open.add(1, unit);
+    guarded.add(4, unit, { protected: true });
+    return { unit, guarded, writer: new Initiator(open).settle(1), reader: new Initiator(guarded).settle(4) };
+  }
+
+  const write = { lun: 4, out: new Uint8Array(512) };
+
+  it("is protected from its commands, and from no other's", () => {
+    const { writer, reader } = shared();
+    writer.send("2a 00 00 00 00 00 00 00 01 00", { lun: 1, out: new Uint8Array(512).fill(7) }).good();
+    for (const cdb of [
+      "2a 00 00 00 00 00 00 00 01 00",
+      "2e 00 00 00 00 00 00 00 01 00",
+      "41 00 00 00 00 00 00 00 01 00",
+      "89 00 00 00 00 00 00 00 00 00 00 00 00 01 00 00",
+    ]) {
+      reader.send(cdb, write).checked(SENSE.writeProtected);
+    }
+    const { bytes } = reader.send("28 00 00 00 00 00 00 00 01 00", { lun: 4, room: 512 });
+    expect(bytes.every((byte) => byte === 7)).to.equal(true);
+  });
+
+  it("has WP in its mode parameter header, and only there", () => {
+    const { writer, reader } = shared();
+    expect(reader.send("1a 08 08 00 04 00", { lun: 4, room: 4 }).bytes[2] & 0x80).to.equal(0x80);
+    expect(writer.send("1a 08 08 00 04 00", { lun: 1, room: 4 }).bytes[2] & 0x80).to.equal(0);
+  });
+
+  it("is a LUN like others when something else is put there", async () => {
+    const { guarded, reader } = shared();
+    await guarded.remove(4);
+    guarded.add(4, disk());
+    reader.settle(4).send("2a 00 00 00 00 00 00 00 01 00", write).good();
+  });
+});
+
 describe("the REPORT LUNS well-known logical unit", () => {
   const at = { lun: REPORT_LUNS_UNIT };
   function reached(): Initiator {

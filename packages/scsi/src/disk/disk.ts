@@ -166,8 +166,8 @@ export class Disk implements LogicalUnit, DeviceServer {
     return this.medium === "stopped" ? SENSE.initializingCommandRequired : SENSE.mediumNotPresent;
   }
 
-  writeProtection(): Sense | null {
-    if (this.readOnly) return SENSE.writeProtected;
+  writeProtection({ nexus, lun }: Task): Sense | null {
+    if (this.readOnly || nexus?.protects(lun)) return SENSE.writeProtected;
     return this.settings.softwareWriteProtect ? SENSE.softwareWriteProtected : null;
   }
 

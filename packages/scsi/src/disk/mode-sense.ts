@@ -52,7 +52,7 @@ function build(disk: Disk, task: Task, header: 4 | 8, descriptor: Descriptor): n
   const bytes = disk.scratch;
   let at = header + DESCRIPTOR_LENGTH[descriptor];
   bytes.fill(0, 0, at);
-  bytes[header === 4 ? 2 : 3] = (disk.writeProtection() === null ? 0 : WP) | (disk.fua ? DPOFUA : 0);
+  bytes[header === 4 ? 2 : 3] = (disk.writeProtection(task) === null ? 0 : WP) | (disk.fua ? DPOFUA : 0);
   if (descriptor === "long") bytes[4] = 0x01;
   bytes[header - 1] = DESCRIPTOR_LENGTH[descriptor];
   writeBlockDescriptor(disk, bytes, header, descriptor);
