@@ -7,7 +7,7 @@ import { ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub, type Random, Simulation, seededRandom } from "@pvscsi/wire";
 import { type Domain, failingMaps, GrantStatus, spuriousEvents } from "@pvscsi/xen";
 import { OneProcess } from "pvscsi";
-import { type Chaos, chaotic } from "./chaos-store.js";
+import { type Chaos, chaotic } from "../support/chaos-store.js";
 import { DiskModel } from "./disk-model.js";
 import { drive } from "./drive.js";
 import { runLoad } from "./load.js";
