@@ -12,6 +12,8 @@ export const STORE_SIZE = 256 * 1024;
 export interface OpenedStore {
   /** Of `STORE_SIZE` bytes, all zero. */
   readonly store: ByteStore;
+  /** Bytes of a block, where only whole blocks are taken; default 1. */
+  readonly unit?: number;
   /** Lets what is under way go on, for stores that do not go on by themselves. */
   readonly pump?: () => void;
   /** Gives back what the factory took; the store is closed by then. */
@@ -23,6 +25,9 @@ export function byteStoreContract(name: string, open: () => OpenedStore | Promis
   describe(`the contract of a byte store: ${name}`, () => {
     let user: StoreUser;
     let opened: OpenedStore;
+    /** The same in whole blocks of the store. */
+    const down = (bytes: number): number => bytes - (bytes % (opened.unit ?? 1));
+    const up = (bytes: number): number => down(bytes + (opened.unit ?? 1) - 1);
 
     beforeEach(async () => {
       opened = await open();
@@ -40,13 +45,14 @@ export function byteStoreContract(name: string, open: () => OpenedStore | Promis
     });
 
     it("reads what was written, at any offset and length", async () => {
-      for (const [offset, length] of [
+      for (const [at, bytes] of [
         [0, 4096],
         [512, 512],
         [4095, 2],
         [1, 9000],
         [STORE_SIZE - 3, 3],
       ] as const) {
+        const [offset, length] = [down(at), up(bytes)];
         const data = pattern(length, offset);
         await user.write(offset, data);
         expect(await user.read(offset, length)).to.deep.equal(data);
@@ -54,10 +60,10 @@ export function byteStoreContract(name: string, open: () => OpenedStore | Promis
     });
 
     it("moves data of many pieces, in their order", async () => {
-      const data = pattern(10_000, 5);
-      await user.good(user.request("write", 700, places(data, [4096, 1, 511, 3000, 2392])));
-      const back = new Uint8Array(10_000);
-      await user.good(user.request("read", 700, places(back, [100, 8192, 1708])));
+      const data = pattern(10_240, 5);
+      await user.good(user.request("write", down(700), places(data, [4096, 1, 511, 3000, 2632])));
+      const back = new Uint8Array(10_240);
+      await user.good(user.request("read", down(700), places(back, [100, 8192, 1948])));
       expect(back).to.deep.equal(data);
     });
 
@@ -65,11 +71,12 @@ export function byteStoreContract(name: string, open: () => OpenedStore | Promis
       await user.write(0, pattern(8192, 1));
       const page = new Uint8Array(4096).fill(0xee);
       const list = new Places();
-      list.add(page, 1000, 96);
+      const end = 1000 + up(96);
+      list.add(page, 1000, up(96));
       await user.good(user.request("read", 512, list));
-      expect(page.subarray(1000, 1096)).to.deep.equal(pattern(8192, 1).subarray(512, 608));
+      expect(page.subarray(1000, end)).to.deep.equal(pattern(8192, 1).subarray(512, 512 + up(96)));
       expect(page.subarray(0, 1000).every((byte) => byte === 0xee)).to.equal(true);
-      expect(page.subarray(1096).every((byte) => byte === 0xee)).to.equal(true);
+      expect(page.subarray(end).every((byte) => byte === 0xee)).to.equal(true);
     });
 
     it("ends many requests at once, each exactly once", async () => {
@@ -114,25 +121,25 @@ export function byteStoreContract(name: string, open: () => OpenedStore | Promis
         : ["write-zeroes"];
       for (const operation of operations) {
         await user.write(0, pattern(32_768, 1));
-        await user.good(user.ranged(operation, 5000, 20_000));
-        const expected = pattern(32_768, 1).fill(0, 5000, 25_000);
+        await user.good(user.ranged(operation, down(5000), up(20_000)));
+        const expected = pattern(32_768, 1).fill(0, down(5000), down(5000) + up(20_000));
         expect(await user.read(0, 32_768)).to.deep.equal(expected);
       }
     });
 
     it("tells extents that cover what was asked, without a gap, and whose holes are zeros", async () => {
       await user.write(65_536, pattern(65_536, 1));
-      await user.good(user.ranged("write-zeroes", 90_000, 20_000));
-      const request = user.ranged("extents", 5000, 200_000);
+      await user.good(user.ranged("write-zeroes", down(90_000), up(20_000)));
+      const request = user.ranged("extents", down(5000), up(200_000));
       await user.good(request);
-      let at = 5000;
+      let at = down(5000);
       for (const { offset, length, state } of request.extents) {
         expect(offset).to.equal(at);
         expect(length).to.be.greaterThan(0);
         if (state === "hole") expect(isZero(await user.read(offset, length))).to.equal(true);
         at += length;
       }
-      expect(at).to.equal(205_000);
+      expect(at).to.equal(down(5000) + up(200_000));
     });
 
     it("ends a cancelled request exactly once, and takes cancelling what has ended", async () => {
@@ -155,8 +162,9 @@ export function byteStoreContract(name: string, open: () => OpenedStore | Promis
       const model = new Uint8Array(STORE_SIZE);
       await fc.assert(
         fc.asyncProperty(fc.array(action, { maxLength: 20 }), async (actions) => {
-          for (const [operation, offset, longest, seed] of actions) {
-            const length = Math.min(longest, STORE_SIZE - offset);
+          for (const [operation, at, longest, seed] of actions) {
+            const offset = down(at);
+            const length = up(Math.min(longest, STORE_SIZE - offset));
             if (operation === "read") {
               expect(await user.read(offset, length)).to.deep.equal(model.slice(offset, offset + length));
             } else if (operation === "write") {

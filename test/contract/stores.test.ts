@@ -3,6 +3,7 @@
 
 import {
   type ByteStore,
+  encrypting,
   type Fault,
   faulty,
   MemoryStore,
@@ -12,6 +13,7 @@ import {
   tracing,
 } from "@pvscsi/scsi";
 import { ProbeHub, Simulation, seededRandom } from "@pvscsi/wire";
+import { ChangingCipher } from "../support/changing-cipher.js";
 import { byteStoreContract, type OpenedStore, STORE_SIZE } from "./byte-store.js";
 
 const memory = (): MemoryStore => new MemoryStore(STORE_SIZE);
@@ -40,6 +42,14 @@ const delays = ["read:delay=3ms", "write@8-100:delay=1ms", "any:delay=2ms"].map(
 byteStoreContract("memory, at once", () => ({ store: memory() }));
 byteStoreContract("memory, out of order", () => timed((time) => shuffled(memory(), time)));
 byteStoreContract("slow, later", () => timed((time) => slow(memory(), 5, time)));
+byteStoreContract("encrypted, at once", () => ({
+  store: encrypting(memory(), new ChangingCipher(), 512),
+  unit: 512,
+}));
+byteStoreContract("encrypted, out of order", () => ({
+  ...timed((time) => encrypting(shuffled(memory(), time), new ChangingCipher(), 512)),
+  unit: 512,
+}));
 byteStoreContract("delaying faults, out of order", () => timed((time) => faulty(memory(), delays, time)));
 byteStoreContract("faults that strike elsewhere, at once", () =>
   timed((time) => faulty(memory(), [parseFault("read@4096:medium-error", 512) as Fault], time)),

@@ -15,7 +15,7 @@ import { type Host, openHost, readSaveconfig } from "@pvscsi/host";
 import { MAX_LUNS, type OpenedDevice, type Target } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { TARGETS } from "@pvscsi/virtio";
-import { nodeClock } from "./platform.js";
+import { nodeClock, unguessable } from "./platform.js";
 
 /** Where a device is for the guest: on channel 0. */
 export interface Place {
@@ -106,7 +106,7 @@ export class DeviceBus<Targets extends BusTargets> {
     targets: Targets,
   ): Promise<DeviceBus<Targets>> {
     const bus = new DeviceBus(targets);
-    const host = openHost(devices, { directory, clock: nodeClock });
+    const host = openHost(devices, { directory, clock: nodeClock, unguessable });
     try {
       for (const { name, ...place } of places) await bus.#add(place, host, name);
     } catch (error) {
@@ -120,7 +120,7 @@ export class DeviceBus<Targets extends BusTargets> {
   async attach(word: string, place: Place, directory: string): Promise<void> {
     const address = { host: 0, channel: 0, ...place };
     const devices = hostOfLunWord(word, address);
-    await this.#add(place, openHost(devices, { directory, clock: nodeClock }), formatAddress(address));
+    await this.#add(place, openHost(devices, { directory, clock: nodeClock, unguessable }), formatAddress(address));
   }
 
   /** Takes a device out; resolves when the guest's commands there have ended and it is closed. */

@@ -10,7 +10,7 @@ import type { Domain } from "@pvscsi/xen";
 import { connectXenbus } from "@pvscsi/xenbus";
 import { serveDomain } from "./domain-commands.js";
 import { type DomainSettings, readSettings, settingsLine, settingsSocket } from "./domain-settings.js";
-import { machineTime, nodeClock, nodeScheduler } from "./platform.js";
+import { machineTime, nodeClock, nodeScheduler, unguessable } from "./platform.js";
 import { RunningGuest } from "./running-guest.js";
 import { Exit } from "./verb.js";
 
@@ -47,7 +47,7 @@ async function startGuest(domain: Domain, settings: DomainSettings): Promise<() 
 /** A back end with devices of its own. What it has stored is as durable as it has said. */
 async function startDriver(domain: Domain, settings: DomainSettings): Promise<() => Promise<void>> {
   const { host } = settings;
-  const directory = openHost(await readHostConfig(host), { directory: dirname(host), clock: nodeClock });
+  const directory = openHost(await readHostConfig(host), { directory: dirname(host), clock: nodeClock, unguessable });
   await new Scsiback({ ...parts, domain, directory }).start();
   const control = await serveDomain(settings, rings(settings), null);
   return () => control.close();

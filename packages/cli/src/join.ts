@@ -14,7 +14,7 @@ import { serveControl } from "./control-server.js";
 import { RUNS_NODE } from "./elsewhere.js";
 import { joinFailure } from "./join-failure.js";
 import { JoinedControl } from "./joined-control.js";
-import { nodeClock, nodeScheduler } from "./platform.js";
+import { nodeClock, nodeScheduler, unguessable } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { RunningGuest } from "./running-guest.js";
 import { readSecret } from "./secret-file.js";
@@ -154,7 +154,7 @@ async function look(store: XenstoreClient): Promise<true | null> {
 }
 
 async function openDevices(file: string): Promise<Host> {
-  return openHost(await readHostConfig(file), { directory: dirname(resolve(file)), clock: nodeClock });
+  return openHost(await readHostConfig(file), { directory: dirname(resolve(file)), clock: nodeClock, unguessable });
 }
 
 async function readCertificate(file: string): Promise<string> {

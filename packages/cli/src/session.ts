@@ -5,7 +5,7 @@ import { type Host, openHost, readHostConfig } from "@pvscsi/host";
 import type { NotFound, PhysicalDevices } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
 import { OneProcess } from "./one-process.js";
-import { nodeClock, nodeScheduler } from "./platform.js";
+import { nodeClock, nodeScheduler, unguessable } from "./platform.js";
 import type { SystemOptions } from "./system.js";
 
 export interface Session {
@@ -47,7 +47,7 @@ export async function openSession(hostFile: string, directory: string): Promise<
 
 /** What a dom0 has here; relative paths in its host.yaml begin at `directory`. Throws `ConfigError`. */
 export async function systemOptions(hostFile: string, directory: string): Promise<SystemOptions> {
-  const host = openHost(await readHostConfig(hostFile), { directory, clock: nodeClock });
+  const host = openHost(await readHostConfig(hostFile), { directory, clock: nodeClock, unguessable });
   return {
     clock: nodeClock,
     scheduler: nodeScheduler(),

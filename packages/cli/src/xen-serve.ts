@@ -10,7 +10,7 @@ import { ProbeHub } from "@pvscsi/wire";
 import { type HostDomain, hostCalls, openHostDomain } from "@pvscsi/xenbus";
 import { type HostFacts, hostFacts } from "./host-facts.js";
 import { kernelScsiback, unloadKernelScsiback } from "./kernel-scsiback.js";
-import { nodeClock, nodeScheduler } from "./platform.js";
+import { nodeClock, nodeScheduler, unguessable } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { Exit } from "./verb.js";
 import { onXenHost } from "./xen-host.js";
@@ -91,7 +91,7 @@ function openDomain(): Promise<HostDomain> {
 }
 
 function openDevices(config: HostConfig, directory: string): Host {
-  return openHost(config, { directory, clock: nodeClock });
+  return openHost(config, { directory, clock: nodeClock, unguessable });
 }
 
 async function openFile(file: string): Promise<Host> {

@@ -136,6 +136,8 @@ class HostReader {
       const entry = table.entries.get(other);
       if (entry !== undefined) this.#fail(entry.at, `${other} is for a LUN in a file: write ${key}: SIZE`);
     }
+    const encrypt = table.entries.get("encrypt");
+    if (key === "null" && encrypt !== undefined) this.#fail(encrypt.at, "encrypt is for a LUN that keeps its bytes");
     const size = LUN_KEYS.size.parse(text.text);
     if (size === undefined) this.#invalid(key, text, LUN_KEYS.size.expecting);
     this.#checkBlocks(key, text, size, properties);

@@ -23,6 +23,9 @@ export type Sync = "writeback" | "writethrough";
 /** The types of LUN there are. */
 export type LunType = "disk";
 
+/** How the blocks of a LUN are encrypted, by a key that is kept beside its file, or in memory as its bytes are. */
+export type Encryption = "aes-256-xts";
+
 /** A fault to inject, in the words of the SCSI target; nothing here knows them. */
 export interface FaultWord {
   readonly text: string;
@@ -62,6 +65,8 @@ export interface LunSpec {
    * nowhere. Undefined: beside the file that backs the LUN, if it is written and no device.
    */
   readonly reservations: string | undefined;
+  /** Undefined: blocks are kept as they are. */
+  readonly encrypt: Encryption | undefined;
   readonly faults: readonly FaultWord[];
   readonly at: Position;
 }
@@ -88,6 +93,7 @@ export interface LunProperties {
   reservable: boolean;
   rotation: number;
   reservations: string;
+  encrypt: Encryption;
 }
 
 export interface LunKey<Value> {
@@ -152,6 +158,7 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
     parse: (text) => (text === "" || text.includes("\0") ? undefined : text),
     print: (path) => path,
   },
+  encrypt: choice("encrypt", ["aes-256-xts"]),
 };
 
 export const LUN_PROPERTIES = Object.keys(LUN_KEYS) as ReadonlyArray<keyof LunProperties>;

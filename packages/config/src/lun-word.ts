@@ -58,10 +58,10 @@ export function lunSpec(
   faults: readonly FaultWord[],
   at: Position,
 ): LunSpec {
-  const { vendor, product, revision, serial, wwn, reservations } = properties;
+  const { vendor, product, revision, serial, wwn, reservations, encrypt } = properties;
   // These two are the backing's.
   const { sync: _sync, size: _size, ...shape } = { ...LUN_DEFAULTS, size: 0, ...properties };
-  return { backing, ...shape, vendor, product, revision, serial, wwn, reservations, faults, at };
+  return { backing, ...shape, vendor, product, revision, serial, wwn, reservations, encrypt, faults, at };
 }
 
 interface Part {
@@ -140,6 +140,9 @@ function backingOf(
     throw new ConfigError(origin.file, at, `invalid size ${quoted(sized[2])}, expected ${SIZE_EXPECTED}`);
   }
   checkBlocks(size, properties, origin.file, at);
+  if (sized[1] === "null" && properties.encrypt !== undefined) {
+    throw new ConfigError(origin.file, at, "encrypt is for what keeps its bytes, not for null:SIZE");
+  }
   return { kind: sized[1] === "mem" ? "memory" : "null", size, at };
 }
 

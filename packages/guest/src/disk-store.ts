@@ -9,18 +9,19 @@ import {
   type StoreOperation,
   type StoreRequest,
 } from "@pvscsi/scsi";
-import { Places, Pool } from "@pvscsi/wire";
+import { fail, Places, Pool } from "@pvscsi/wire";
 import type { BlockDevice, BlockParameters } from "./block-device.js";
 import { type BlockOperation, BlockRequest } from "./block-request.js";
 import { BLOCK_STATUS } from "./block-status.js";
 
-const BLOCK_OPERATIONS: { readonly [Operation in Exclude<StoreOperation, "extents">]: BlockOperation } = {
-  read: "read",
-  write: "write",
-  flush: "flush",
-  discard: "discard",
-  "write-zeroes": "write-zeroes",
-};
+const BLOCK_OPERATIONS: { readonly [Operation in Exclude<StoreOperation, "extents" | "change-key">]: BlockOperation } =
+  {
+    read: "read",
+    write: "write",
+    flush: "flush",
+    discard: "discard",
+    "write-zeroes": "write-zeroes",
+  };
 
 /** A run of bytes of a request: whole blocks, or part of one. */
 interface Part {
@@ -180,6 +181,7 @@ export class DiskStore implements ByteStore {
   /** Blocks that are given back in part may keep their bytes; those of a store read as zeros. */
   #blockOperation({ operation, offset, length }: StoreRequest): BlockOperation {
     if (operation === "extents") return "read";
+    if (operation === "change-key") return fail("a guest does not change its disk's key");
     if (operation !== "discard") return BLOCK_OPERATIONS[operation];
     const { discardGranularity, blockSize } = this.#disk.parameters;
     const granule = Math.max(1, discardGranularity) * blockSize;

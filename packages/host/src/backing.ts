@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { LunSpec } from "@pvscsi/config";
 import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
 import { openFileStore } from "./file-open.js";
+import type { Unguessable } from "./key-file.js";
 import type { OpenFiles } from "./open-files.js";
 
 /** What the LUNs of one host share. */
@@ -11,6 +12,8 @@ export interface Surroundings {
   /** Relative paths of files begin here. */
   readonly directory: string;
   readonly openFiles: OpenFiles;
+  /** What keys are made of; absent where none is made. */
+  readonly unguessable?: Unguessable | undefined;
 }
 
 /** Gives a LUN its store, again each time its last user has gone. */
@@ -31,7 +34,7 @@ export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles
 }
 
 /** A device's name is made anew at every boot, so nothing can be kept beside it. */
-const DEVICES = "/dev/";
+export const isDevice = (path: string): boolean => path.startsWith("/dev/");
 
 /** The file that a LUN's reservations are kept in; null where they are not kept. */
 export function reservationPath(
@@ -42,7 +45,7 @@ export function reservationPath(
   if (reservations !== undefined) return resolve(directory, reservations);
   if (backing.kind !== "file" || readOnly) return null;
   const path = resolve(directory, backing.path);
-  return path.startsWith(DEVICES) ? null : `${path}.reservations`;
+  return isDevice(path) ? null : `${path}.reservations`;
 }
 
 /** Outlives whoever closes it. */

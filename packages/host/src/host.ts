@@ -10,6 +10,7 @@ import {
 } from "@pvscsi/config";
 import { type DeviceDirectory, type Fault, type OpenedDevice, type OpenedFor, parseFault } from "@pvscsi/scsi";
 import type { Clock, Timer } from "@pvscsi/wire";
+import type { Unguessable } from "./key-file.js";
 import { lookupKey, lookupKeys, nameLuns } from "./names.js";
 import { OpenFiles } from "./open-files.js";
 import { HostUnit, IDENTITY } from "./unit.js";
@@ -20,6 +21,8 @@ export interface HostOptions {
   readonly clock: Clock;
   /** Milliseconds between two looks at the sizes of files in use; default 1000. */
   readonly sizeCheck?: number;
+  /** Gives as many bytes that nobody can guess, for the keys of LUNs that are encrypted; without it none gets a new key. */
+  readonly unguessable?: Unguessable;
 }
 
 /** One LUN of the host, for listings and for a toolstack that wants to know it before it attaches it. */
@@ -56,12 +59,12 @@ export class Host implements DeviceDirectory {
   readonly #sizeCheck: number;
   #timer: Timer | null = null;
 
-  constructor(config: HostConfig, { directory, clock, sizeCheck = SIZE_CHECK }: HostOptions) {
+  constructor(config: HostConfig, { directory, clock, sizeCheck = SIZE_CHECK, unguessable }: HostOptions) {
     const openFiles = new OpenFiles();
     this.#clock = clock;
     this.#sizeCheck = sizeCheck;
     this.#units = nameLuns(config).map((named) => {
-      return new HostUnit(named, faultsOf(config.file, named.lun), clock, { directory, openFiles });
+      return new HostUnit(named, faultsOf(config.file, named.lun), clock, { directory, openFiles, unguessable });
     });
     checkReservations(config.file, this.#units);
     for (const unit of this.#units) {

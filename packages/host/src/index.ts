@@ -3,3 +3,4 @@ export { type FileStoreOptions, openFileStore } from "./file-open.js";
 export { FileStore } from "./file-store.js";
 export { type Host, type HostDevice, type HostOptions, openHost } from "./host.js";
 export { OpenFiles } from "./open-files.js";
+export { type KeyKeeper, XtsCipher } from "./xts-cipher.js";

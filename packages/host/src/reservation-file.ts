@@ -1,12 +1,8 @@
-// Knows how what a LUN's reservations are is kept in a file through a loss of power (APTPL): written anew beside it, flushed, and renamed
-// into its place. Knows nothing of what the text says.
+// Knows the file that a LUN's reservations are kept in through a loss of power (APTPL). Knows nothing of what the text says.
 
-import { constants } from "node:fs";
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { type ReservationKeeper, StoreError } from "@pvscsi/scsi";
-import { codeOf, reasonOf } from "./file-errors.js";
-import { syncFolder } from "./file-open.js";
+import { reasonOf } from "./file-errors.js";
+import { keepText, readKept } from "./kept-file.js";
 
 /** More than the longest text there is: 1024 nexuses of 500 bytes. */
 const MAX_BYTES = 1 << 20;
@@ -14,42 +10,8 @@ const MAX_BYTES = 1 << 20;
 /** Reads what is kept in a file, which need not be there; throws `StoreError` with a reason. */
 export async function openReservationFile(path: string): Promise<ReservationKeeper> {
   try {
-    return { kept: await readKept(path), keep: (text) => keep(path, text) };
+    return { kept: await readKept(path, MAX_BYTES), keep: (text) => keepText(path, text) };
   } catch (cause) {
     throw new StoreError("hardware", `cannot read reservations in ${path}: ${reasonOf(cause)}`, { cause });
-  }
-}
-
-async function readKept(path: string): Promise<string | null> {
-  try {
-    const found = await stat(path);
-    if (!found.isFile()) throw new Error("it is no file");
-    if (found.size > MAX_BYTES) throw new Error(`it has ${found.size} bytes, expected ${MAX_BYTES} at most`);
-    return await readFile(path, "latin1");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return null;
-    throw error;
-  }
-}
-
-/** Either the text before or this one is there whenever the power goes. */
-async function keep(path: string, text: string | null): Promise<void> {
-  if (text === null) await rm(path, { force: true });
-  else {
-    await writeNew(`${path}.new`, text);
-    await rename(`${path}.new`, path);
-  }
-  await syncFolder(dirname(path));
-}
-
-/** What a write that was cut short has left is in nobody's way, and no link is followed. */
-async function writeNew(path: string, text: string): Promise<void> {
-  await rm(path, { force: true });
-  const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-  try {
-    await handle.writeFile(text, "latin1");
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -2,9 +2,12 @@
 
 import { formatAddress, formatSize, type LunSpec, misfit } from "@pvscsi/config";
 import {
+  type BlockCipher,
+  type ByteStore,
   createDisk,
   type DiskFeatures,
   type DiskOptions,
+  encrypting,
   type Fault,
   faulty,
   type GrowableStore,
@@ -15,6 +18,7 @@ import {
 } from "@pvscsi/scsi";
 import { assert, type Clock } from "@pvscsi/wire";
 import { type Backing, backingOf, reservationPath, type Surroundings } from "./backing.js";
+import { encryptionOf } from "./encryption.js";
 import { FileStore } from "./file-store.js";
 import type { NamedLun } from "./names.js";
 import { openReservationFile } from "./reservation-file.js";
@@ -24,7 +28,7 @@ export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "
 
 interface Running {
   readonly logicalUnit: LogicalUnit;
-  /** What keeps its bytes, without the faults around it. */
+  /** What keeps its bytes, without what is around it. */
   readonly bytes: GrowableStore;
 }
 
@@ -33,6 +37,7 @@ export class HostUnit {
   readonly named: NamedLun;
   readonly users: OpenedFor[] = [];
   readonly #backing: Backing;
+  readonly #cipher: (() => Promise<BlockCipher>) | null;
   /** The file its reservations are kept in; null where they are not. */
   readonly reservations: string | null;
   readonly #faults: readonly Fault[];
@@ -45,6 +50,7 @@ export class HostUnit {
     this.#faults = faults;
     this.#clock = clock;
     this.#backing = backingOf(named.lun, surroundings);
+    this.#cipher = encryptionOf(named.lun, surroundings);
     this.reservations = reservationPath(named.lun, surroundings);
   }
 
@@ -121,10 +127,11 @@ export class HostUnit {
 
   async #makeDisk(bytes: GrowableStore): Promise<LogicalUnit> {
     const { lun, wwn } = this.named;
+    const store: ByteStore = this.#cipher === null ? bytes : encrypting(bytes, await this.#cipher(), lun.blockSize);
     const digits = wwn.slice("naa.".length);
     const keeper = this.reservations === null ? undefined : await openReservationFile(this.reservations);
     const options: DiskOptions = {
-      store: this.#faults.length === 0 ? bytes : faulty(bytes, this.#faults, this.#clock),
+      store: this.#faults.length === 0 ? store : faulty(store, this.#faults, this.#clock),
       blockSize: lun.blockSize,
       vendor: lun.vendor ?? IDENTITY.vendor,
       product: lun.product ?? IDENTITY.product,

@@ -21,6 +21,7 @@ export { RESERVATION_TYPES, type ReservationType } from "./reservations/state.js
 export * from "./sense.js";
 export * from "./sense-text.js";
 export * from "./store.js";
+export * from "./stores/encrypting-store.js";
 export * from "./stores/fault.js";
 export * from "./stores/fault-store.js";
 export * from "./stores/memory-store.js";

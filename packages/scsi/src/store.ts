@@ -3,7 +3,8 @@
 import type { Places } from "@pvscsi/wire";
 import { noPlaces } from "./task.js";
 
-export type StoreOperation = "read" | "write" | "flush" | "discard" | "write-zeroes" | "extents";
+/** "change-key" leaves nothing of the bytes that can be read, and only a store that says so takes it. */
+export type StoreOperation = "read" | "write" | "flush" | "discard" | "write-zeroes" | "extents" | "change-key";
 
 /** Why a store could not do it; the logical unit turns it into sense data in one place. */
 export type StoreFailure =
@@ -39,7 +40,7 @@ export interface Extent {
 export class StoreRequest {
   pooled = true;
   operation: StoreOperation = "read";
-  /** Bytes from the start of the store; unused by "flush". */
+  /** Bytes from the start of the store; unused by "flush" and "change-key". */
   offset = 0;
   /** Bytes; for "read" and "write" the same as `places.length`. */
   length = 0;
@@ -75,6 +76,8 @@ export interface StoreFeatures {
    * after a loss of power. Absent where none is promised.
    */
   readonly atomicWrite?: number;
+  /** "change-key": all bytes are encrypted, and by another key nobody reads what was written; zeros of holes stay. */
+  readonly changesKey?: boolean;
 }
 
 /**

@@ -78,10 +78,12 @@ describe("a --lun word", () => {
     ["mem:1000", "--lun:1:1: invalid size 1000, expected whole blocks of 512 bytes"],
     ["a.img,size=512,block=4096", "--lun:1:1: invalid size 512, expected whole blocks of 4096 bytes"],
     ["mem:1M,size=2M", "--lun:1:1: size is for files, not for mem:SIZE"],
+    ["mem:1M,encrypt=rot13", "--lun:1:8: invalid encrypt 'rot13', expected aes-256-xts"],
+    ["null:1M,encrypt=aes-256-xts", "--lun:1:1: encrypt is for what keeps its bytes, not for null:SIZE"],
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
       "a.img,bad=1",
-      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable, rotation, reservations, fault",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable, rotation, reservations, encrypt, fault",
     ],
     ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
     ["a.img,block=1024", "--lun:1:7: invalid block '1024', expected 512 or 4096"],
@@ -140,7 +142,7 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
   const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
   const size = fc.integer({ min: 1, max: 2 ** 38 }).map((blocks) => blocks * 4096);
   const word = (length: number) => maybe(fc.stringMatching(new RegExp(`^[!-~][ -~]{0,${length - 2}}[!-~]$`)));
-  return fc.record<LunSpec>({
+  const specs = fc.record<LunSpec>({
     backing: fc.oneof(
       fc.record({
         kind: fc.constant("file" as const),
@@ -169,7 +171,9 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
     reservable: fc.boolean(),
     rotation: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 1025, max: 65534 })),
     reservations: fc.option(fc.constantFrom("none", "a,b.reservations", "/var/lib/x"), { nil: undefined }),
+    encrypt: fc.constantFrom(undefined, "aes-256-xts" as const),
     faults: fc.array(fc.record({ text: fc.stringMatching(/^[!-~]{1,20}$/), at: fc.constant(at) }), { maxLength: 3 }),
     at: fc.constant(at),
   });
+  return specs.filter(({ backing, encrypt }) => backing.kind !== "null" || encrypt === undefined);
 }

@@ -1,6 +1,7 @@
-import { SENSE, Status, StoreError, StoreRequest } from "@pvscsi/scsi";
+import { type DiskOptions, encrypting, MemoryStore, SENSE, Status, StoreError, StoreRequest } from "@pvscsi/scsi";
 import { Places } from "@pvscsi/wire";
 import { expect } from "chai";
+import { ChangingCipher } from "../../support/changing-cipher.js";
 import { pattern, withDisk } from "./initiator.js";
 import { Operated, PIECE, SIZE } from "./operating.js";
 
@@ -19,6 +20,7 @@ function overwrite(first: number, bytes: readonly number[], flags = 0) {
 const send = ({ initiator }: Operated, { cdb, out }: ReturnType<typeof overwrite>) => initiator.send(cdb, { out });
 const blockErase = (flags = 0) => Uint8Array.of(0x48, 0x02 | flags, 0, 0, 0, 0, 0, 0, 0, 0);
 const exit = (flags = 0) => Uint8Array.of(0x48, 0x1f | flags, 0, 0, 0, 0, 0, 0, 0, 0);
+const cryptographicErase = () => Uint8Array.of(0x48, 0x03, 0, 0, 0, 0, 0, 0, 0, 0);
 const READY = "00 00 00 00 00 00";
 
 /** A disk on which the first pass fails. */
@@ -243,13 +245,85 @@ describe("SANITIZE that failed", () => {
   });
 });
 
-describe("SANITIZE/CRYPTOGRAPHIC ERASE and others", () => {
-  it("are not there, nor is any of it without a clock", () => {
+describe("SANITIZE/CRYPTOGRAPHIC ERASE", () => {
+  const WRITE = "2a 00 00 00 00 08 00 00 08 00";
+  const READ = "28 00 00 00 00 08 00 00 08 00";
+  const written = pattern(8 * 512);
+
+  it("leaves nothing of what was written, and lets what was not be zeros", async () => {
+    const { initiator, cipher } = encrypted();
+    initiator.send(WRITE, { out: written }).good();
+    const sent = initiator.send(cryptographicErase());
+    initiator.send(READY).checked(SENSE.sanitizeInProgress);
+    expect(cipher.changes).to.equal(1);
+    await cipher.changed();
+    sent.good();
+    initiator.send(READY).good();
+    const { bytes } = initiator.send(READ, { room: written.length });
+    expect(bytes.some((byte, i) => byte === written[i])).to.equal(false);
+    const hole = initiator.send("28 00 00 00 00 10 00 00 08 00", { room: 4096 });
+    expect(hole.bytes.every((byte) => byte === 0)).to.equal(true);
+    initiator.send(WRITE, { out: written }).good();
+    expect(initiator.send(READ, { room: written.length }).bytes).to.deep.equal(written);
+  });
+
+  it("that could not change the key has failed, until one can", async () => {
+    const { initiator, cipher } = encrypted();
+    cipher.broken = true;
+    const sent = initiator.send(cryptographicErase());
+    await cipher.changed();
+    sent.checked(SENSE.sanitizeCommandFailed);
+    initiator.send(READY).checked(SENSE.sanitizeCommandFailed);
+    cipher.broken = false;
+    const again = initiator.send(cryptographicErase());
+    await cipher.changed();
+    again.good();
+    initiator.send(READY).good();
+  });
+
+  it("takes no list, needs a medium that can be written, and says that blocks are read without an error", () => {
+    const { initiator } = encrypted();
+    initiator.send("48 03 00 00 00 00 00 00 08 00").checked(SENSE.invalidFieldInCdb, "cb 00 08");
+    // WABEREQ and WACEREQ.
+    expect(initiator.send("12 01 b1 00 40 00", { room: 64 }).bytes[7]).to.equal(0x50);
+    encrypted({ readOnly: true }).initiator.send(cryptographicErase()).checked(SENSE.writeProtected);
+    const thick = encrypted({ thin: false }).initiator;
+    expect(thick.send("12 01 b1 00 40 00", { room: 64 }).bytes[7]).to.equal(0x10);
+  });
+
+  it("goes with BLOCK ERASE, which gives the blocks back as well", async () => {
+    const { initiator, cipher } = encrypted();
+    initiator.send(WRITE, { out: written }).good();
+    const sent = initiator.send(blockErase());
+    await cipher.changed();
+    sent.good();
+    expect(cipher.changes).to.equal(1);
+    expect(initiator.send(READ, { room: 4096 }).bytes.every((byte) => byte === 0)).to.equal(true);
+  });
+
+  it("is reported where blocks are encrypted, and there alone", () => {
+    const reported = "a3 0c 03 48 00 03 00 00 00 20 00 00";
+    expect(encrypted().initiator.send(reported, { room: 32 }).data.slice(0, 41)).to.equal(
+      "00 03 00 0a 48 a3 00 00 00 00 00 00 00 00",
+    );
+    expect(withDisk().initiator.send(reported, { room: 32 }).bytes[1]).to.equal(1);
+  });
+});
+
+describe("SANITIZE that is not there", () => {
+  it("is CRYPTOGRAPHIC ERASE where nothing is encrypted, and all of it without a clock", () => {
     const { initiator } = withDisk();
     initiator.send("48 03 00 00 00 00 00 00 00 00").checked(SENSE.invalidFieldInCdb, "cc 00 01");
     withDisk({ clock: undefined }).initiator.send(blockErase()).checked(SENSE.invalidOpcode);
   });
 });
+
+/** A disk of encrypted blocks, and its cipher. */
+function encrypted(options: Partial<DiskOptions> = {}) {
+  const cipher = new ChangingCipher();
+  const store = encrypting(new MemoryStore(SIZE), cipher, 512);
+  return { ...withDisk({ store, ...options }), cipher };
+}
 
 /** The first byte of the medium, as the store has it. */
 function firstByte({ store }: Operated): string {

@@ -21,7 +21,7 @@ import { modeSelect6, modeSelect10 } from "./mode-select.js";
 import { modeSense6, modeSense10 } from "./mode-sense.js";
 import { orWrite } from "./or-write.js";
 import { getLbaStatus, unmap, writeSame } from "./provisioning.js";
-import { exitFailureMode, sanitizeBlockErase, sanitizeOverwrite } from "./sanitize.js";
+import { exitFailureMode, sanitizeBlockErase, sanitizeCryptographicErase, sanitizeOverwrite } from "./sanitize.js";
 import { preFetch, read, synchronizeCache, write } from "./transfer.js";
 import { compareAndWrite, verify, writeAndVerify } from "./verify.js";
 
@@ -173,14 +173,19 @@ function atomicRows({ limits, fua }: Disk): CommandRow<Disk>[] {
   return [row(COMMANDS.writeAtomic16, usage, writeAtomic, WRITES)];
 }
 
-/** CRYPTOGRAPHIC ERASE is not supported, as nothing is encrypted; BLOCK ERASE is where blocks can be given back. */
-function operationRows({ identity, erases }: Disk): CommandRow<Disk>[] {
+const SANITIZES = "a0 00 00 00 00 00 00 00 00";
+
+/** BLOCK ERASE is there where blocks can be given back, CRYPTOGRAPHIC ERASE where they are encrypted. */
+function operationRows({ identity, erases, changesKey }: Disk): CommandRow<Disk>[] {
   if (identity.clock === undefined) return [];
   const rows: CommandRow<Disk>[] = [
     row(COMMANDS.formatUnit, "3f 00 00 00 00", formatUnit, WHOLE),
     row(COMMANDS.sanitizeOverwrite, "a0 00 00 00 00 00 ff ff 00", sanitizeOverwrite, WHOLE),
   ];
-  if (erases) rows.push(row(COMMANDS.sanitizeBlockErase, "a0 00 00 00 00 00 00 00 00", sanitizeBlockErase, WHOLE));
-  rows.push(row(COMMANDS.sanitizeExitFailureMode, "a0 00 00 00 00 00 00 00 00", exitFailureMode));
+  if (erases) rows.push(row(COMMANDS.sanitizeBlockErase, SANITIZES, sanitizeBlockErase, WHOLE));
+  if (changesKey) {
+    rows.push(row(COMMANDS.sanitizeCryptographicErase, SANITIZES, sanitizeCryptographicErase, WHOLE));
+  }
+  rows.push(row(COMMANDS.sanitizeExitFailureMode, SANITIZES, exitFailureMode));
   return rows;
 }

@@ -81,6 +81,8 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly fua: boolean;
   /** SANITIZE can give all blocks back. */
   readonly erases: boolean;
+  /** SANITIZE can change the key of all blocks. */
+  readonly changesKey: boolean;
   readonly table: CommandTable<Disk>;
   readonly reservations: Reservations;
   readonly portGroups: TargetPortGroups | null;
@@ -116,6 +118,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     const givesBack = this.features.unmap || this.features.writeSameUnmap;
     this.thin = options.thin !== false && store.features.discard && givesBack;
     this.fua = options.fua !== false;
+    this.changesKey = store.features.changesKey === true && options.clock !== undefined;
     this.erases = this.thin && options.clock !== undefined;
     this.designators = unitDesignators(options);
     this.limits = diskLimits(blockSize, store.features);

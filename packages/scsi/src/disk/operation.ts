@@ -22,7 +22,7 @@ export interface OperationKind {
 /** Once through the medium. A pattern is as long as a block. */
 export type Pass =
   | { readonly operation: "write"; readonly pattern: Uint8Array }
-  | { readonly operation: "discard" | "write-zeroes" };
+  | { readonly operation: "discard" | "write-zeroes" | "change-key" };
 
 export interface OperationOptions {
   readonly kind: OperationKind;
@@ -118,7 +118,8 @@ export class Operation implements DeviceCondition, Runnable {
     const pass = this.#passes[this.#pass];
     if (this.#pass === this.#passes.length || this.#size === 0) return work.prepare("flush", 0, 0, this.#finished);
     const left = this.#size - this.#at;
-    if (pass.operation !== "write") return work.prepare(pass.operation, this.#at, Math.min(left, SPAN), this.#advance);
+    const span = pass.operation === "change-key" ? left : Math.min(left, SPAN);
+    if (pass.operation !== "write") return work.prepare(pass.operation, this.#at, span, this.#advance);
     if (this.#at === 0) fill(work.buffer, pass.pattern);
     const length = Math.min(left, CHUNK);
     work.prepare("write", this.#at, length, this.#advance);

@@ -1,5 +1,6 @@
 // Knows SANITIZE (SBC-3 4.11, 5.24): which passes each method makes, and what may follow one that failed.
-// It reaches as far as the store: copies that a file system or a medium below keeps of a file's old blocks are not its to erase.
+// It reaches as far as the store: copies that a file system or a medium below keeps of a file's old blocks are not its to erase, unless
+// they are encrypted, and the key is no more.
 
 import { get16 } from "../big-endian.js";
 import { COMMANDS } from "../cdb.js";
@@ -70,9 +71,17 @@ function overwrites(pattern: Uint8Array, count: number, invert: boolean): Pass[]
   });
 }
 
-/** SANITIZE/BLOCK ERASE: every block is given back, and reads as zeros. */
+const GIVE_BACK: Pass = { operation: "discard" };
+const CHANGE_KEY: Pass = { operation: "change-key" };
+
+/** SANITIZE/BLOCK ERASE: every block is given back, and reads as zeros; if it was encrypted the key goes as well. */
 export function sanitizeBlockErase(disk: Disk, task: Task): void {
-  if (allowed(disk, task)) sanitize(disk, task, [{ operation: "discard" }]);
+  if (allowed(disk, task)) sanitize(disk, task, disk.changesKey ? [CHANGE_KEY, GIVE_BACK] : [GIVE_BACK]);
+}
+
+/** SANITIZE/CRYPTOGRAPHIC ERASE: the key is changed, so that no block that was written is what it was. */
+export function sanitizeCryptographicErase(disk: Disk, task: Task): void {
+  if (allowed(disk, task)) sanitize(disk, task, [CHANGE_KEY]);
 }
 
 /** SANITIZE/EXIT FAILURE MODE; where nothing has failed there is nothing to exit from. */

@@ -116,10 +116,12 @@ const NON_ROTATING = 1;
 
 /** WABEREQ: after a block erase, blocks are read with GOOD all the same. */
 const ERASED_READS_GOOD = 0x40;
+/** WACEREQ: likewise after a cryptographic erase. */
+const KEY_CHANGED_READS_GOOD = 0x10;
 
-function blockDeviceCharacteristics({ identity, erases }: Disk, bytes: Uint8Array): number {
+function blockDeviceCharacteristics({ identity, erases, changesKey }: Disk, bytes: Uint8Array): number {
   put16(bytes, 4, identity.rotation ?? NON_ROTATING);
-  if (erases) bytes[7] = ERASED_READS_GOOD;
+  bytes[7] = (erases ? ERASED_READS_GOOD : 0) | (changesKey ? KEY_CHANGED_READS_GOOD : 0);
   return 64;
 }
 

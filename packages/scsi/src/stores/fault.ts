@@ -16,7 +16,16 @@ export interface Fault {
   readonly times: number;
 }
 
-const OPERATIONS: readonly string[] = ["read", "write", "flush", "discard", "write-zeroes", "extents", "any"];
+const OPERATIONS: readonly string[] = [
+  "read",
+  "write",
+  "flush",
+  "discard",
+  "write-zeroes",
+  "extents",
+  "change-key",
+  "any",
+];
 const FAILURES: { readonly [word: string]: StoreFailure } = {
   "medium-error": "medium",
   "hardware-error": "hardware",
@@ -63,9 +72,12 @@ function parseEffects(fault: Fault, words: readonly string[]): Fault | string {
   return idle ? "a fault needs delay=Nms, hang or an error" : fault;
 }
 
-/** Whether a fault is about this request. A flush has no place, so only faults without blocks meet it. */
+/** What has no place, so that only faults without blocks meet it. */
+const EVERYWHERE: readonly StoreOperation[] = ["flush", "change-key"];
+
+/** Whether a fault is about this request. */
 export function strikes({ operation, first, end }: Fault, request: StoreRequest): boolean {
   if (operation !== "any" && operation !== request.operation) return false;
-  if (request.operation === "flush") return end === Number.POSITIVE_INFINITY;
+  if (EVERYWHERE.includes(request.operation)) return end === Number.POSITIVE_INFINITY;
   return request.offset < end && request.offset + request.length > first;
 }

@@ -18,7 +18,7 @@ import type { Arena } from "../arena.js";
 /** The longest CDB that a driver passes: that of Linux' block layer. */
 export const PASSED_CDB = 32;
 
-const TYPES: { readonly [Operation in Exclude<StoreOperation, "extents">]: number } = {
+const TYPES: { readonly [Operation in Exclude<StoreOperation, "extents" | "change-key">]: number } = {
   read: BlockType.in,
   write: BlockType.out,
   flush: BlockType.flush,
@@ -87,7 +87,7 @@ export class BlockSlot {
 
   #request(request: StoreRequest): void {
     const { operation, places } = request;
-    if (operation === "extents") return fail("virtio-blk cannot tell extents");
+    if (operation === "extents" || operation === "change-key") return fail(`virtio-blk has no ${operation}`);
     const moves = operation === "read" || operation === "write";
     this.#begin(TYPES[operation], moves ? request.offset / BLOCK_SECTOR : 0);
     if (operation === "write") append(this.readable, places);
