@@ -57,6 +57,9 @@ describe("FORMAT UNIT", () => {
     const before = operated.contents();
     const { initiator } = operated;
     initiator.send("04 90 00 00 00 00", { out: "00 00 00 00" }).checked(SENSE.invalidFieldInCdb, "cf 00 01");
+    // A format of a list, where there is none; and one that is reserved.
+    initiator.send("04 05 00 00 00 00").checked(SENSE.invalidFieldInCdb, "ca 00 01");
+    initiator.send("04 17 00 00 00 00", { out: "00 00 00 00" }).checked(SENSE.invalidFieldInCdb, "ca 00 01");
     initiator.send(WITH_LIST).checked(SENSE.parameterListLengthError);
     initiator.send(WITH_LIST, { out: "00 00 00" }).checked(SENSE.parameterListLengthError);
     initiator.send(WITH_LONG_LIST, { out: "00 00 00 00 00 00 00" }).checked(SENSE.parameterListLengthError);

@@ -41,6 +41,12 @@ describe("REGISTER", () => {
     expect(keys(two)).to.deep.equal({ generation: 5, keys: [7] });
   });
 
+  it("has taken its whole parameter list when it succeeds, and nothing of it when it conflicts", () => {
+    const one = new Shared().initiator("one");
+    expect(out(one, OUT.register, { serviceKey: 7 }).good().task.transferLength).to.equal(24);
+    expect(out(one, OUT.register, { key: 8, serviceKey: 9 }).task.transferLength).to.equal(0);
+  });
+
   it("AND IGNORE EXISTING KEY asks for none (table 68)", () => {
     const one = new Shared().initiator("one");
     out(one, OUT.registerAndIgnore, { key: 99 }).good();

@@ -2,7 +2,7 @@
 
 import { get16, get32 } from "../big-endian.js";
 import { COMMANDS } from "../cdb.js";
-import { check, invalidParameter, takeParameters } from "../device-server.js";
+import { check, invalidField, invalidParameter, takeParameters } from "../device-server.js";
 import { SENSE } from "../sense.js";
 import type { Task } from "../task.js";
 import type { Disk } from "./disk.js";
@@ -20,6 +20,9 @@ const FORMAT: OperationKind = {
 };
 
 const FMTDATA = 0x10;
+/** DEFECT LIST FORMAT: with no list it has to be zero, and the last one is none (SBC-3 table 36). */
+const LIST_FORMAT = 0x07;
+const RESERVED_FORMAT = 0x07;
 const LONGLIST = 0x20;
 const FOV = 0x80;
 const IP = 0x08;
@@ -32,6 +35,10 @@ const HEADER_FLAGS = FOV | OPTIONS | IMMED;
 /** FORMAT UNIT; without a parameter list with zeros, and status when it is done. */
 export function formatUnit(disk: Disk, task: Task): void {
   const [, flags] = task.cdb;
+  const listFormat = flags & LIST_FORMAT;
+  if (listFormat === RESERVED_FORMAT || ((flags & FMTDATA) === 0 && listFormat !== 0)) {
+    return invalidField(disk, task, 1, 2);
+  }
   if ((flags & FMTDATA) === 0) return format(disk, task, null, false);
   const header = (flags & LONGLIST) !== 0 ? 8 : 4;
   // The CDB does not say how long the list is.

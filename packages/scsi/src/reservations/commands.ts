@@ -119,7 +119,7 @@ function outRow({ command, format, action, aborts }: OutAction): CommandRow<Rese
     if (nexus === null) return task.end(Status.reservationConflict);
     const place = { nexus: nexus.identity, targetPorts: nexus.targetPorts, scope: cdb[2] >>> 4, type: cdb[2] & 0x0f };
     const judge = (state: PersistentState): Verdict => action(state, { ...place, ...parameters });
-    reservations.ask({ task, judge, refuse, aborts });
+    reservations.ask({ task, length, judge, refuse, aborts });
   };
   return row(command, "00 ff 00 00 ff ff ff ff 00", run, { data: "out", access: "persistent", reach: "standby" });
 }

@@ -22,6 +22,8 @@ export interface ReservationsParts {
 /** A service action on its way. */
 export interface Asked {
   readonly task: Task;
+  /** Bytes of its parameter list: what a success has taken. */
+  readonly length: number;
   /** What comes of it in the state that it finds. */
   readonly judge: (state: PersistentState) => Verdict;
   /** Ends the task when it is refused. */
@@ -184,11 +186,15 @@ export class Reservations implements Guard {
     );
   }
 
-  #commit({ task, aborts }: Asked, { state, notices, preempted }: Change): void {
+  #commit({ task, length, aborts }: Asked, { state, notices, preempted }: Change): void {
     this.#state = state;
     this.#changed();
     for (const { nexus, sense } of notices) for (const place of this.#placesOf([nexus])) place.attend(sense);
-    const end = (): void => this.#end(() => task.end(Status.good));
+    const end = (): void =>
+      this.#end(() => {
+        task.transferLength = length;
+        task.end(Status.good);
+      });
     if (aborts) this.#abortTasks(preempted, task, end);
     else end();
   }
