@@ -31,6 +31,11 @@ interface Occupant extends Place {
   readonly opened: OpenedDevice;
 }
 
+/** Where a device is to be, and its name. */
+export interface PlannedPlace extends Place {
+  readonly name: string;
+}
+
 /** What a bus has from the beginning. */
 export interface BusPlan {
   /** The WWN of the vhost target, where it has one. */
@@ -38,7 +43,7 @@ export interface BusPlan {
   readonly devices: HostConfig;
   /** Relative paths of files begin here. */
   readonly directory: string;
-  readonly places: readonly (Place & { readonly name: string })[];
+  readonly places: readonly PlannedPlace[];
   /** For people. */
   readonly warnings: readonly string[];
 }
@@ -101,12 +106,20 @@ export class DeviceBus<Targets extends BusTargets> {
   }
 
   /** Opens everything of a plan. Throws ToolstackError for the first that cannot be, with the others closed again. */
-  static async open<Targets extends BusTargets>(
+  static open<Targets extends BusTargets>(
     { devices, directory, places }: BusPlan,
     targets: Targets,
   ): Promise<DeviceBus<Targets>> {
+    return DeviceBus.over(openHost(devices, { directory, clock: nodeClock, unguessable }), places, targets);
+  }
+
+  /** The same with devices of a host that is there. */
+  static async over<Targets extends BusTargets>(
+    host: Host,
+    places: readonly PlannedPlace[],
+    targets: Targets,
+  ): Promise<DeviceBus<Targets>> {
     const bus = new DeviceBus(targets);
-    const host = openHost(devices, { directory, clock: nodeClock, unguessable });
     try {
       for (const { name, ...place } of places) await bus.#add(place, host, name);
     } catch (error) {

@@ -36,7 +36,7 @@ export interface IscsiCommandParts {
 /** IANA's port for iSCSI targets. */
 const PORT = 3260;
 /** RFC 7143 4.2.7.4; nobody else may own `localhost`. */
-const NAME = "iqn.2026-11.localhost:pvscsi";
+export const DEFAULT_NAME = "iqn.2026-11.localhost:pvscsi";
 
 /** Adds the command and its own commands to a program. */
 export function addIscsiCommand(program: Command, parts: IscsiCommandParts): void {
@@ -69,7 +69,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
       "--config <file>",
       "LIO's saveconfig.json: its iSCSI targets, with who may log in and what each has to prove",
     )
-    .option("--name <iqn>", "the target's name", targetName, NAME)
+    .option("--name <iqn>", "the target's name", targetName, DEFAULT_NAME)
     .addOption(
       new Option("--initiator <iqn>", "an initiator that may log in; repeatable (default: all may)").argParser(
         (word: string, before: readonly string[] = []) => [...before, targetName(word)],

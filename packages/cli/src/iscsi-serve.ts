@@ -38,7 +38,7 @@ export async function runIscsiServe(options: IscsiServeOptions): Promise<number>
   }));
   const bus = await DeviceBus.open(options.plan, { at: (number) => targetAt(targets, number) });
   try {
-    const server = await listen(options);
+    const server = await listenIscsi(options);
     for (const target of targets) server.portal.add(target);
     const places = targets.length === 1 ? LUN_ALONE : TARGET_AND_LUN;
     const control = options.control === undefined ? null : await serveBusControl(options.control, bus, places);
@@ -70,7 +70,12 @@ function tell(address: string, targets: readonly IscsiTarget[], options: IscsiSe
   printer.print(`serving ${served} until Ctrl-C or SIGTERM`);
 }
 
-async function listen({ listen, advertise, printer }: IscsiServeOptions): Promise<IscsiServer> {
+/** Listens, without a target yet. Throws ToolstackError where it cannot. */
+export async function listenIscsi({
+  listen,
+  advertise,
+  printer,
+}: Pick<IscsiServeOptions, "listen" | "advertise" | "printer">): Promise<IscsiServer> {
   const parts = { clock: nodeClock, scheduler: nodeScheduler(), unguessable: randomBytes, probes: toldProbes(printer) };
   try {
     return await serveIscsi({ listen, ...(advertise === undefined ? {} : { advertised: advertise }), ...parts });
@@ -81,11 +86,19 @@ async function listen({ listen, advertise, printer }: IscsiServeOptions): Promis
 }
 
 /** What a person may not have meant. */
-function warnings({ plan, listen: { host = "127.0.0.1" }, targets }: IscsiServeOptions): string[] {
-  const local = /^(127\.|::1$|localhost$)/.test(host);
+function warnings({ plan, listen, targets }: IscsiServeOptions): string[] {
   const open =
-    !local && targets.some(({ authentication, initiators }) => authentication === null && initiators === null);
-  return [...plan.warnings, ...(open ? ["whoever reaches that address may read and write: see --chap-user"] : [])];
+    !isLocal(listen) &&
+    targets.some(({ authentication, initiators }) => authentication === null && initiators === null);
+  return [...plan.warnings, ...(open ? [`${FOR_EVERYBODY}: see --chap-user`] : [])];
+}
+
+/** Of an address that is not this machine's alone, where nobody has to prove anything. */
+export const FOR_EVERYBODY = "whoever reaches that address may read and write";
+
+/** Whether only this machine reaches an address. */
+export function isLocal({ host = "127.0.0.1" }: IscsiServeOptions["listen"]): boolean {
+  return /^(127\.|::1$|localhost$)/.test(host);
 }
 
 /** What a person has to know of initiators: that one was not let in, or has broken something. */

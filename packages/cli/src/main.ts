@@ -12,6 +12,7 @@ import { addDoctorCommand } from "./doctor-command.js";
 import { runDom0 } from "./dom0.js";
 import { RESERVED } from "./domain-files.js";
 import { DIALECTS } from "./domain-verbs.js";
+import { type DoorWords, ISCSI_DOOR, VHOST_USER_DOOR } from "./doors.js";
 import { endWithReader, Interrupts } from "./interrupts.js";
 import { addIscsiCommand } from "./iscsi-command.js";
 import { runJoin } from "./join.js";
@@ -58,7 +59,7 @@ interface BenchWords {
   readonly out?: string;
 }
 
-interface Dom0Words {
+interface Dom0Words extends DoorWords {
   readonly host: string;
   readonly state?: string;
   readonly listen: { readonly host?: string; readonly port: number };
@@ -74,7 +75,7 @@ interface JoinWords {
   readonly state?: string;
 }
 
-interface XenServeWords {
+interface XenServeWords extends DoorWords {
   readonly lun?: readonly string[];
   readonly host?: string;
   readonly indirect: boolean;
@@ -143,14 +144,16 @@ program
   .option("--certificate <file>", "PEM: domains connect by TLS; needs --key")
   .option("--key <file>", "PEM: the certificate's key; needs --certificate")
   .option("--xenstored-socket <path>", "where xenstored listens for Xen's own clients, as domain 0")
+  .addOption(ISCSI_DOOR)
+  .addOption(VHOST_USER_DOOR)
   .addHelpText("after", "\nExample: pvscsi dom0 --host configs/host.yaml --state /tmp/dom0")
-  .action(async ({ host, state, listen, certificate, key, xenstoredSocket }: Dom0Words) => {
+  .action(async ({ host, state, listen, certificate, key, xenstoredSocket, ...doors }: Dom0Words) => {
     if ((certificate === undefined) !== (key === undefined)) {
       program.error("error: --certificate and --key are given together", { exitCode: Exit.usage });
     }
     const ended = () => interrupts.next();
     const tls = certificate === undefined || key === undefined ? undefined : { certificate, key };
-    const more = { state: stateFolder(state, process.env), xenstoredSocket, printer, ended };
+    const more = { state: stateFolder(state, process.env), xenstoredSocket, doors, printer, ended };
     process.exitCode = await runDom0({ host, listen, tls, ...more });
   });
 
@@ -198,12 +201,22 @@ xen
   .option("--host <file>", "a host.yaml with the devices; p-devs are their names there")
   .option("--no-indirect", "do not offer requests with indirect segments (feature-sg-grant)")
   .option("--unload-xen-scsiback", "unload the kernel's own back end first; guests that it serves lose their devices")
+  .addOption(ISCSI_DOOR)
+  .addOption(VHOST_USER_DOOR)
   .addHelpText("after", "\nExample: pvscsi xen serve --lun disk.img,size=1GiB --lun mem:64MiB")
-  .action(async ({ lun: luns = [], host, indirect, unloadXenScsiback: unload = false }: XenServeWords) => {
+  .action(async ({ lun: luns = [], host, indirect, unloadXenScsiback: unload = false, ...doors }: XenServeWords) => {
     if (luns.length === 0 && host === undefined) {
       program.error("error: name what is to be served: --lun WORD, or --host FILE", { exitCode: Exit.usage });
     }
-    process.exitCode = await runXenServe({ luns, host, indirect, unload, printer, ended: () => interrupts.next() });
+    process.exitCode = await runXenServe({
+      luns,
+      host,
+      indirect,
+      unload,
+      doors,
+      printer,
+      ended: () => interrupts.next(),
+    });
   });
 
 addXenGuest(xen, {

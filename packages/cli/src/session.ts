@@ -46,7 +46,10 @@ export async function openSession(hostFile: string, directory: string): Promise<
 }
 
 /** What a dom0 has here; relative paths in its host.yaml begin at `directory`. Throws `ConfigError`. */
-export async function systemOptions(hostFile: string, directory: string): Promise<SystemOptions> {
+export async function systemOptions(
+  hostFile: string,
+  directory: string,
+): Promise<SystemOptions & { readonly directory: Host }> {
   const host = openHost(await readHostConfig(hostFile), { directory, clock: nodeClock, unguessable });
   return {
     clock: nodeClock,

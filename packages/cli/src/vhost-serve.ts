@@ -16,6 +16,9 @@ import type { Printer } from "./printer.js";
 import { Exit, type Outcome } from "./verb.js";
 import { libvirtXml, qemuLine } from "./vhost-words.js";
 
+/** Request queues of a controller whose options nobody was told: as many as QEMU gives one without `num_queues`. */
+export const QEMU_QUEUES = 1;
+
 type VhostBus = DeviceBus<TargetTable>;
 
 export interface VhostServeOptions {
@@ -43,7 +46,7 @@ export async function runVhostServe(options: VhostServeOptions): Promise<number>
   const over = options.ended();
   const bus = await DeviceBus.open(plan, new TargetTable());
   try {
-    const server = listen(native, bus, options);
+    const server = listenVhost(native, bus, { ...options, path: options.socket, name: plan.name });
     try {
       await serveUntil(over, bus, options);
     } finally {
@@ -65,13 +68,20 @@ async function serveUntil(over: Promise<unknown>, bus: VhostBus, options: VhostS
   await control.close();
 }
 
-function listen(native: Native, bus: VhostBus, options: VhostServeOptions): VhostUserServer {
-  const { socket: path, plan, queues, offersConfig, printer } = options;
+export interface VhostListenOptions extends Pick<VhostServeOptions, "queues" | "offersConfig" | "printer"> {
+  readonly path: string;
+  /** Of the controller, for its guests' reservations; the path where it is left out. */
+  readonly name?: string | undefined;
+}
+
+/** Waits for front ends of a bus. Throws ToolstackError where it cannot. */
+export function listenVhost(native: Native, bus: VhostBus, options: VhostListenOptions): VhostUserServer {
+  const { path, name, queues, offersConfig, printer } = options;
   try {
     return serveVhostUser({
       native,
       path,
-      device: (front) => newDevice(bus, queues, `${plan.name ?? resolve(path)} ${front}`),
+      device: (front) => newDevice(bus, queues, `${name ?? resolve(path)} ${front}`),
       probes: toldProbes(printer),
       offersConfig,
     });
@@ -86,7 +96,8 @@ export function askServer(socket: string, request: ControlRequest): Promise<Outc
   return askBus(controlOf(socket), request, { who: socket, start: "pvscsi vhost-user serve" });
 }
 
-async function nativeCalls(): Promise<Native> {
+/** Throws ToolstackError where koffi is not there. */
+export async function nativeCalls(): Promise<Native> {
   try {
     return await loadNative();
   } catch (error) {

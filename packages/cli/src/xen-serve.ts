@@ -8,6 +8,7 @@ import { type ControllerMessage, Scsiback } from "@pvscsi/scsiback";
 import { Leftovers, ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
 import { type HostDomain, hostCalls, openHostDomain } from "@pvscsi/xenbus";
+import { type Doors, type DoorWords, openDoors } from "./doors.js";
 import { type HostFacts, hostFacts } from "./host-facts.js";
 import { kernelScsiback, unloadKernelScsiback } from "./kernel-scsiback.js";
 import { nodeClock, nodeScheduler, unguessable } from "./platform.js";
@@ -24,6 +25,8 @@ export interface XenServeOptions {
   readonly indirect: boolean;
   /** Whether the kernel's own back end is unloaded where it is in the way. */
   readonly unload: boolean;
+  /** By which wires others than front ends reach the devices that are shareable. */
+  readonly doors: DoorWords;
   readonly printer: Printer;
   /** Resolves when it is to end. */
   readonly ended: () => Promise<unknown>;
@@ -36,8 +39,11 @@ export async function runXenServe({ luns, host, printer, ended, ...how }: XenSer
   const domain = await openDomain();
   const scsiback = newScsiback(domain, devices, how.indirect, printer);
   const leftovers = newLeftovers(domain, printer);
+  let doors: Doors | null = null;
   try {
     await keepKernelOut(hostFacts(), how.unload);
+    doors = await openDoors(devices, how.doors, printer);
+    for (const address of doors.addresses) printer.print(address);
     await scsiback.start();
     await leftovers.start();
     const names = devices.list().map(({ address }) => formatAddress(address));
@@ -48,6 +54,7 @@ export async function runXenServe({ luns, host, printer, ended, ...how }: XenSer
     return Exit.done;
   } finally {
     await leftovers.close();
+    await doors?.close();
     await scsiback.close();
     await domain.close();
   }
