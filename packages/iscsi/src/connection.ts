@@ -66,12 +66,13 @@ export class IscsiConnection implements SessionConnection {
     this.#timer = this.#after(portal.limits.loginTimeout, () => this.drop("no login in time"));
   }
 
-  /** Takes received bytes. They belong to the connection until they were taken; what it takes it copies. */
-  receive(bytes: Uint8Array): void {
-    if (this.#state === "ending" || this.#over) return;
+  /** Takes received bytes, and copies what it takes. Where it says false, the rest is lent to it until it has taken that too. */
+  receive(bytes: Uint8Array): boolean {
+    if (this.#state === "ending" || this.#over) return true;
     this.#hear();
     this.#input.push(bytes);
     this.#proceed();
+    return this.#input.available === 0;
   }
 
   /** The connection has ended, whoever ended it. */

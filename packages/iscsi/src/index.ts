@@ -7,6 +7,7 @@ export type { Exchange } from "./exchange.js";
 export { KEYS, type KeyName, type KeyRow, type KeyRule } from "./keys.js";
 export { agree } from "./negotiation.js";
 export * from "./portal.js";
+export { withReceiveBuffer } from "./receive-buffer.js";
 export * from "./server.js";
 export type { Session } from "./session.js";
 export { type Authentication, type ChapAccount, type IscsiTarget, normalName } from "./target.js";

@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { SocketSink } from "@pvscsi/wire";
 import { IscsiConnection } from "./connection.js";
 import { IscsiPortal, type PortalOptions } from "./portal.js";
+import { withReceiveBuffer } from "./receive-buffer.js";
 
 export interface IscsiServerOptions extends PortalOptions {
   /** Without a host only this machine is served; port 0 takes a free one. */
@@ -37,10 +38,8 @@ const KEEP_ALIVE = 30_000;
 export async function serveIscsi(options: IscsiServerOptions): Promise<IscsiServer> {
   const portal = new IscsiPortal(options);
   const sockets = new Sockets(portal, options);
-  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }, (socket) =>
-    sockets.take(socket),
-  );
-  server.maxConnections = options.connections ?? CONNECTIONS;
+  const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE, pauseOnConnect: true };
+  const server = createServer(socketOptions, (socket) => sockets.take(socket));
   await listening(server, options.listen);
   const address = server.address();
   const tcp = typeof address === "object" && address !== null ? address : { address: "", port: 0 };
@@ -76,12 +75,14 @@ function formatAddress(address: string, port: number): string {
 /** All connections, and how many there are of each address. */
 class Sockets {
   readonly #portal: IscsiPortal;
+  readonly #most: number;
   readonly #mostOfAddress: number;
   readonly #advertised: string | undefined;
   readonly #open = new Set<SocketConnection>();
 
-  constructor(portal: IscsiPortal, { connectionsOfAddress, advertised }: IscsiServerOptions) {
+  constructor(portal: IscsiPortal, { connections, connectionsOfAddress, advertised }: IscsiServerOptions) {
     this.#portal = portal;
+    this.#most = connections ?? CONNECTIONS;
     this.#mostOfAddress = connectionsOfAddress ?? CONNECTIONS_OF_ADDRESS;
     this.#advertised = advertised;
   }
@@ -90,16 +91,18 @@ class Sockets {
     return this.#open.size;
   }
 
-  take(socket: Socket): void {
-    const peer = socket.remoteAddress ?? "";
+  take(accepted: Socket): void {
+    const peer = accepted.remoteAddress ?? "";
     const before = [...this.#open].filter((each) => each.peer === peer).length;
-    if (before >= this.#mostOfAddress) {
-      socket.destroy();
+    if (this.#open.size >= this.#most || before >= this.#mostOfAddress) {
+      accepted.destroy();
       return;
     }
+    const socket = withReceiveBuffer(accepted, (bytes) => receiver.receive(bytes));
     const address = this.#advertised ?? formatAddress(socket.localAddress ?? "", socket.localPort ?? 0);
     const sink = new SocketSink(socket, () => this.#open.delete(connection));
-    const connection = new SocketConnection(peer, sink, new IscsiConnection(this.#portal, sink, address));
+    const receiver = new IscsiConnection(this.#portal, sink, address);
+    const connection = new SocketConnection(peer, sink, receiver);
     this.#open.add(connection);
   }
 

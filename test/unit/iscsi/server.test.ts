@@ -176,6 +176,18 @@ describe("an iSCSI server", () => {
     second.close();
   });
 
+  it("closes what is too much of all, until one has gone", async () => {
+    const server = await serve(new HoldingUnit(), { connections: 1 });
+    const first = new Initiator(server.port);
+    await first.logIn(1);
+    expect(await new Initiator(server.port).take()).to.equal("ended");
+    first.close();
+    while (server.holds().connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const second = new Initiator(server.port);
+    await second.logIn(2);
+    second.close();
+  });
+
   it("ends with commands under way: whoever has their data lets go first", async () => {
     const unit = new HoldingUnit();
     unit.stubborn = true;
