@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import type { LunSpec } from "@pvscsi/config";
 import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
+import type { Holes } from "./file-extents.js";
 import { openFileStore } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
 import type { OpenFiles } from "./open-files.js";
@@ -12,6 +13,8 @@ export interface Surroundings {
   /** Relative paths of files begin here. */
   readonly directory: string;
   readonly openFiles: OpenFiles;
+  /** What makes holes in files, loaded when a file is first opened; null where there is nothing. */
+  holes(): Promise<Holes | null>;
   /** What keys are made of; absent where none is made. */
   readonly unguessable?: Unguessable | undefined;
 }
@@ -23,11 +26,16 @@ export interface Backing {
 }
 
 /** The backing of a LUN; memory keeps its bytes, and what it has grown to, from one opening to the next. */
-export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles }: Surroundings): Backing {
+export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles, holes }: Surroundings): Backing {
   if (backing.kind === "file") {
     const { path, sync, createSize } = backing;
     const access = readOnly ? "read-only" : "read-write";
-    return { open: () => openFileStore(resolve(directory, path), { access, sync, createSize, openFiles }) };
+    return {
+      open: async () => {
+        const options = { access, sync, createSize, openFiles, holes: await holes() } as const;
+        return openFileStore(resolve(directory, path), options);
+      },
+    };
   }
   const kept = backing.kind === "null" ? new NullStore(backing.size) : new KeptMemory(backing.size);
   return { open: async () => kept };

@@ -5,6 +5,7 @@ import { type FileHandle, mkdir, open, readFile, stat, unlink } from "node:fs/pr
 import { dirname } from "node:path";
 import { StoreError } from "@pvscsi/scsi";
 import { codeOf, reasonOf } from "./file-errors.js";
+import type { Holes } from "./file-extents.js";
 import { FileStore } from "./file-store.js";
 import type { OpenFiles } from "./open-files.js";
 
@@ -16,7 +17,11 @@ export interface FileStoreOptions {
   readonly createSize?: number | undefined;
   /** Where its use is entered. */
   readonly openFiles: OpenFiles;
+  /** Makes holes in files where their file system has them; absent: no space is given back. */
+  readonly holes?: Holes | null;
 }
+
+const PAGE = 4096;
 
 /** Opens a regular file or a block device as a store; throws `StoreError` with a reason for the person who named it. */
 export async function openFileStore(path: string, options: FileStoreOptions): Promise<FileStore> {
@@ -68,12 +73,13 @@ export async function syncFolder(path: string): Promise<void> {
 async function openFound(
   path: string,
   stats: Stats,
-  { access, sync, openFiles }: FileStoreOptions,
+  { access, sync, openFiles, holes = null }: FileStoreOptions,
 ): Promise<FileStore> {
   const handle = await open(path, access === "read-only" ? constants.O_RDONLY : flagsOf(stats, sync));
   try {
     const identity = await identityOf(handle);
     const size = await sizeOf(await handle.stat());
+    const sparse = holes !== null && access === "read-write" && stats.isFile() && (await hasHoles(handle, size, holes));
     if (!openFiles.claim(identity, access)) throw new Error("another LUN has it open");
     return new FileStore({
       path,
@@ -82,6 +88,7 @@ async function openFound(
       growable: !stats.isBlockDevice(),
       readOnly: access === "read-only",
       writeBack: sync === "writeback",
+      holes: sparse ? holes : null,
       sizeNow: async () => sizeOf(await handle.stat()),
       closed: () => openFiles.release(identity),
     });
@@ -89,6 +96,13 @@ async function openFound(
     await handle.close();
     throw error;
   }
+}
+
+/** Whether holes can be made in a file and found: tried behind its end, where nothing is. */
+async function hasHoles({ fd }: FileHandle, size: number, holes: Holes): Promise<boolean> {
+  const made = await new Promise((resolve) => holes.punch(fd, Math.ceil(size / PAGE) * PAGE, PAGE, resolve));
+  if (made !== null) return false;
+  return (await new Promise((resolve) => holes.seek(fd, 0, "hole", resolve))) === null;
 }
 
 /** With O_EXCL the kernel refuses a block device that is mounted, or that something else has claimed. */

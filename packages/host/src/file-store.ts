@@ -1,12 +1,13 @@
 // Knows how an open file or block device is read and written as a store. Knows neither names nor SCSI.
-// Node has no fallocate, no lseek(SEEK_HOLE) and no per-write RWF_DSYNC: so there is no discard that gives space back,
-// no extent is known to be a hole, and FUA is a write and then fdatasync.
+// Node has no fallocate, no lseek(SEEK_HOLE) and no per-write RWF_DSYNC: so FUA is a write and then fdatasync, and where nothing native is
+// given there is no discard that gives space back, and no extent is known to be a hole.
 
 import { fdatasync, read, readv, write, writev } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { type GrowableStore, StoreError, type StoreFeatures, type StoreRequest } from "@pvscsi/scsi";
 import { Places, Pool } from "@pvscsi/wire";
 import { codeOf, storeError } from "./file-errors.js";
+import { findExtents, type Holes } from "./file-extents.js";
 import { ZeroRange } from "./zero-range.js";
 
 export interface OpenFile {
@@ -20,6 +21,8 @@ export interface OpenFile {
   readonly readOnly: boolean;
   /** False when the descriptor is O_DSYNC. */
   readonly writeBack: boolean;
+  /** Absent where its file system has no holes, or nothing makes them. */
+  readonly holes?: Holes | null;
   sizeNow(): Promise<number>;
   /** Called once, when the descriptor is closed. */
   closed(): void;
@@ -33,6 +36,7 @@ export class FileStore implements GrowableStore {
   resized: (() => void) | null = null;
   readonly #file: OpenFile;
   readonly #descriptor: number;
+  readonly #holes: Holes | null;
   readonly #operations = new Pool(() => this.#makeOperation());
   readonly #active = new Set<Operation>();
   #size: number;
@@ -53,7 +57,9 @@ export class FileStore implements GrowableStore {
     this.#file = file;
     this.#descriptor = file.handle.fd;
     this.#size = file.size;
-    this.features = { readOnly: file.readOnly, writeBack: file.writeBack, discard: false, optimalIo: PAGE };
+    const { readOnly, writeBack, holes = null } = file;
+    this.#holes = holes;
+    this.features = { readOnly, writeBack, discard: holes !== null, optimalIo: PAGE };
   }
 
   get size(): number {
@@ -69,6 +75,7 @@ export class FileStore implements GrowableStore {
         if (!this.#dirty && !this.#syncRunning) return request.end(this.#lost);
         return this.#sync(this.#take(request));
       case "extents":
+        if (this.#holes !== null && length > 0) return this.#findExtents(this.#take(request), this.#holes);
         request.extents = [{ offset, length, state: "data" }];
         return request.end(null);
       case "read":
@@ -76,6 +83,8 @@ export class FileStore implements GrowableStore {
         if (length === 0) return request.end(null);
         return this.#transfer(this.#take(request));
       case "discard":
+        if (length === 0) return request.end(null);
+        return this.#discard(this.#take(request));
       case "write-zeroes":
         if (length === 0) return request.end(null);
         return this.#zero(this.#take(request));
@@ -240,7 +249,25 @@ export class FileStore implements GrowableStore {
     operation.zeroes.begin(this.#descriptor, operation, operation.zeroed);
   }
 
-  /** A write or write-zeroes has come to its end: durable now, or after one more fdatasync. */
+  #discard(operation: Operation): void {
+    if (this.#holes === null) return this.#zero(operation);
+    const { offset, length } = operation.request;
+    this.#holes.punch(this.#descriptor, offset, length, (error) => {
+      if (codeOf(error) === "EINTR" && !operation.cancelled) return this.#discard(operation);
+      // O_DSYNC is of writes only.
+      if (error === null && !this.features.writeBack) return this.#sync(operation);
+      this.#written(operation, error);
+    });
+  }
+
+  #findExtents(operation: Operation, holes: Holes): void {
+    findExtents(holes, this.#descriptor, operation.request, (extents) => {
+      operation.request.extents = extents;
+      this.#end(operation, null);
+    });
+  }
+
+  /** A write, write-zeroes or discard has come to its end: durable now, or after one more fdatasync. */
   #written(operation: Operation, error: Error | null): void {
     const { request } = operation;
     this.#dirty = this.features.writeBack;

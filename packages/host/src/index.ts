@@ -1,4 +1,5 @@
 export * from "./config-file.js";
+export type { Holes } from "./file-extents.js";
 export { type FileStoreOptions, openFileStore } from "./file-open.js";
 export { FileStore } from "./file-store.js";
 export { type Host, type HostDevice, type HostOptions, openHost } from "./host.js";

@@ -22,6 +22,10 @@ export class SystemCallError extends Error {
 /** A function; its words are numbers, addresses as numbers, texts, and bytes that are lent for the call. */
 export type Call = (...words: readonly unknown[]) => number;
 
+/** What a call that is done in another thread has returned, with SystemCallError where that is negative. */
+export type Called = (error: Error | null, result: number) => void;
+export type LaterCall = (words: readonly unknown[], done: Called) => void;
+
 export class Calls {
   readonly #koffi: Koffi;
   readonly #library: KoffiLibrary;
@@ -43,6 +47,17 @@ export class Calls {
       const result = call(...words);
       if (result < 0) throw this.failure(name);
       return result;
+    };
+  }
+
+  /** The same in another thread, for calls that may wait for a medium: `done` follows, never before this returns. */
+  later(name: string, prototype: string): LaterCall {
+    const call = this.#library.func(prototype);
+    return (words, done) => {
+      call.async(...words, (error: Error | null, result: number) => {
+        if (error !== null) done(error, result);
+        else done(result < 0 ? this.failure(name) : null, result);
+      });
     };
   }
 

@@ -2,6 +2,7 @@
 
 export { SystemCallError } from "./calls.js";
 export type { EventDescriptors } from "./event-descriptors.js";
+export type { FileHoles } from "./file-holes.js";
 export { NativeMissing } from "./koffi.js";
 export { MappedMemory } from "./mapped-memory.js";
 export { loadNative, type MapAccess, type Native, type Poll } from "./native.js";

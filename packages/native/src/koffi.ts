@@ -14,7 +14,13 @@ export interface Koffi {
 }
 
 export interface KoffiLibrary {
-  func(prototype: string): (...words: readonly unknown[]) => number;
+  func(prototype: string): KoffiFunction;
+}
+
+export interface KoffiFunction {
+  (...words: readonly unknown[]): number;
+  /** In another thread; the last word is a callback, and the errno of the call is there while it runs. */
+  async(...words: readonly unknown[]): void;
 }
 
 /** Closed by the collector when nobody has it any more. */

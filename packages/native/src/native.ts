@@ -4,6 +4,7 @@
 import { closeSync, fstatSync, ftruncateSync } from "node:fs";
 import { type Call, Calls } from "./calls.js";
 import { EventDescriptors } from "./event-descriptors.js";
+import { FileHoles } from "./file-holes.js";
 import { type Koffi, type KoffiPoll, loadKoffi } from "./koffi.js";
 import { MappedMemory, type MemoryCalls } from "./mapped-memory.js";
 import { UnixSockets } from "./unix-sockets.js";
@@ -36,6 +37,7 @@ export interface Native {
   close(descriptor: number): void;
   readonly events: EventDescriptors;
   readonly sockets: UnixSockets;
+  readonly holes: FileHoles;
   /** Zeroed memory whose address stays what it is. Throws SystemCallError. */
   allocate(length: number): MappedMemory;
   /** Calls `readable`, from the loop, as long as there is something to read: it has to read that. */
@@ -61,6 +63,7 @@ export async function loadNative(): Promise<Native> {
 class KoffiNative implements Native, MemoryCalls {
   readonly events: EventDescriptors;
   readonly sockets: UnixSockets;
+  readonly holes: FileHoles;
   readonly #koffi: Koffi;
   readonly #calls: Calls;
   readonly #ioctl: Call;
@@ -82,6 +85,7 @@ class KoffiNative implements Native, MemoryCalls {
     this.#memfd = calls.checked("memfd_create", "int memfd_create(const char *name, unsigned int flags)");
     this.events = new EventDescriptors(calls);
     this.sockets = new UnixSockets(calls, this);
+    this.holes = new FileHoles(calls);
   }
 
   ioctl(descriptor: number, request: number, argument: Uint8Array): number {

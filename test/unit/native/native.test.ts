@@ -2,7 +2,7 @@
 // said where koffi is missing.
 
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, cpSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, cpSync, fstatSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
@@ -58,6 +58,32 @@ describe("native calls", () => {
     }
     return "none";
   }
+
+  it("makes holes in a file and finds them, in threads, many at a time", async () => {
+    folder.write({ file: "x".repeat(MIB) });
+    const descriptor = open("file");
+    const { blocks } = fstatSync(descriptor);
+    let called = false;
+    const made = Array.from({ length: 40 }, (_, i) => {
+      return new Promise((resolve) => native.holes.punch(descriptor, i * 2 * PAGE, PAGE, resolve)).then((error) => {
+        called = true;
+        return error;
+      });
+    });
+    expect(called).to.equal(false);
+    expect(await Promise.all(made)).to.deep.equal(new Array(40).fill(null));
+    expect(blocks - fstatSync(descriptor).blocks).to.equal((40 * PAGE) / 512);
+    const seek = (offset: number, wanted: "data" | "hole", of = descriptor) => {
+      return new Promise((resolve) => {
+        native.holes.seek(of, offset, wanted, (error, result) => resolve(error ?? result));
+      });
+    };
+    expect(await seek(0, "data")).to.equal(PAGE);
+    expect(await seek(PAGE, "hole")).to.equal(2 * PAGE);
+    expect(await seek(100 * PAGE, "hole")).to.equal(MIB);
+    expect(await seek(MIB, "data")).to.include({ name: "SystemCallError", code: "ENXIO" });
+    expect(await seek(0, "data", 9999)).to.include({ code: "EBADF" });
+  });
 
   it("map a file, from an offset, so that both see what either writes", () => {
     folder.write({ file: "a".repeat(PAGE) + "b".repeat(PAGE) });
