@@ -8,6 +8,7 @@ import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
+import { sharedSuite } from "./shared/suite.js";
 import type { Suite } from "./suite.js";
 import { xenCreateSuite } from "./xen/create-suite.js";
 import { xenFrontSuite } from "./xen/front-suite.js";
@@ -30,6 +31,7 @@ export const suites: readonly Suite[] = [
   xenFrontSuite,
   qemuSuite,
   qemuBlockSuite,
+  sharedSuite,
   xenstoreFullSuite,
   processesFullSuite,
   xenFullSuite,

@@ -28,6 +28,7 @@ const SG_PROGRAMS = [
   "write_same",
   "readcap",
   "raw",
+  "persist",
 ];
 const PROGRAMS = ["lsscsi", "iscsi-test-cu", "fio", ...SG_PROGRAMS.map((name) => `sg_${name}`)];
 const MODULES = ["virtio_pci", "virtio_console", "virtio_scsi", "virtio_blk", "sd_mod", "sg"];
