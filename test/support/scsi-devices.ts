@@ -9,6 +9,8 @@ import {
   type OpenedDevice,
   Status,
   type Task,
+  TaskSet,
+  type TaskSetRules,
   type UnitListener,
 } from "@pvscsi/scsi";
 
@@ -30,6 +32,8 @@ export class HoldingUnit implements LogicalUnit {
   readonly deviceType: number = 0;
   readonly held: Task[] = [];
   readonly seen: Task[] = [];
+  rules: TaskSetRules = { tellsAborted: false, errorEnds: "nothing" };
+  readonly taskSet = new TaskSet(() => this.rules);
   stubborn = false;
   resets = 0;
   readonly #listeners = new Set<UnitListener>();

@@ -1,7 +1,7 @@
 // Knows what may be wrong with a SCSI Command or a Data-Out, and how its initiator hears of it (RFC 7143 11.3, 11.4.7.2, 11.7).
 
 import { cdbLengthOf, MAX_CDB, SENSE, type Sense, SenseKey, type Task } from "@pvscsi/scsi";
-import { AhsType, CommandFlag, FINAL } from "./abi/codes.js";
+import { AhsType, ATTRIBUTE_MASK, ATTRIBUTES, CommandFlag, FINAL } from "./abi/codes.js";
 import { HEADER_SIZE, NO_TAG, ScsiCommand } from "./abi/pdu.js";
 import type { Exchange } from "./exchange.js";
 import type { IncomingPdu } from "./incoming.js";
@@ -39,7 +39,7 @@ export function takeCdb(task: Task, { bytes, ahsLength }: IncomingPdu): void {
   if (known > 0) task.cdbLength = known;
 }
 
-/** Sets the task's direction and what data comes unasked; gives what the command is ended with where that is wrong. */
+/** Sets the task's direction, its attribute and what data comes unasked; gives what the command is ended with where that is wrong. */
 export function checkCommand(
   exchange: Exchange,
   { command, dataLength }: IncomingPdu,
@@ -48,6 +48,7 @@ export function checkCommand(
   const { flags } = command;
   const [reads, writes] = [(flags & CommandFlag.read) !== 0, (flags & CommandFlag.write) !== 0];
   exchange.task.direction = writes ? "to-device" : reads ? "from-device" : "none";
+  exchange.task.attribute = ATTRIBUTES[flags & ATTRIBUTE_MASK] ?? "reserved";
   if (!reads && !writes) exchange.length = 0;
   const final = (flags & FINAL) !== 0;
   exchange.unsolicited = writes && !final;

@@ -2,7 +2,7 @@
 // wire it drives, is one; the guest above it does not know which.
 
 import { Places } from "@pvscsi/wire";
-import { type DataDirection, MAX_CDB, MAX_SENSE, Status } from "./task.js";
+import { type DataDirection, MAX_CDB, MAX_SENSE, Status, type TaskAttribute } from "./task.js";
 
 /** What became of the command on its way: Linux' host byte, and vscsiif's (xen/io/vscsiif.h, XEN_VSCSIIF_RSLT_HOST). */
 export const HostByte = {
@@ -44,6 +44,8 @@ export class Command implements Address {
   lun = 0;
   readonly cdb = new Uint8Array(MAX_CDB);
   cdbLength = 0;
+  /** SIMPLE by an adapter whose wire has no word for it. */
+  attribute: TaskAttribute = "simple";
   direction: DataDirection = "none";
   /** Pieces of pages that came from the same adapter's `allocate`. */
   readonly data = new Places();

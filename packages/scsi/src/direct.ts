@@ -57,8 +57,8 @@ class Passage {
   command: Command | null = null;
   /** Its place among those under way. */
   slot = 0;
-  /** What the initiator is told if a task management function ends it. */
-  ending: number = HostByte.abort;
+  /** What the initiator is told if a task management function ends it: that it asked for that, or that somebody has. */
+  ending: number = HostByte.reset;
 
   /** The tag is the record's own: nothing else under way has it. */
   constructor(tag: number, completed: (task: Task) => void) {
@@ -118,12 +118,13 @@ class DirectAdapter implements HostAdapter {
     const passage = this.#passages.take();
     const { task } = passage;
     passage.command = command;
-    passage.ending = HostByte.abort;
+    passage.ending = HostByte.reset;
     passage.slot = this.#count;
     this.#underWay[this.#count++] = passage;
     task.lun = command.lun;
     for (let i = 0; i < command.cdbLength; i++) task.cdb[i] = command.cdb[i];
     task.cdbLength = command.cdbLength;
+    task.attribute = command.attribute;
     task.direction = command.direction;
     task.data = command.data;
     nexus.submit(task);
@@ -160,9 +161,9 @@ class DirectAdapter implements HostAdapter {
     };
     const { lun } = management;
     if (victim !== undefined && management.function === "abort") {
+      victim.ending = HostByte.abort;
       return nexus.manage({ function: "abort-task", lun, tag: victim.task.tag, completed });
     }
-    for (const passage of this.#allUnderWay()) if (isAt(passage, management)) passage.ending = HostByte.reset;
     nexus.manage({ function: "logical-unit-reset", lun, completed });
   }
 
@@ -176,6 +177,7 @@ class DirectAdapter implements HostAdapter {
   async close(): Promise<void> {
     this.#open = false;
     for (const unwatch of this.#unwatch) unwatch();
+    for (const passage of this.#allUnderWay()) passage.ending = HostByte.abort;
     await Promise.all(this.#nexuses.map((nexus) => nexus?.close()));
     this.#tell({ kind: "closed", reason: "the adapter was closed" });
   }
@@ -206,8 +208,4 @@ class DirectAdapter implements HostAdapter {
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) await this.#listener(next);
     this.#telling = false;
   }
-}
-
-function isAt({ command }: Passage, { channel, target, lun }: Address): boolean {
-  return command?.channel === channel && command.target === target && command.lun === lun;
 }

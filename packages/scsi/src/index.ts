@@ -31,6 +31,7 @@ export * from "./stores/slow-store.js";
 export * from "./stores/tracing-store.js";
 export * from "./target.js";
 export * from "./task.js";
+export * from "./task-set.js";
 export * from "./trace.js";
 export * from "./transport-id.js";
 export { attentionFor } from "./unit-attention.js";

@@ -4,6 +4,7 @@ import type { TargetPortGroups } from "./alua/groups.js";
 import type { Designator } from "./copy/designator.js";
 import type { Sense } from "./sense.js";
 import type { Task, TaskNexus } from "./task.js";
+import type { TaskSet } from "./task-set.js";
 
 /** What happened at a logical unit that its initiators must hear of; a `Nexus` makes unit attentions from it. */
 export type UnitEvent =
@@ -32,6 +33,8 @@ export interface LogicalUnit {
   readonly deviceType: number;
   /** Whether its sense data is in descriptor format (D_SENSE of the control mode page); fixed where absent. */
   readonly descriptorSense?: boolean;
+  /** The tasks of all its initiators, in their order. */
+  readonly taskSet: TaskSet;
   /** Executes a task; ends it exactly once, perhaps before returning. */
   execute(task: Task): void;
   /** Asks that a task under way end soon; `task.aborted` is set by the caller. It still ends exactly once. */

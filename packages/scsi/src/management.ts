@@ -33,35 +33,39 @@ export interface ManagementRequest {
   readonly completed: (response: ManagementResponse) => void;
 }
 
-/** The functions that wait for tasks to end; while there is none, ending a task costs one comparison. */
-export class Endings {
-  readonly #waiting: { readonly tasks: Set<Task>; readonly completed: () => void }[] = [];
+/** Tasks that somebody waits for to end; each of them has it in its list. */
+export class Ending {
+  #left: number;
+  readonly #completed: () => void;
 
-  get none(): boolean {
-    return this.#waiting.length === 0;
-  }
-
-  /**
-   * Asks all of `tasks` to end by calling `abort` for each, and calls `completed` when the last has, at once if there
-   * are none. A store may still be writing into the initiator's pages until then.
-   */
-  endAll(tasks: readonly Task[], abort: (task: Task) => void, completed: () => void): void {
-    if (tasks.length === 0) return completed();
-    const left = new Set(tasks);
-    this.#waiting.push({ tasks: left, completed });
-    // What one abort brings about may end another task, and its record may be in use for a new one by then.
-    for (const task of tasks) if (left.has(task)) abort(task);
-  }
-
-  /** Takes an ended task off; returns the functions that waited for nothing else, to be called after its submitter. */
-  taskEnded(task: Task): (() => void)[] {
-    const complete: (() => void)[] = [];
-    for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      const { tasks, completed } = this.#waiting[i];
-      if (!tasks.delete(task) || tasks.size > 0) continue;
-      this.#waiting.splice(i, 1);
-      complete.unshift(completed);
+  constructor(tasks: readonly Task[], completed: () => void) {
+    this.#left = tasks.length;
+    this.#completed = completed;
+    for (const task of tasks) {
+      if (task.endings === null) task.endings = [this];
+      else task.endings.push(this);
     }
-    return complete;
   }
+
+  taskEnded(): void {
+    this.#left -= 1;
+    if (this.#left === 0) this.#completed();
+  }
+}
+
+/**
+ * Asks all of `tasks` to end, and calls `completed` when the last has, at once if there are none: a store may still be
+ * writing into the initiator's pages until then. `tells` says whose initiator hears of it by TASK ABORTED.
+ */
+export function endTasks(tasks: readonly Task[], tells: (task: Task) => boolean, completed: () => void): void {
+  if (tasks.length === 0) return completed();
+  const ending = new Ending(tasks, completed);
+  const fresh = tasks.filter(({ aborted }) => !aborted);
+  // All of them before the first one ends: none that waited for it begins.
+  for (const task of fresh) {
+    task.aborted = true;
+    task.tellsAborted = tells(task);
+  }
+  // What one end brings about may end another task, and its record may be in use for a new one by then.
+  for (const task of fresh) if (task.endings?.includes(ending)) task.nexus?.endAborted(task);
 }

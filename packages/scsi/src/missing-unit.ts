@@ -7,6 +7,7 @@ import type { LogicalUnit } from "./logical-unit.js";
 import { SENSE } from "./sense.js";
 import { INQUIRY_OPTIONS, reportLuns, requestSense } from "./spc.js";
 import type { Task } from "./task.js";
+import { TaskSet } from "./task-set.js";
 
 /** SPC-4 6.6.2: peripheral qualifier 011b and device type 1Fh. */
 const NOT_CAPABLE = 0x7f;
@@ -17,6 +18,7 @@ export class MissingUnit implements LogicalUnit, DeviceServer {
   readonly deviceType = 0x1f;
   readonly descriptorSense = false;
   readonly guard = null;
+  readonly taskSet = new TaskSet();
   readonly scratch = new Uint8Array(64);
 
   notReady() {

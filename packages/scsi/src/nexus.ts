@@ -2,15 +2,16 @@
 // Knows no transport and no device type.
 
 import { assert, nullProbes, type Probes } from "@pvscsi/wire";
-import { COMMANDS } from "./cdb.js";
 import type { LogicalUnit, UnitEvent } from "./logical-unit.js";
 import { REPORT_LUNS_UNIT } from "./lun.js";
-import type { ManagementRequest } from "./management.js";
+import { endTasks, type ManagementRequest } from "./management.js";
+import { Place } from "./place.js";
 import { endWithSense, SENSE, type Sense } from "./sense.js";
 import type { Target } from "./target.js";
 import { type NexusIdentity, nexusKey, Status, type Task, type TaskNexus } from "./task.js";
+import { TaskManager } from "./task-manager.js";
 import { localTransportId, type TransportId } from "./transport-id.js";
-import { Attentions, attentionFor, passesAttention } from "./unit-attention.js";
+import { attentionFor, passesAttention } from "./unit-attention.js";
 
 export interface NexusOptions {
   /** The initiator's name, for people. */
@@ -22,14 +23,12 @@ export interface NexusOptions {
   readonly probes?: Probes;
   /** Whether the initiator's wire can name the REPORT LUNS well-known logical unit; it is there then. */
   readonly wellKnown?: boolean;
+  /** Tasks that it may have at one logical unit; those beyond end with TASK SET FULL. */
+  readonly depth?: number;
 }
 
-/** The I_T_L nexus: one logical unit as this initiator sees it. */
-interface Place {
-  readonly unit: LogicalUnit;
-  readonly attentions: Attentions;
-  readonly leave: () => void;
-}
+/** As many as no initiator has under way that does not want to be told. */
+const DEFAULT_DEPTH = 1024;
 
 /**
  * An initiator's connection to a target. Tasks are executed in the order of submission; one that is submitted while
@@ -42,7 +41,10 @@ export class Nexus implements TaskNexus {
   readonly wellKnownLuns: readonly number[];
   readonly #target: Target;
   readonly #probes: Probes;
+  readonly #depth: number;
   readonly #places = new Map<number, Place>();
+  readonly #leaving = new Map<Place, () => void>();
+  readonly #manager: TaskManager;
   readonly #disconnect: () => void;
   #open = true;
   /** Tasks under way are the first `#count`; the array never shrinks, so that it is never grown again. */
@@ -54,12 +56,14 @@ export class Nexus implements TaskNexus {
   #lastWaiting: Task | null = null;
 
   constructor(target: Target, options: NexusOptions = {}) {
-    const { initiator = "", probes = nullProbes, wellKnown = false } = options;
+    const { initiator = "", probes = nullProbes, wellKnown = false, depth = DEFAULT_DEPTH } = options;
     this.initiator = initiator;
     this.identity = identityOf(target, options);
     this.wellKnownLuns = wellKnown ? [REPORT_LUNS_UNIT] : [];
     this.#target = target;
     this.#probes = probes;
+    this.#depth = depth;
+    this.#manager = new TaskManager(this, target);
     for (const lun of target.luns) this.#place(lun, target.get(lun) as LogicalUnit);
     for (const lun of this.wellKnownLuns) this.#place(lun, target.reportLuns);
     this.#disconnect = target.connect(this);
@@ -89,6 +93,11 @@ export class Nexus implements TaskNexus {
     task.slot = this.#count;
     this.#tasks[this.#count++] = task;
     if (this.#probes.listening) this.#probes.emit("task:begin", task);
+    this.proceed(task);
+  }
+
+  /** Called by a task set as well: the task is executed, or waits for what is being executed. */
+  proceed(task: Task): void {
     if (this.#executing) return this.#wait(task);
     this.#executing = true;
     try {
@@ -117,14 +126,18 @@ export class Nexus implements TaskNexus {
   #execute(task: Task): void {
     if (!this.#open) task.aborted = true;
     if (task.aborted) return task.end(Status.taskAborted);
+    if (task.place !== null) return this.#run(task, task.place);
     const place = this.#places.get(task.lun);
-    if (place === undefined) return this.#target.missing.execute(task);
-    if (place.attentions.pending && !passesAttention(task.cdb[0])) {
-      if (place.unit.conflicts?.(task)) return task.end(Status.reservationConflict);
-      const sense = place.attentions.take() as Sense;
-      return endWithSense(task, sense, { descriptor: place.unit.descriptorSense === true });
+    if (place === undefined) this.#target.missing.execute(task);
+    else if (place.taskSet.enter(task, place)) this.#run(task, place);
+  }
+
+  #run(task: Task, { unit, attentions }: Place): void {
+    if (attentions.pending && !passesAttention(task.cdb[0])) {
+      if (unit.conflicts?.(task)) return task.end(Status.reservationConflict);
+      return endWithSense(task, attentions.take() as Sense, { descriptor: unit.descriptorSense === true });
     }
-    place.unit.execute(task);
+    unit.execute(task);
   }
 
   ended(task: Task): void {
@@ -134,11 +147,24 @@ export class Nexus implements TaskNexus {
     last.slot = task.slot;
     this.#tasks[this.#count] = null;
     task.nexus = null;
-    const { endings } = this.#target;
-    if (endings.none) return task.completed(task);
-    const complete = endings.taskEnded(task);
+    const { place, endings } = task;
+    const wakes = place?.taskSet.leave(task, place);
+    task.place = null;
+    task.endings = null;
+    if (task.status === Status.checkCondition && place !== null) this.#manager.failed(place);
     task.completed(task);
-    for (const completed of complete) completed();
+    if (endings !== null) for (const ending of endings) ending.taskEnded();
+    if (wakes) place?.taskSet.wake();
+  }
+
+  /** Ends a task that has not begun at once, and asks the unit to end one that has. */
+  endAborted(task: Task): void {
+    const { place } = task;
+    if (task.waiting || place === null) return;
+    if (!task.dormant) return place.unit.abort(task);
+    place.taskSet.withdraw(task);
+    task.end(Status.taskAborted);
+    place.taskSet.wake();
   }
 
   reportLuns(): readonly number[] {
@@ -165,36 +191,15 @@ export class Nexus implements TaskNexus {
 
   /** Performs a task management function; completes when every task it ended has ended. */
   manage(request: ManagementRequest): void {
-    if (request.function === "target-reset") return this.#resetTarget(request);
-    if (request.function === "i-t-nexus-reset") return this.#resetNexus(request);
-    const place = this.#places.get(request.lun);
-    if (place === undefined) return request.completed("incorrect-logical-unit-number");
-    const complete = (): void => request.completed("function-complete");
-    switch (request.function) {
-      case "query-task":
-        return request.completed(this.#find(request) === null ? "task-does-not-exist" : "function-succeeded");
-      case "query-task-set":
-        return request.completed(this.tasksAt(request.lun).length > 0 ? "function-succeeded" : "function-complete");
-      case "abort-task": {
-        const victim = this.#find(request);
-        if (victim === null) return request.completed("task-does-not-exist");
-        return this.#endTasks([victim], complete);
-      }
-      case "abort-task-set":
-        return this.#endTasks(this.tasksAt(request.lun), complete);
-      case "clear-task-set":
-        return this.#clearTaskSet(request.lun, complete);
-      case "logical-unit-reset":
-        this.#endTasks(this.#everyonesTasksAt(request.lun), complete, () => place.unit.reset());
-    }
+    this.#manager.manage(request);
   }
 
   /** Ends every task and lets go of the target: resolves when the last task has ended. */
   close(): Promise<void> {
     this.#open = false;
     this.#disconnect();
-    for (const { leave } of this.#places.values()) leave();
-    return new Promise((resolve) => this.#endTasks(this.#all(), resolve));
+    for (const place of this.#places.values()) this.#leave(place);
+    return new Promise((resolve) => endTasks(this.tasks(), () => false, resolve));
   }
 
   /** Called by the target. */
@@ -204,116 +209,59 @@ export class Nexus implements TaskNexus {
   }
 
   #place(lun: number, unit: LogicalUnit): void {
-    const attentions = new Attentions();
-    attentions.add(SENSE.powerOn);
-    const unlisten = unit.listen((event, cause) => this.#heard(lun, attentions, event, cause));
+    const place = new Place(this, lun, unit, this.#depth);
+    place.attentions.add(SENSE.powerOn);
+    place.taskSet.places.add(place);
+    const unlisten = unit.listen((event, cause) => this.#heard(place, event, cause));
     const disconnect = unit.connect?.({
       nexus: this,
-      attend: (sense) => attentions.add(sense),
-      abortTasks: (except, ended) => this.#endTasks(this.#preemptedAt(lun, except), ended),
+      attend: (sense) => place.attentions.add(sense),
+      abortTasks: (except, ended) => this.#manager.preempt(place, except, ended),
     });
-    const leave = (): void => {
+    this.#leaving.set(place, () => {
       unlisten();
       disconnect?.();
-    };
-    this.#places.set(lun, { unit, attentions, leave });
+    });
+    this.#places.set(lun, place);
+  }
+
+  #leave(place: Place): void {
+    place.taskSet.places.delete(place);
+    this.#leaving.get(place)?.();
+    this.#leaving.delete(place);
   }
 
   /** Called by the target; resolves when no task at that LUN is under way any more. */
   lunRemoved(lun: number): Promise<void> {
     const place = this.#places.get(lun);
-    place?.leave();
+    if (place !== undefined) this.#leave(place);
     this.#places.delete(lun);
     for (const { attentions } of this.#places.values()) attentions.add(SENSE.reportedLunsChanged);
-    return new Promise((resolve) => {
-      this.#target.endings.endAll(this.tasksAt(lun), (task) => this.abort(task, place?.unit), resolve);
-    });
+    return new Promise((resolve) => endTasks(this.tasksAt(lun), () => false, resolve));
   }
 
-  /** What PREEMPT AND ABORT ends: tasks at a LUN, and copies wherever they are, which may be from or to it (SPC-4 5.13.11.2.6). */
-  #preemptedAt(lun: number, except: Task): Task[] {
-    const isCopy = ({ cdb }: Task): boolean => cdb[0] === COMMANDS.extendedCopy.opcode;
-    return this.#all().filter((task) => task !== except && (task.lun === lun || isCopy(task)));
+  placeAt(lun: number): Place | undefined {
+    return this.#places.get(lun);
+  }
+
+  places(): Iterable<Place> {
+    return this.#places.values();
+  }
+
+  /** The tasks under way. */
+  tasks(): Task[] {
+    return this.#tasks.slice(0, this.#count) as Task[];
   }
 
   /** The tasks under way at a LUN. */
   tasksAt(lun: number): Task[] {
-    return this.#all().filter((task) => task.lun === lun);
+    return this.tasks().filter((task) => task.lun === lun);
   }
 
-  /** Asks that a task of this nexus end; it ends by itself where it has not begun. */
-  abort(task: Task, unit = this.#places.get(task.lun)?.unit): void {
-    if (task.aborted) return;
-    task.aborted = true;
-    if (!task.waiting) unit?.abort(task);
-  }
-
-  /** A unit attention at a LUN that is none of the unit's own events. */
-  attend(lun: number, sense: Sense): void {
-    this.#places.get(lun)?.attentions.add(sense);
-  }
-
-  #heard(lun: number, attentions: Attentions, event: UnitEvent, cause: Task | null): void {
+  #heard(place: Place, event: UnitEvent, cause: Task | null): void {
     // Who brought it about knows by its status: so SPC-4 has it for mode parameters, and tgt for a loaded medium.
     if (cause?.nexus === this) return;
-    attentions.add(attentionFor(event));
-    // Somebody else may have reset it, through another target: what is under way here ends as well.
-    if (event === "reset") for (const task of this.tasksAt(lun)) this.abort(task);
-  }
-
-  #all(): Task[] {
-    return this.#tasks.slice(0, this.#count) as Task[];
-  }
-
-  #find({ lun, tag }: ManagementRequest): Task | null {
-    return this.#all().find((task) => task.lun === lun && task.tag === tag) ?? null;
-  }
-
-  #everyonesTasksAt(lun: number): Task[] {
-    return this.#target.nexuses.flatMap((nexus) => nexus.tasksAt(lun));
-  }
-
-  /** Aborts `tasks`, does `then` while they are ending, and completes when all have ended. */
-  #endTasks(tasks: readonly Task[], complete: () => void, then: () => void = () => {}): void {
-    let ended = false;
-    let done = false;
-    const both = (): void => {
-      if (ended && done) complete();
-    };
-    const abort = (task: Task): void => (task.nexus as Nexus).abort(task);
-    this.#target.endings.endAll(tasks, abort, () => {
-      ended = true;
-      both();
-    });
-    then();
-    done = true;
-    both();
-  }
-
-  /** Initiators whose tasks were cleared by another hear of it (SAM-5 7.5). */
-  #clearTaskSet(lun: number, complete: () => void): void {
-    const tasks = this.#everyonesTasksAt(lun);
-    for (const nexus of new Set(tasks.map((task) => task.nexus as Nexus))) {
-      if (nexus !== this) nexus.attend(lun, SENSE.commandsCleared);
-    }
-    this.#endTasks(tasks, complete);
-  }
-
-  /** Only what is this initiator's ends, and only it hears of it (SAM-5 7.6). */
-  #resetNexus(request: ManagementRequest): void {
-    this.#endTasks(this.#all(), () => request.completed("function-complete"));
-    for (const { attentions, unit } of this.#places.values()) {
-      attentions.add(SENSE.nexusLossOccurred);
-      unit.nexusLost?.(this);
-    }
-  }
-
-  #resetTarget(request: ManagementRequest): void {
-    const tasks = this.#target.nexuses.flatMap((nexus) => nexus.#all());
-    const resetAll = (): void => {
-      for (const lun of this.#target.luns) this.#target.get(lun)?.reset();
-    };
-    this.#endTasks(tasks, () => request.completed("function-complete"), resetAll);
+    place.attentions.add(attentionFor(event));
   }
 }
 

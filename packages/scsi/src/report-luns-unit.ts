@@ -6,6 +6,7 @@ import { CommandTable, type DeviceServer, reply, row } from "./device-server.js"
 import type { LogicalUnit } from "./logical-unit.js";
 import { INQUIRY_OPTIONS, reportLuns, requestSense } from "./spc.js";
 import { Status, type Task } from "./task.js";
+import { TaskSet } from "./task-set.js";
 
 /** SPC-4 6.6.2: a well known logical unit. */
 const WELL_KNOWN_UNIT = 0x1e;
@@ -16,6 +17,7 @@ export class ReportLunsUnit implements LogicalUnit, DeviceServer {
   readonly deviceType = WELL_KNOWN_UNIT;
   readonly descriptorSense = false;
   readonly guard = null;
+  readonly taskSet = new TaskSet();
   readonly scratch = new Uint8Array(64);
 
   notReady() {

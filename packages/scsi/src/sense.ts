@@ -67,6 +67,7 @@ export const SENSE = {
   invalidFieldInInformationUnit: sense("illegalRequest", 0x0e, 0x03),
   commandSequenceError: sense("illegalRequest", 0x2c, 0x00),
   savingParametersNotSupported: sense("illegalRequest", 0x39, 0x00),
+  invalidMessageError: sense("illegalRequest", 0x49, 0x00),
   mediumRemovalPrevented: sense("illegalRequest", 0x53, 0x02),
   /** Another try may find them. */
   insufficientResources: sense("abortedCommand", 0x55, 0x03),

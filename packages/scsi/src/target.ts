@@ -2,7 +2,6 @@
 
 import { assert } from "@pvscsi/wire";
 import type { LogicalUnit } from "./logical-unit.js";
-import { Endings } from "./management.js";
 import { MissingUnit } from "./missing-unit.js";
 import type { Nexus } from "./nexus.js";
 import { ReportLunsUnit } from "./report-luns-unit.js";
@@ -22,8 +21,6 @@ export class Target {
   readonly missing: LogicalUnit = new MissingUnit();
   /** The REPORT LUNS well-known logical unit, for initiators that can name it. */
   readonly reportLuns: LogicalUnit = new ReportLunsUnit();
-  /** Task management functions of all its nexuses that wait for tasks to end. */
-  readonly endings = new Endings();
   readonly #units = new Map<number, LogicalUnit>();
   /** LUNs that may only be read. */
   readonly #protected = new Set<number>();

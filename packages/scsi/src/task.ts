@@ -2,6 +2,8 @@
 
 import { fail, Places } from "@pvscsi/wire";
 import type { LogicalUnit } from "./logical-unit.js";
+import type { Ending } from "./management.js";
+import type { Place } from "./place.js";
 import type { Sense } from "./sense.js";
 import type { TransportId } from "./transport-id.js";
 
@@ -19,6 +21,12 @@ export const Status = {
 
 /** "bidirectional" is one buffer that may be used either way, as the command wants it (vscsiif has it). */
 export type DataDirection = "none" | "to-device" | "from-device" | "bidirectional";
+
+/**
+ * Where in its task set the initiator wants a task (SAM-5 8.6); what is untagged is SIMPLE. No device here has ACA conditions,
+ * and "reserved" is what the wire has no word for: both are refused.
+ */
+export type TaskAttribute = "simple" | "ordered" | "head-of-queue" | "aca" | "reserved";
 
 /** The longest CDB of SPC: a variable length one. */
 export const MAX_CDB = 260;
@@ -62,6 +70,10 @@ export interface TaskNexus {
   takeAttention(lun: number): Sense | null;
   /** Called by `Task.end`; hands the task back to its submitter. */
   ended(task: Task): void;
+  /** The turn of a dormant task has come. */
+  proceed(task: Task): void;
+  /** A task under way that is `aborted` since now is to end soon. */
+  endAborted(task: Task): void;
 }
 
 /**
@@ -76,6 +88,7 @@ export class Task {
   lun = 0;
   readonly cdb = new Uint8Array(MAX_CDB);
   cdbLength = 0;
+  attribute: TaskAttribute = "simple";
   direction: DataDirection = "none";
   /**
    * Whether the initiator hears how much more a command would have moved. A command that reads has no room then where there is
@@ -92,6 +105,8 @@ export class Task {
   transferLength = 0;
   /** Set when a task management function ended it: the status means nothing then. */
   aborted = false;
+  /** Set with it where the initiator did not ask for that and hears of it: the task ends with TASK ABORTED then, as any other. */
+  tellsAborted = false;
 
   /** Set by the submitter; called exactly once for each submission. */
   completed: (task: Task) => void = unsubmitted;
@@ -105,6 +120,11 @@ export class Task {
   waiting = false;
   /** The one that waits behind it. */
   next: Task | null = null;
+  /** Set by the task set while it is in one: by which I_T_L nexus, and whether it waits for others there. */
+  place: Place | null = null;
+  dormant = false;
+  /** What is complete only when it has ended. */
+  endings: Ending[] | null = null;
   /** The device server's own record for it while it executes. */
   work: unknown = null;
   #running = false;
@@ -122,6 +142,7 @@ export class Task {
     this.senseLength = 0;
     this.transferLength = 0;
     this.aborted = false;
+    this.tellsAborted = false;
   }
 
   /** Ends it; ending twice throws. */
@@ -129,8 +150,17 @@ export class Task {
     if (!this.#running) fail(`task ${this.tag} ended twice`);
     this.#running = false;
     this.status = status;
+    if (this.aborted && this.tellsAborted) this.#tellAborted();
     if (this.nexus === null) this.completed(this);
     else this.nexus.ended(this);
+  }
+
+  /** Whatever it has done, nobody hears of that. */
+  #tellAborted(): void {
+    this.aborted = false;
+    this.status = Status.taskAborted;
+    this.senseLength = 0;
+    this.transferLength = 0;
   }
 }
 

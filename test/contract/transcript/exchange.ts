@@ -1,13 +1,14 @@
 // Knows one request of the transcript, how it is sent by a wire, and what came of it as a line of text.
 
 import { createHash } from "node:crypto";
-import { Command, type DataDirection, describeCdb } from "@pvscsi/scsi";
+import { Command, type DataDirection, describeCdb, type TaskAttribute } from "@pvscsi/scsi";
 import { hexBytes } from "@pvscsi/wire";
 import type { Wire } from "./wires.js";
 
 export interface Request {
   readonly lun: number;
   readonly cdb: readonly number[];
+  readonly attribute?: TaskAttribute;
   readonly direction?: DataDirection;
   /** What is sent. */
   readonly out?: Uint8Array;
@@ -44,6 +45,7 @@ export async function send(wire: Wire, request: Request): Promise<Outcome> {
   command.lun = request.lun;
   command.cdb.set(request.cdb);
   command.cdbLength = request.cdb.length;
+  command.attribute = request.attribute ?? "simple";
   command.direction = request.direction ?? (out !== undefined ? "to-device" : room > 0 ? "from-device" : "none");
   let completions = 0;
   command.completed = () => {

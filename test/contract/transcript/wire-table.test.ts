@@ -109,6 +109,15 @@ describe("the table of wires", () => {
         }
       });
 
+      it("carries the task attribute, or all are SIMPLE", async () => {
+        for (const attribute of ["ordered", "head-of-queue", "aca", "reserved"] as const) {
+          const [answer, model] = await both({ lun: DISK, cdb: INQUIRY, room: 36, attribute });
+          expect(model.sense.split(" ")[12] === "49").to.equal(attribute === "aca" || attribute === "reserved");
+          if (carries.attribute) expect(answer).to.deep.equal(model);
+          else expect(withoutData(answer)).to.deep.equal(ended(HostByte.ok));
+        }
+      });
+
       it("names the REPORT LUNS well-known unit, or does not", async () => {
         const list = cdbOf(COMMANDS.reportLuns, { select: 1, alloc: 64 });
         const { data } = await send(wire, { lun: DISK, cdb: list, room: 64 });

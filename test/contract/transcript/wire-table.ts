@@ -2,7 +2,7 @@
 // table, printed in docs/WIRES.md and kept by the tests.
 
 import { type AdapterLimits, MAX_SENSE } from "@pvscsi/scsi";
-import { CommandRequest, DEFAULT_SENSE_SIZE, ManagementSubtype } from "@pvscsi/virtio";
+import { CommandRequest, DEFAULT_SENSE_SIZE, ManagementSubtype, TASK_ATTRIBUTES } from "@pvscsi/virtio";
 import { VSCSIIF_SENSE_BUFFERSIZE, VscsiifAct, VscsiifDirection, VscsiifRequest } from "@pvscsi/xen";
 import { WIRES, type WireName } from "./wires.js";
 
@@ -20,6 +20,8 @@ export interface Carries {
   readonly missing: boolean;
   /** A command that is refused has its whole length as residual; else none. */
   readonly refusedResidual: boolean;
+  /** The task attribute arrives; else every task is SIMPLE. */
+  readonly attribute: boolean;
   /** The REPORT LUNS well-known logical unit can be named. */
   readonly wellKnown: boolean;
 }
@@ -31,18 +33,26 @@ const ALL: Carries = {
   cut: true,
   missing: true,
   refusedResidual: true,
+  attribute: true,
   wellKnown: false,
 };
 
 export const CARRIES: { readonly [Name in WireName]: Carries } = {
   direct: ALL,
-  pvscsi: { ...ALL, sense: VSCSIIF_SENSE_BUFFERSIZE, missing: false, refusedResidual: false },
+  pvscsi: {
+    ...ALL,
+    sense: VSCSIIF_SENSE_BUFFERSIZE,
+    missing: false,
+    refusedResidual: false,
+    attribute: "taskAttr" in VscsiifRequest.offsets,
+  },
   "virtio-scsi": {
     ...ALL,
     sense: DEFAULT_SENSE_SIZE,
     cdbLength: false,
     bidirectional: false,
     cut: false,
+    attribute: "taskAttr" in CommandRequest.offsets,
     wellKnown: true,
   },
 };
@@ -61,14 +71,8 @@ const FUNCTIONS: { readonly [Name in WireName]: string } = {
   "virtio-scsi": listed(Object.keys(ManagementSubtype)).replace("clear aca", "clear aca (rejected)"),
 };
 
-const attributes = (fields: object): string =>
-  "taskAttr" in fields ? "a byte; the target takes all as SIMPLE" : "none";
-
-const ATTRIBUTES: { readonly [Name in WireName]: string } = {
-  direct: "none",
-  pvscsi: attributes(VscsiifRequest.offsets),
-  "virtio-scsi": attributes(CommandRequest.offsets),
-};
+/** `head-of-queue` as SAM writes it; the target refuses ACA. */
+const attributes = TASK_ATTRIBUTES.map((name) => name.replaceAll("-", " ").toUpperCase()).join(", ");
 
 const directions = ({ bidirectional }: Carries): string =>
   listed(Object.keys(VscsiifDirection).filter((name) => bidirectional || name !== "bidirectional"));
@@ -80,7 +84,7 @@ const ROWS: readonly (readonly [capability: string, cell: Cell])[] = [
   ["a CDB's own length", (_, { cdbLength }) => (cdbLength ? "arrives" : "zeros are behind it")],
   ["a longer CDB", (_, __, name) => (name === "direct" ? "SPC has none" : "host byte ERROR")],
   ["longest sense data, bytes", (_, { sense }) => sense],
-  ["task attribute", (_, __, name) => ATTRIBUTES[name]],
+  ["task attribute", (_, { attribute }) => (attribute ? `${attributes} (refused)` : "none: SIMPLE")],
   ["task management", (_, __, name) => FUNCTIONS[name]],
   ["data directions", (_, carries) => directions(carries)],
   ["more data than there is room for", (_, { cut }) => (cut ? "cut, GOOD" : "OVERRUN: host byte ERROR")],

@@ -213,6 +213,7 @@ function hanging(directory: DeviceDirectory, stuck: Task[]): DeviceDirectory {
       const { logicalUnit, release } = opened;
       const unit: LogicalUnit = {
         deviceType: logicalUnit.deviceType,
+        taskSet: logicalUnit.taskSet,
         execute(task) {
           if (task.cdb[0] === 0x2a) stuck.push(task);
           else logicalUnit.execute(task);

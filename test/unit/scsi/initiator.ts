@@ -1,6 +1,16 @@
 // Knows how a test speaks to a target: bytes in, bytes out, one line a command.
 
-import { createDisk, type DiskOptions, MemoryStore, Nexus, type Sense, Status, Target, Task } from "@pvscsi/scsi";
+import {
+  createDisk,
+  type DiskOptions,
+  MemoryStore,
+  Nexus,
+  type Sense,
+  Status,
+  Target,
+  Task,
+  type TaskAttribute,
+} from "@pvscsi/scsi";
 import { Places, Simulation, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 
@@ -20,6 +30,7 @@ export interface Data {
   readonly out?: Uint8Array | string;
   /** Bytes of room for what comes from the device. */
   readonly room?: number;
+  readonly attribute?: TaskAttribute;
 }
 
 /** A command and what became of it. */
@@ -80,13 +91,14 @@ export class Initiator {
     this.nexus = nexus;
   }
 
-  send(cdb: string | Uint8Array, { lun = 0, out, room = 0 }: Data = {}): Sent {
+  send(cdb: string | Uint8Array, { lun = 0, out, room = 0, attribute = "simple" }: Data = {}): Sent {
     const task = new Task();
     const bytes = typeof cdb === "string" ? hex(cdb) : cdb;
     const source = typeof out === "string" ? hex(out) : out;
     const buffer = source ?? new Uint8Array(room);
     task.tag = ++this.#tag;
     task.lun = lun;
+    task.attribute = attribute;
     task.cdb.set(bytes);
     task.cdbLength = bytes.length;
     task.direction = source !== undefined ? "to-device" : room > 0 ? "from-device" : "none";

@@ -45,7 +45,7 @@ describe("MODE SENSE", () => {
 
   it("tells what can be changed, and what it is at first", () => {
     const zeros = "00 00 00 00 00 00 00 00 00 00";
-    expect(sense("1a 08 4a 00 ff 00").data).to.equal("0f 00 10 00 0a 0a 04 00 08 00 00 00 00 00 00 00");
+    expect(sense("1a 08 4a 00 ff 00").data).to.equal("0f 00 10 00 0a 0a 04 06 08 40 00 00 00 00 00 00");
     expect(sense("1a 08 48 00 ff 00").data).to.equal(`17 00 10 00 08 12 ${zeros} 00 00 00 00 00 00 00 00`);
     expect(sense("1a 08 8a 00 ff 00").data).to.equal(`0f 00 10 00 ${CONTROL}`);
   });

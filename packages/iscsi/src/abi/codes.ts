@@ -14,6 +14,10 @@ export const CommandFlag = {
   write: 0x20,
 } as const;
 
+/** Of a SCSI Command's flags, and what they say (11.3.1); the first is untagged. */
+export const ATTRIBUTE_MASK = 0x07;
+export const ATTRIBUTES = ["simple", "simple", "ordered", "head-of-queue", "aca"] as const;
+
 /** Of a SCSI Response and of a Data-In with status. */
 export const ResidualFlag = {
   overflow: 0x04,

@@ -15,6 +15,7 @@ import { Reservations } from "../reservations/reservations.js";
 import { SENSE, type Sense } from "../sense.js";
 import type { ByteStore, StoreError, StoreOperation } from "../store.js";
 import { Status, type Task, type TaskNexus } from "../task.js";
+import { TaskSet } from "../task-set.js";
 import { diskRows } from "./commands.js";
 import { DiskCounters } from "./counters.js";
 import { unitDesignators } from "./designators.js";
@@ -94,6 +95,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly scratch = new Uint8Array(PARAMETER_BYTES);
   readonly defaults: ModeSettings;
   settings: ModeSettings;
+  readonly taskSet = new TaskSet(() => this.settings);
   medium: MediumState = "ready";
   /** What goes through the whole medium, or has failed to. */
   operation: Operation | null = null;
@@ -122,7 +124,13 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.erases = this.thin && options.clock !== undefined;
     this.designators = unitDesignators(options);
     this.limits = diskLimits(blockSize, store.features);
-    this.defaults = { writeCache: store.features.writeBack, descriptorSense: false, softwareWriteProtect: false };
+    this.defaults = {
+      writeCache: store.features.writeBack,
+      descriptorSense: false,
+      softwareWriteProtect: false,
+      tellsAborted: false,
+      errorEnds: "nothing",
+    };
     this.settings = { ...this.defaults };
     const { portGroups = [] } = options;
     const changed = (cause: Task | null): void => this.notify("access-state-changed", cause);

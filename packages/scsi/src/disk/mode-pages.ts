@@ -2,10 +2,11 @@
 
 import { get16, put16 } from "../big-endian.js";
 import { MAX_SENSE } from "../task.js";
+import type { TaskSetRules } from "../task-set.js";
 import type { Disk } from "./disk.js";
 
 /** What MODE SELECT can change. */
-export interface ModeSettings {
+export interface ModeSettings extends TaskSetRules {
   /** WCE of the caching page. */
   readonly writeCache: boolean;
   /** D_SENSE of the control page. */
@@ -25,6 +26,8 @@ export interface ModePage {
   write(bytes: Uint8Array, settings: ModeSettings, disk: Disk): void;
   /** Sets the bits that can be changed. */
   writeChangeable(bytes: Uint8Array, disk: Disk): void;
+  /** Where bits that can be changed have a value that they cannot have, as byte and bit; absent where all can be had. */
+  readonly wrong?: (bytes: Uint8Array) => { readonly byte: number; readonly bit: number } | null;
   /** The settings after these bytes were selected. */
   select(bytes: Uint8Array, settings: ModeSettings): ModeSettings;
 }
@@ -62,27 +65,44 @@ const caching: ModePage = {
 };
 
 const D_SENSE = 0x04;
+const QERR = 0x06;
 const SWP = 0x08;
+const TAS = 0x40;
+/** QUEUE ALGORITHM MODIFIER: SIMPLE tasks may be executed in any order. */
+const UNRESTRICTED_REORDERING = 0x10;
 
-/** SPC-4 7.5.8: unrestricted reordering, one task set for all. */
+/** By QERR; 10b is reserved. */
+const ERROR_ENDS = ["nothing", "everyones", null, "own"] as const;
+
+function queueErrorOf(byte: number): ModeSettings["errorEnds"] | null {
+  return ERROR_ENDS[(byte & QERR) >> 1];
+}
+
+/** SPC-4 7.5.8: one task set for all (TST 000b), no ACA; a unit attention that was reported is over (UA_INTLCK_CTRL 00b). */
 const control: ModePage = {
   code: 0x0a,
   subpage: 0,
   name: "Control",
   length: 12,
-  write: (bytes, { descriptorSense, softwareWriteProtect }) => {
+  write: (bytes, { descriptorSense, softwareWriteProtect, errorEnds, tellsAborted }) => {
     bytes[2] = descriptorSense ? D_SENSE : 0;
-    bytes[3] = 0x10;
+    bytes[3] = UNRESTRICTED_REORDERING | (ERROR_ENDS.indexOf(errorEnds) << 1);
     bytes[4] = softwareWriteProtect ? SWP : 0;
+    bytes[5] = tellsAborted ? TAS : 0;
   },
   writeChangeable: (bytes) => {
     bytes[2] = D_SENSE;
+    bytes[3] = QERR;
     bytes[4] = SWP;
+    bytes[5] = TAS;
   },
+  wrong: (bytes) => (queueErrorOf(bytes[3]) === null ? { byte: 3, bit: 2 } : null),
   select: (bytes, settings) => ({
     ...settings,
     descriptorSense: (bytes[2] & D_SENSE) !== 0,
+    errorEnds: queueErrorOf(bytes[3]) ?? settings.errorEnds,
     softwareWriteProtect: (bytes[4] & SWP) !== 0,
+    tellsAborted: (bytes[5] & TAS) !== 0,
   }),
 };
 

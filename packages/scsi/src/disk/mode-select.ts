@@ -39,11 +39,8 @@ function select(disk: Disk, task: Task, header: 4 | 8, length: number): void {
 }
 
 function differ(a: ModeSettings, b: ModeSettings): boolean {
-  return (
-    a.writeCache !== b.writeCache ||
-    a.descriptorSense !== b.descriptorSense ||
-    a.softwareWriteProtect !== b.softwareWriteProtect
-  );
+  const names = Object.keys(a) as (keyof ModeSettings)[];
+  return names.some((name) => a[name] !== b[name]);
 }
 
 function refuse(disk: Disk, task: Task, byte: number, bit: number | null): null {
@@ -84,9 +81,12 @@ function selectPages(disk: Disk, task: Task, at: number, length: number): ModeSe
     const { page } = found;
     if (found.wrong !== null) return refuse(disk, task, found.wrong, null);
     if (at + page.length > length) return cut(disk, task);
-    const wrong = firstFixedBit(page, disk, at);
-    if (wrong !== null) return refuse(disk, task, wrong.byte, wrong.bit);
-    settings = page.select(disk.scratch.subarray(at, at + page.length), settings);
+    const fixed = firstFixedBit(page, disk, at);
+    if (fixed !== null) return refuse(disk, task, fixed.byte, fixed.bit);
+    const bytes = disk.scratch.subarray(at, at + page.length);
+    const wrong = page.wrong?.(bytes) ?? null;
+    if (wrong !== null) return refuse(disk, task, at + wrong.byte, wrong.bit);
+    settings = page.select(bytes, settings);
     at += page.length;
   }
   return settings;

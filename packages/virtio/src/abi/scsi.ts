@@ -67,6 +67,9 @@ export const ScsiEvent = struct("virtio_scsi_event", 16, {
   reason: u32(12),
 });
 
+/** Task attributes by VIRTIO_SCSI_S_ number. */
+export const TASK_ATTRIBUTES = ["simple", "ordered", "head-of-queue", "aca"] as const;
+
 /** Answers of request and control queue (VIRTIO_SCSI_S_). */
 export const Response = {
   ok: 0,

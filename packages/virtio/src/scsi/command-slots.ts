@@ -1,8 +1,8 @@
 // Knows the commands of a driver while they are under way: a piece of shared memory for the headers of each, and a tag.
 
-import type { Command } from "@pvscsi/scsi";
+import type { Command, TaskAttribute } from "@pvscsi/scsi";
 import { copyBytes, Places } from "@pvscsi/wire";
-import { CommandRequest, CommandResponse } from "../abi/scsi.js";
+import { CommandRequest, CommandResponse, TASK_ATTRIBUTES } from "../abi/scsi.js";
 import type { Arena } from "../arena.js";
 import type { CommandSizes } from "./exchange.js";
 import { writeRequestLun } from "./lun.js";
@@ -31,6 +31,7 @@ export class CommandSlot {
     writeRequestLun(request.bytes, 0, command.target, command.lun);
     request.bytes.fill(0, CommandRequest.offsets.tagLow);
     request.tagLow = this.tag;
+    if (command.attribute !== "simple") request.taskAttr = attributeCode(command.attribute);
     copyBytes(command.cdb, 0, request.bytes, CommandRequest.size, command.cdbLength);
     readable.clear();
     writable.clear();
@@ -42,6 +43,12 @@ export class CommandSlot {
       data.add(command.data.page(i), command.data.offset(i), command.data.size(i));
     }
   }
+}
+
+/** What has no number has none of those that a device knows. */
+function attributeCode(attribute: TaskAttribute): number {
+  const code = TASK_ATTRIBUTES.findIndex((name) => name === attribute);
+  return code < 0 ? TASK_ATTRIBUTES.length : code;
 }
 
 /** Bytes that a slot's headers begin on multiples of. */

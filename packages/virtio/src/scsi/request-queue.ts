@@ -2,7 +2,7 @@
 
 import { type Nexus, Status, type Task } from "@pvscsi/scsi";
 import { copyBytes, type Probes, ProtocolError, type Scheduler } from "@pvscsi/wire";
-import { CommandRequest, CommandResponse, Response } from "../abi/scsi.js";
+import { CommandRequest, CommandResponse, Response, TASK_ATTRIBUTES } from "../abi/scsi.js";
 import type { DeviceRing } from "../device.js";
 import { ExchangePool } from "../exchange-pool.js";
 import { type QueueHandler, QueueServer } from "../queue-server.js";
@@ -76,6 +76,7 @@ export class RequestQueue implements QueueHandler {
     const { cdb } = this.#parts.sizes;
     copyBytes(bytes, CommandRequest.size, task.cdb, 0, cdb);
     task.cdbLength = cdb;
+    task.attribute = TASK_ATTRIBUTES[exchange.request.taskAttr] ?? "reserved";
     task.direction = out ? "to-device" : data.length > 0 ? "from-device" : "none";
     task.data = data;
     nexus.submit(task);

@@ -1,0 +1,118 @@
+// Knows how the task manager performs a function for one nexus: whose tasks it ends, and who hears of that (SAM-5 5.6 and 7).
+
+import { COMMANDS } from "./cdb.js";
+import { endTasks, type ManagementRequest } from "./management.js";
+import type { Nexus } from "./nexus.js";
+import type { Place } from "./place.js";
+import { SENSE } from "./sense.js";
+import type { Target } from "./target.js";
+import type { Task, TaskNexus } from "./task.js";
+
+export class TaskManager {
+  readonly #nexus: Nexus;
+  readonly #target: Target;
+
+  constructor(nexus: Nexus, target: Target) {
+    this.#nexus = nexus;
+    this.#target = target;
+  }
+
+  /** Completes when every task it ended has ended. */
+  manage(request: ManagementRequest): void {
+    if (request.function === "target-reset") return this.#resetTarget(request);
+    if (request.function === "i-t-nexus-reset") return this.#resetNexus(request);
+    const place = this.#nexus.placeAt(request.lun);
+    if (place === undefined) return request.completed("incorrect-logical-unit-number");
+    this.#manageAt(place, request);
+  }
+
+  #manageAt(place: Place, request: ManagementRequest): void {
+    const complete = (): void => request.completed("function-complete");
+    switch (request.function) {
+      case "query-task":
+        return request.completed(this.#find(request) === undefined ? "task-does-not-exist" : "function-succeeded");
+      case "query-task-set":
+        return request.completed(
+          this.#nexus.tasksAt(request.lun).length > 0 ? "function-succeeded" : "function-complete",
+        );
+      case "abort-task": {
+        const victim = this.#find(request);
+        if (victim === undefined) return request.completed("task-does-not-exist");
+        return endTasks([victim], silently, complete);
+      }
+      case "abort-task-set":
+        return endTasks(this.#nexus.tasksAt(request.lun), silently, complete);
+      case "clear-task-set":
+        return clear(tasksOf([place]), this.#nexus, complete);
+      case "logical-unit-reset":
+        return this.#reset([place], complete);
+    }
+  }
+
+  #find({ lun, tag }: ManagementRequest): Task | undefined {
+    return this.#nexus.tasks().find((task) => task.lun === lun && task.tag === tag);
+  }
+
+  /** PREEMPT AND ABORT ends tasks of this nexus at a place, and copies wherever they are, which may be from or to it (SPC-4 5.13.11.2.6). */
+  preempt({ lun }: Place, except: Task, ended: () => void): void {
+    const isCopy = ({ cdb }: Task): boolean => cdb[0] === COMMANDS.extendedCopy.opcode;
+    const tasks = this.#nexus.tasks().filter((task) => task !== except && (task.lun === lun || isCopy(task)));
+    clear(tasks, except.nexus as TaskNexus, ended);
+  }
+
+  /** What a CHECK CONDITION at a place ends besides its own task (SPC-4 7.5.8, QERR). */
+  failed(place: Place): void {
+    const { errorEnds } = place.taskSet.rules;
+    if (errorEnds === "nothing") return;
+    const tasks = errorEnds === "own" ? this.#nexus.tasksAt(place.lun) : tasksOf([place]);
+    clear(tasks, this.#nexus, () => {});
+  }
+
+  /** Units go back to what they were at power on while their tasks are ending. */
+  #reset(places: readonly Place[], completed: () => void): void {
+    let left = 2;
+    const half = (): void => {
+      left -= 1;
+      if (left === 0) completed();
+    };
+    endTasks(tasksOf(places), (task) => tells(task, this.#nexus), half);
+    for (const { unit } of places) unit.reset();
+    half();
+  }
+
+  #resetTarget(request: ManagementRequest): void {
+    const places = this.#target.luns.map((lun) => this.#nexus.placeAt(lun) as Place);
+    this.#reset(places, () => request.completed("function-complete"));
+  }
+
+  /** Only what is this initiator's ends, and only it hears of it (SAM-5 7.6). */
+  #resetNexus(request: ManagementRequest): void {
+    endTasks(this.#nexus.tasks(), silently, () => request.completed("function-complete"));
+    for (const { attentions, unit } of this.#nexus.places()) {
+      attentions.add(SENSE.nexusLossOccurred);
+      unit.nexusLost?.(this.#nexus);
+    }
+  }
+}
+
+/** The tasks of all initiators at units, by whichever target they reach them. */
+function tasksOf(places: readonly Place[]): Task[] {
+  return places.flatMap(({ taskSet }) => [...taskSet.places].flatMap(({ nexus, lun }) => nexus.tasksAt(lun)));
+}
+
+/** Whoever asked for the end of its own tasks hears of it by the function's response alone (SAM-5 5.6.2). */
+const silently = (): boolean => false;
+
+/** Others are told as TAS of the unit says (SAM-5 5.6.3). */
+function tells({ nexus, lun }: Task, by: TaskNexus): boolean {
+  return nexus !== by && (nexus as Nexus).placeAt(lun)?.taskSet.rules.tellsAborted === true;
+}
+
+/** Ends tasks because one nexus wants it; the others are told by TASK ABORTED, or by a unit attention (SAM-5 5.6.3). */
+function clear(tasks: readonly Task[], by: TaskNexus, completed: () => void): void {
+  for (const task of tasks) {
+    if (task.aborted || task.nexus === by || tells(task, by)) continue;
+    (task.nexus as Nexus).placeAt(task.lun)?.attentions.add(SENSE.commandsCleared);
+  }
+  endTasks(tasks, (task) => tells(task, by), completed);
+}
