@@ -16,7 +16,10 @@ import type { IscsiTarget } from "./target.js";
 
 /** PDUs that have not left, at which no more is taken: an initiator that sends and does not read. */
 const MOST_UNSENT = 4096;
+/** Bytes that have not left of answers that have memory of their own, which no limit of commands knows: pings, texts. */
+const MOST_UNSENT_TEXT = 1024 * 1024;
 const LOGIN_DATA = KEYS.MaxRecvDataSegmentLength.default;
+const NO_TEXT = new Uint8Array(0);
 
 /**
  * "login", "opening": a former session is ending. "open". "ending": no more is taken, but all that was answered is sent.
@@ -34,7 +37,7 @@ export class IscsiConnection implements SessionConnection {
   readonly #outbox: Outbox<OutgoingPdu>;
   readonly #writer: PduWriter;
   readonly #login: Login;
-  #loginText: Uint8Array = new Uint8Array(0);
+  #loginText: Uint8Array = NO_TEXT;
   #features: FullFeature | null = null;
   #session: Session | null = null;
   #commands: Commands | null = null;
@@ -123,7 +126,9 @@ export class IscsiConnection implements SessionConnection {
 
   get #blocked(): boolean {
     const most = 2 * this.#portal.limits.bytesInFlight;
-    return this.#state === "opening" || this.#writer.unsent > MOST_UNSENT || this.#outbox.unsent > most;
+    const { unsent, unsentText } = this.#writer;
+    if (unsent > MOST_UNSENT || unsentText > MOST_UNSENT_TEXT) return true;
+    return this.#state === "opening" || this.#outbox.unsent > most;
   }
 
   /** False when bytes are missing. */
@@ -154,9 +159,16 @@ export class IscsiConnection implements SessionConnection {
     const { pdu } = this.#reader;
     if (this.#features !== null) return this.#features.header(pdu);
     const opcode = pdu.request.opcode & OPCODE_MASK;
-    if (opcode !== Opcode.login) throw new ProtocolError(`opcode 0x${opcode.toString(16)} before the login's end`);
+    if (opcode !== Opcode.login) return this.#refuseStranger(`opcode 0x${opcode.toString(16)} before the login's end`);
     this.#loginText = new Uint8Array(pdu.dataLength);
     if (pdu.dataLength > 0) pdu.into([this.#loginText], pdu.dataLength, 0);
+  }
+
+  /** Only a login request opens a connection; once one has, its initiator hears why it ends (RFC 7143 6.3). */
+  #refuseStranger(reason: string): void {
+    if (!this.#login.begun) throw new ProtocolError(reason);
+    this.#answerLogin({ flags: 0, status: LoginStatus.invalidDuringLogin, text: NO_TEXT, finished: false, reason }, 0);
+    this.#end(reason);
   }
 
   #takeLogin(): void {
@@ -176,7 +188,7 @@ export class IscsiConnection implements SessionConnection {
     const { cmdSN } = this.#reader.pdu.login;
     const opened = this.#portal.open(identity, cmdSN, this);
     if (opened === null) {
-      this.#answerLogin({ ...reply, flags: 0, status: LoginStatus.outOfResources, text: new Uint8Array(0) }, 0);
+      this.#answerLogin({ ...reply, flags: 0, status: LoginStatus.outOfResources, text: NO_TEXT }, 0);
       return this.#end("there are too many sessions");
     }
     const { session, before } = opened;

@@ -35,6 +35,8 @@ import { type TextParts, TextRequests } from "./text-requests.js";
 const MOST_IMMEDIATE = 512;
 /** Task management functions that wait for tasks to end. */
 const MOST_FUNCTIONS = 64;
+/** Bytes of data that wait for the turn of their requests. */
+const MOST_HELD = 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 
 export interface FullFeatureParts {
@@ -61,6 +63,8 @@ export class FullFeature {
   #text: Uint8Array = NO_BYTES;
   /** By CmdSN, what waits for its turn. */
   readonly #held = new Map<number, () => void>();
+  /** Bytes of data in it that are no command's. */
+  #heldText = 0;
   /** The tag of the ping that is not answered, and of the next. */
   #pingTag = 0;
   /** Set when nothing is taken any more: a logout is being answered. */
@@ -146,7 +150,10 @@ export class FullFeature {
     if (immediate) return this.#take(opcode, true);
     const order = this.#order(pdu.request.cmdSN);
     if (order === "outside" || this.#held.has(pdu.request.cmdSN)) return "ignore";
-    if (order === "later") return opcode === Opcode.command ? this.#takeCommand(false, "held-command") : "hold";
+    if (order === "later" && opcode === Opcode.command) return this.#takeCommand(false, "held-command");
+    if (order === "later") {
+      return this.#heldText + pdu.dataLength > MOST_HELD ? { reject: RejectReason.outOfResources } : "hold";
+    }
     this.#accepted = null;
     const plan = this.#take(opcode, false);
     this.#advance(this.#accepted);
@@ -190,7 +197,9 @@ export class FullFeature {
   #hold(pdu: IncomingPdu, text: Uint8Array): void {
     const kept = new IncomingPdu();
     copyBytes(pdu.bytes, 0, kept.bytes, 0, HEADER_SIZE);
+    this.#heldText += text.length;
     this.#held.set(pdu.request.cmdSN, () => {
+      this.#heldText -= text.length;
       this.#advance(null);
       this.#perform(kept, text);
     });

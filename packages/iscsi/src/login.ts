@@ -76,6 +76,11 @@ export class Login {
     this.#host = host;
   }
 
+  /** Whether any request has come. */
+  get begun(): boolean {
+    return this.#requests > 0;
+  }
+
   /** Set once the first request was understood. */
   get identity(): LoginIdentity | null {
     return this.#identity;

@@ -14,6 +14,8 @@ export class OutgoingPdu {
   readonly readyToTransfer = new ReadyToTransfer(this.bytes);
   /** The header without and with room for a digest. */
   readonly bare = this.bytes.subarray(0, HEADER_SIZE);
+  /** Bytes of its data that are no command's. */
+  textLength = 0;
   /** Who waits for the bytes to have left, if anybody does. */
   owner: { left(): void } | null = null;
   readonly #tail = new Uint8Array(8);
@@ -53,6 +55,8 @@ export class PduWriter {
   statSN = 1;
   /** PDUs that were begun and have not left. */
   unsent = 0;
+  /** Bytes of their data that are no command's. */
+  unsentText = 0;
   /** Of the session; all zero until there is one. */
   numbers: CommandNumbers = { expCmdSN: 0, maxCmdSN: 0 };
   readonly #outbox: Outbox<OutgoingPdu>;
@@ -77,6 +81,8 @@ export class PduWriter {
     const { owner } = pdu;
     pdu.owner = null;
     this.unsent -= 1;
+    this.unsentText -= pdu.textLength;
+    pdu.textLength = 0;
     this.#pool.giveBack(pdu);
     owner?.left();
   }
@@ -99,6 +105,8 @@ export class PduWriter {
   /** The same with bytes that are nobody else's until they have left. */
   sendBytes(pdu: OutgoingPdu, data: Uint8Array, counts: boolean): void {
     this.#addHeader(pdu, data.length, counts);
+    pdu.textLength = data.length;
+    this.unsentText += data.length;
     if (data.length > 0) {
       this.#outbox.add(data);
       this.#addTail(pdu, data.length, this.dataDigest ? crcOver(CRC_START, data, 0, data.length) : 0);

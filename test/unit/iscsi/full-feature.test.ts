@@ -309,6 +309,41 @@ describe("full feature phase of iSCSI", () => {
     await peer.close();
   });
 
+  it("gives a MiB of pings back at most to who does not read", async () => {
+    const peer = new World().loggedIn({ keys: { MaxRecvDataSegmentLength: "262144" } });
+    peer.hold = true;
+    const data = Buffer.alloc(256 * 1024, 1);
+    for (let i = 0; i < 5; i++) {
+      expect(peer.paused).to.equal(false);
+      peer.put(Request, { opcode: NOP, flags: FINAL, itt: i, ttt: NONE }, data);
+    }
+    expect(peer.paused).to.equal(true);
+    peer.hold = false;
+    peer.deliver();
+    peer.world.work();
+    expect(peer.paused).to.equal(false);
+    for (let i = 0; i < 5; i++) expect(peer.takeAs(Opcode.nopIn, Answer).data.equals(data)).to.equal(true);
+    await peer.close();
+  });
+
+  it("keeps a MiB at most of data of requests that came before their turn", async () => {
+    const peer = new World().loggedIn({ keys: { MaxRecvDataSegmentLength: "262144" } });
+    const data = Buffer.alloc(256 * 1024, 1);
+    const { cmdSN } = peer;
+    const ping = (ahead: number): void => {
+      peer.put(Request, { opcode: Opcode.nopOut, flags: FINAL, itt: ahead, ttt: NONE, cmdSN: cmdSN + ahead }, data);
+    };
+    for (let ahead = 1; ahead <= 4; ahead++) ping(ahead);
+    peer.expectNothing();
+    ping(5);
+    expect(takeReject(peer).reason).to.equal(RejectReason.outOfResources);
+    ping(0);
+    for (let i = 0; i < 5; i++) expect(peer.takeAs(Opcode.nopIn, Answer).fields.itt).to.equal(i);
+    for (let ahead = 6; ahead <= 9; ahead++) ping(ahead);
+    peer.expectNothing();
+    await peer.close();
+  });
+
   it("drops who does not read its last answers", async () => {
     const world = new World();
     const peer = world.loggedIn();

@@ -235,6 +235,16 @@ describe("an iSCSI login", () => {
     expect(long.destroyed).to.equal(true);
   });
 
+  it("is refused where anything else follows its first request, and hears so (RFC 7143 6.3)", async () => {
+    for (const flags of [OPERATIONAL, OPERATIONAL | CONTINUE]) {
+      const peer = new World().connect().putLogin(flags, identityOf({}));
+      peer.takeLogin();
+      peer.put(Request, { opcode: Opcode.nopOut, itt: 7 }, Buffer.alloc(12));
+      expect(refused(peer)).to.equal(LoginStatus.invalidDuringLogin);
+      await peer.close();
+    }
+  });
+
   it("drops a connection that takes too long, however busy it is", async () => {
     const world = new World();
     const peer = world.connect().putLogin(OPERATIONAL, identityOf({}));

@@ -81,7 +81,7 @@ export interface LoginWishes {
 
 /** A portal of one target with a disk at LUN 0, in a simulated world. */
 export class World {
-  readonly simulation = new Simulation(seededRandom(1));
+  readonly simulation: Simulation;
   readonly store = new MemoryStore(DISK_SIZE);
   readonly target = new Target();
   readonly portal: IscsiPortal;
@@ -91,8 +91,10 @@ export class World {
   constructor(
     options: Partial<Pick<IscsiTarget, "authentication" | "initiators" | "alias">> = {},
     portal: Partial<PortalOptions> = {},
-    unit: LogicalUnit | null = memoryDisk(this.store),
+    unit?: LogicalUnit | null,
+    simulation = new Simulation(seededRandom(1)),
   ) {
+    this.simulation = simulation;
     const probes = new ProbeHub();
     probes.listen((name, subject) => {
       if (name === "iscsi:refused" || name === "iscsi:end") this.told.push(String(subject));
@@ -105,7 +107,7 @@ export class World {
       unguessable: (size) => Uint8Array.from({ length: size }, () => random.below(256)),
       ...portal,
     });
-    if (unit !== null) this.target.add(0, unit);
+    if (unit !== null) this.target.add(0, unit ?? memoryDisk(this.store));
     this.portal.add({ name: TARGET, target: this.target, authentication: null, initiators: null, ...options });
   }
 
