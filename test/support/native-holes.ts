@@ -1,14 +1,18 @@
-// Knows what makes holes in files on this machine, as on any machine without it: nothing.
+// Knows what this machine has for files that Node has not, as on any machine without it: nothing.
 
-import type { Holes } from "@pvscsi/host";
+import type { Holes, ReadCache } from "@pvscsi/host";
 import { loadNative, NativeMissing } from "@pvscsi/native";
 
 /** Null where koffi is missing. */
-export async function nativeHoles(): Promise<Holes | null> {
+export async function nativeFiles(): Promise<{ readonly holes: Holes; readonly cache: ReadCache } | null> {
   try {
-    return (await loadNative()).holes;
+    return await loadNative();
   } catch (error) {
     if (error instanceof NativeMissing) return null;
     throw error;
   }
+}
+
+export async function nativeHoles(): Promise<Holes | null> {
+  return (await nativeFiles())?.holes ?? null;
 }

@@ -3,8 +3,7 @@
 import { resolve } from "node:path";
 import type { LunSpec } from "@pvscsi/config";
 import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
-import type { Holes } from "./file-extents.js";
-import { openFileStore } from "./file-open.js";
+import { type NativeFiles, openFileStore } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
 import type { OpenFiles } from "./open-files.js";
 
@@ -13,8 +12,8 @@ export interface Surroundings {
   /** Relative paths of files begin here. */
   readonly directory: string;
   readonly openFiles: OpenFiles;
-  /** What makes holes in files, loaded when a file is first opened; null where there is nothing. */
-  holes(): Promise<Holes | null>;
+  /** What Node cannot do with files, loaded when one is first opened; null where there is nothing. */
+  native(): Promise<NativeFiles | null>;
   /** What keys are made of; absent where none is made. */
   readonly unguessable?: Unguessable | undefined;
 }
@@ -26,14 +25,14 @@ export interface Backing {
 }
 
 /** The backing of a LUN; memory keeps its bytes, and what it has grown to, from one opening to the next. */
-export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles, holes }: Surroundings): Backing {
+export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles, native }: Surroundings): Backing {
   if (backing.kind === "file") {
     const { path, sync, createSize } = backing;
     const access = readOnly ? "read-only" : "read-write";
     return {
       open: async () => {
-        const options = { access, sync, createSize, openFiles, holes: await holes() } as const;
-        return openFileStore(resolve(directory, path), options);
+        const { holes = null, cache = null } = (await native()) ?? {};
+        return openFileStore(resolve(directory, path), { access, sync, createSize, openFiles, holes, cache });
       },
     };
   }

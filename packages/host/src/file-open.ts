@@ -6,10 +6,18 @@ import { dirname } from "node:path";
 import { StoreError } from "@pvscsi/scsi";
 import { codeOf, reasonOf } from "./file-errors.js";
 import type { Holes } from "./file-extents.js";
-import { FileStore } from "./file-store.js";
+import { FileStore, type ReadCache } from "./file-store.js";
 import type { OpenFiles } from "./open-files.js";
 
-export interface FileStoreOptions {
+/** What Node cannot do with files. */
+export interface NativeFiles {
+  /** Makes holes in files where their file system has them; absent: no space is given back. */
+  readonly holes?: Holes | null;
+  /** Reads what is in memory; absent: every read goes to another thread. */
+  readonly cache?: ReadCache | null;
+}
+
+export interface FileStoreOptions extends NativeFiles {
   readonly access: "read-only" | "read-write";
   /** `writeback`: durable after a flush or fua. `writethrough`: every write is durable when it completes. */
   readonly sync: "writeback" | "writethrough";
@@ -17,8 +25,6 @@ export interface FileStoreOptions {
   readonly createSize?: number | undefined;
   /** Where its use is entered. */
   readonly openFiles: OpenFiles;
-  /** Makes holes in files where their file system has them; absent: no space is given back. */
-  readonly holes?: Holes | null;
 }
 
 const PAGE = 4096;
@@ -73,7 +79,7 @@ export async function syncFolder(path: string): Promise<void> {
 async function openFound(
   path: string,
   stats: Stats,
-  { access, sync, openFiles, holes = null }: FileStoreOptions,
+  { access, sync, openFiles, holes = null, cache = null }: FileStoreOptions,
 ): Promise<FileStore> {
   const handle = await open(path, access === "read-only" ? constants.O_RDONLY : flagsOf(stats, sync));
   try {
@@ -89,6 +95,7 @@ async function openFound(
       readOnly: access === "read-only",
       writeBack: sync === "writeback",
       holes: sparse ? holes : null,
+      cache,
       sizeNow: async () => sizeOf(await handle.stat()),
       closed: () => openFiles.release(identity),
     });

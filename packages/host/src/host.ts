@@ -11,7 +11,7 @@ import {
 import { loadNative, NativeMissing } from "@pvscsi/native";
 import { type DeviceDirectory, type Fault, type OpenedDevice, type OpenedFor, parseFault } from "@pvscsi/scsi";
 import type { Clock, Timer } from "@pvscsi/wire";
-import type { Holes } from "./file-extents.js";
+import type { NativeFiles } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
 import { lookupKey, lookupKeys, nameLuns } from "./names.js";
 import { OpenFiles } from "./open-files.js";
@@ -25,8 +25,8 @@ export interface HostOptions {
   readonly sizeCheck?: number;
   /** Gives as many bytes that nobody can guess, for the keys of LUNs that are encrypted; without it none gets a new key. */
   readonly unguessable?: Unguessable;
-  /** Loads what makes holes in files; the default is koffi, where it is installed. */
-  readonly native?: () => Promise<{ readonly holes: Holes }>;
+  /** Loads what Node cannot do with files; the default is koffi, where it is installed. */
+  readonly native?: () => Promise<NativeFiles>;
 }
 
 /** One LUN of the host, for listings and for a toolstack that wants to know it before it attaches it. */
@@ -68,12 +68,17 @@ export class Host implements DeviceDirectory {
     { directory, clock, sizeCheck = SIZE_CHECK, unguessable, native = loadNative }: HostOptions,
   ) {
     const openFiles = new OpenFiles();
-    let loading: Promise<Holes | null> | null = null;
-    const holes = () => (loading ??= native().then(({ holes }) => holes, nothingNative));
+    let loading: Promise<NativeFiles | null> | null = null;
+    const files = () => (loading ??= native().catch(nothingNative));
     this.#clock = clock;
     this.#sizeCheck = sizeCheck;
     this.#units = nameLuns(config).map((named) => {
-      return new HostUnit(named, faultsOf(config.file, named.lun), clock, { directory, openFiles, holes, unguessable });
+      return new HostUnit(named, faultsOf(config.file, named.lun), clock, {
+        directory,
+        openFiles,
+        native: files,
+        unguessable,
+      });
     });
     checkReservations(config.file, this.#units);
     for (const unit of this.#units) {

@@ -40,7 +40,16 @@ export class Calls {
     return this.#library.func(prototype);
   }
 
-  /** The same, which throws SystemCallError where the function returns a negative number. */
+  /** The same, or null where this machine's C library has no such function. */
+  optional(prototype: string): Call | null {
+    try {
+      return this.raw(prototype);
+    } catch {
+      return null;
+    }
+  }
+
+  /** The same as `raw`, which throws SystemCallError where the function returns a negative number. */
   checked(name: string, prototype: string): Call {
     const call = this.raw(prototype);
     return (...words) => {

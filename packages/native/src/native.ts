@@ -7,6 +7,7 @@ import { EventDescriptors } from "./event-descriptors.js";
 import { FileHoles } from "./file-holes.js";
 import { type Koffi, type KoffiPoll, loadKoffi } from "./koffi.js";
 import { MappedMemory, type MemoryCalls } from "./mapped-memory.js";
+import { PageCache } from "./page-cache.js";
 import { UnixSockets } from "./unix-sockets.js";
 
 /** Whom a file that can be read is told to; the loop goes on for as long as it is open. */
@@ -38,6 +39,7 @@ export interface Native {
   readonly events: EventDescriptors;
   readonly sockets: UnixSockets;
   readonly holes: FileHoles;
+  readonly cache: PageCache;
   /** Zeroed memory whose address stays what it is. Throws SystemCallError. */
   allocate(length: number): MappedMemory;
   /** Calls `readable`, from the loop, as long as there is something to read: it has to read that. */
@@ -64,6 +66,7 @@ class KoffiNative implements Native, MemoryCalls {
   readonly events: EventDescriptors;
   readonly sockets: UnixSockets;
   readonly holes: FileHoles;
+  readonly cache: PageCache;
   readonly #koffi: Koffi;
   readonly #calls: Calls;
   readonly #ioctl: Call;
@@ -86,6 +89,7 @@ class KoffiNative implements Native, MemoryCalls {
     this.events = new EventDescriptors(calls);
     this.sockets = new UnixSockets(calls, this);
     this.holes = new FileHoles(calls);
+    this.cache = new PageCache(calls, this);
   }
 
   ioctl(descriptor: number, request: number, argument: Uint8Array): number {
