@@ -70,11 +70,11 @@ export class Child {
     return await this.finished;
   }
 
-  /** Ends it, gently first. */
-  async end(): Promise<void> {
+  /** Ends it, gently first: it has so many milliseconds. */
+  async end(grace = GRACE): Promise<void> {
     if (this.#process.pid === undefined || this.#process.exitCode !== null) return;
     this.#process.kill("SIGTERM");
-    const timer = setTimeout(() => this.#process.kill("SIGKILL"), GRACE);
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), grace);
     await this.finished;
     clearTimeout(timer);
   }

@@ -41,6 +41,8 @@ export class IscsiConnection implements SessionConnection {
   #features: FullFeature | null = null;
   #session: Session | null = null;
   #commands: Commands | null = null;
+  /** Ends hearing of LUNs that come and go. */
+  #unwatch = (): void => {};
   #state: State = "login";
   #timer: Timer | null;
   #heard: number;
@@ -92,12 +94,20 @@ export class IscsiConnection implements SessionConnection {
     this.#sink.destroy();
   }
 
-  /** Asks the initiator to log out, and drops it when it has not in time. */
-  askToLeave(reason: string): void {
+  /** Ends the session when the initiator has been told so, and everything before has left. */
+  dismiss(reason: string): void {
+    if (this.#state === "ending") return;
     if (this.#state !== "open" || this.#features === null || this.#session === null) return this.drop(reason);
+    this.#features.announcements.dropSession();
+    this.#end(reason);
+  }
+
+  /** Asks the initiator to log out, and dismisses it when it has not in time. */
+  askToLeave(reason: string): void {
+    if (this.#state !== "open" || this.#features === null || this.#session === null) return this.dismiss(reason);
     const { leaveTimeout } = this.#portal.limits;
-    this.#features.requestLogout(Math.ceil(leaveTimeout / 1000));
-    this.#arm(leaveTimeout, () => this.drop(reason));
+    this.#features.announcements.requestLogout(Math.ceil(leaveTimeout / 1000));
+    this.#arm(leaveTimeout, () => this.dismiss(reason));
   }
 
   get #over(): boolean {
@@ -146,7 +156,9 @@ export class IscsiConnection implements SessionConnection {
         else this.#features.whole(pdu);
         return true;
       case "header-digest":
-        throw new ProtocolError("the digest of a header is wrong");
+        // Nobody knows where the next one begins, nor whom an answer would be for (RFC 7143 7.8).
+        this.#end("the digest of a header is wrong");
+        return true;
       case "data-digest":
         // Without recovery within a session, all of it ends (RFC 7143 7.1.4.1).
         this.#features?.reject(pdu, RejectReason.dataDigestError);
@@ -209,7 +221,7 @@ export class IscsiConnection implements SessionConnection {
     this.#answerLogin(reply, tsih);
     this.#state = "open";
     if (session !== null) session.commands = this.#commands = this.#newCommands(session);
-    this.#features = new FullFeature(
+    const features = new FullFeature(
       {
         writer: this.#writer,
         session,
@@ -226,7 +238,9 @@ export class IscsiConnection implements SessionConnection {
       },
       this.#reader.pdu.login.cmdSN,
     );
-    this.#writer.numbers = session?.window ?? this.#features;
+    this.#features = features;
+    if (session !== null) this.#unwatch = session.target.target.watch(() => features.announcements.lunsChanged());
+    this.#writer.numbers = session?.window ?? features;
     this.#writer.headerDigest = this.#reader.headerDigest = parameters.HeaderDigest === "CRC32C";
     this.#writer.dataDigest = this.#reader.dataDigest = parameters.DataDigest === "CRC32C";
     if (this.#login.declared) this.#reader.maximumData = KEYS.MaxRecvDataSegmentLength.ours;
@@ -336,6 +350,7 @@ export class IscsiConnection implements SessionConnection {
     if (session === null) return;
     this.#session = null;
     this.#closing = true;
+    this.#unwatch();
     this.#portal.forget(session);
     void session.close().then(() => {
       this.#closing = false;

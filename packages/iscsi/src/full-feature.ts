@@ -3,16 +3,8 @@
 
 import { readLun } from "@pvscsi/scsi";
 import { copyBytes } from "@pvscsi/wire";
+import { FINAL, LogoutReason, LogoutResponseCode, ManagementFunctionCode, RejectReason } from "./abi/codes.js";
 import {
-  AsynchronousEvent,
-  FINAL,
-  LogoutReason,
-  LogoutResponseCode,
-  ManagementFunctionCode,
-  RejectReason,
-} from "./abi/codes.js";
-import {
-  AsynchronousMessage,
   HEADER_SIZE,
   IMMEDIATE,
   LogoutResponse,
@@ -23,6 +15,7 @@ import {
   PDUS,
   Reject,
 } from "./abi/pdu.js";
+import { Announcements } from "./announcements.js";
 import type { Commands } from "./commands.js";
 import type { Exchange } from "./exchange.js";
 import { IncomingPdu } from "./incoming.js";
@@ -55,6 +48,8 @@ export interface FullFeatureParts {
 type Plan = "perform" | "hold" | "command" | "held-command" | "data" | "ignore" | { readonly reject: number };
 
 export class FullFeature {
+  /** What the initiator is told unasked. */
+  readonly announcements: Announcements;
   readonly #parts: FullFeatureParts;
   readonly #texts: TextRequests;
   #plan: Plan = "ignore";
@@ -75,6 +70,7 @@ export class FullFeature {
 
   constructor(parts: FullFeatureParts, firstCmdSN: number) {
     this.#parts = parts;
+    this.announcements = new Announcements(parts.writer);
     this.#texts = new TextRequests(parts.text);
     this.#expCmdSN = firstCmdSN;
   }
@@ -131,21 +127,12 @@ export class FullFeature {
     writer.send(pdu, null, false);
   }
 
-  /** Asks the initiator to log out within `seconds` (11.9.1). */
-  requestLogout(seconds: number): void {
-    const { writer } = this.#parts;
-    const pdu = writer.begin(Opcode.asynchronous, FINAL);
-    const message = new AsynchronousMessage(pdu.bytes);
-    message.itt = NO_TAG;
-    message.event = AsynchronousEvent.logoutRequested;
-    message.parameter3 = seconds;
-    writer.send(pdu, null, true);
-  }
-
   #decide(pdu: IncomingPdu, opcode: number): Plan {
     const row = PDUS[opcode];
     const immediate = (pdu.request.opcode & IMMEDIATE) !== 0;
     if (opcode === Opcode.dataOut) return this.#decideData();
+    // Nothing is kept that could be sent again: ErrorRecoveryLevel is 0 (11.16).
+    if (opcode === Opcode.snack) return { reject: RejectReason.snackReject };
     if (row === undefined || !row.ordered) return { reject: RejectReason.commandNotSupported };
     if (immediate) return this.#take(opcode, true);
     const order = this.#order(pdu.request.cmdSN);
@@ -282,7 +269,7 @@ export class FullFeature {
       writer.send(answer, null, true);
       if (code !== ManagementFunctionCode.targetColdReset) return;
       // All sessions with the target end (11.5.1).
-      for (const other of others()) other.connection.drop("TARGET COLD RESET");
+      for (const other of others()) other.connection.dismiss("TARGET COLD RESET");
       finish();
     });
   }

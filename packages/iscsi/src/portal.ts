@@ -46,7 +46,7 @@ const LIMITS: PortalLimits = {
   // With the time to answer more than a minute: that long libiscsi's suite sleeps without a look at its connection.
   silence: 60_000,
   pingTimeout: 15_000,
-  leaveTimeout: 10_000,
+  leaveTimeout: 5_000,
 };
 
 const MOST_SESSIONS = 0xffff;

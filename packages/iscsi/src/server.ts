@@ -25,7 +25,10 @@ export interface IscsiServer {
   readonly portal: IscsiPortal;
   /** What its connections hold at this moment: all zero when nothing is under way. */
   holds(): { readonly connections: number; readonly pages: number };
-  /** Stops listening and ends all connections; resolves when nothing of them is under way. */
+  /**
+   * Stops listening and asks all initiators to log out; those that do not in time are told that their sessions end. Resolves when
+   * nothing of them is under way.
+   */
   close(): Promise<void>;
 }
 
@@ -108,7 +111,7 @@ class Sockets {
 
   async close(): Promise<void> {
     const settled = [...this.#open].map((connection) => connection.over);
-    for (const connection of this.#open) connection.drop();
+    for (const connection of this.#open) connection.askToLeave();
     await Promise.all(settled);
   }
 }
@@ -131,7 +134,7 @@ class SocketConnection {
     return this.#sink.over;
   }
 
-  drop(): void {
-    this.#connection.drop("the server ends");
+  askToLeave(): void {
+    this.#connection.askToLeave("the server ends");
   }
 }

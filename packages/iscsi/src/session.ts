@@ -11,7 +11,9 @@ import { CommandWindow } from "./window.js";
 export interface SessionConnection {
   /** Ends the connection at once. */
   drop(reason: string): void;
-  /** Asks the initiator to log out, and ends the connection when it has not after a while. */
+  /** Ends the connection when the initiator has been told so. */
+  dismiss(reason: string): void;
+  /** Asks the initiator to log out, and dismisses it when it has not after a while. */
   askToLeave(reason: string): void;
 }
 

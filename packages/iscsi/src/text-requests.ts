@@ -45,7 +45,7 @@ export class TextRequests {
       this.#request.take();
       this.#rest = this.#rest.subarray(0, 0);
     } else if (ttt !== this.#tag) return null;
-    else if (this.#rest.length > 0) return this.#next();
+    else if (this.#rest.length > 0) return this.#next(flags);
     this.#request.add(text);
     if ((flags & CONTINUE) !== 0) {
       if ((flags & FINAL) !== 0) throw new ProtocolError("a text that goes on and ends at once");
@@ -53,14 +53,16 @@ export class TextRequests {
     }
     const answers = parseText(this.#request.take()).flatMap((pair) => this.#answer(pair));
     this.#rest = formatText(answers);
-    return this.#next();
+    return this.#next(flags);
   }
 
-  #next(): TextReply {
+  /** The last piece is no end where the initiator has said that it goes on (11.11.1). */
+  #next(asked: number): TextReply {
     const size = Math.min(this.#rest.length, this.#parts.negotiation.parameters.MaxRecvDataSegmentLength);
     const text = this.#rest.subarray(0, size);
     this.#rest = this.#rest.subarray(size);
-    return this.#rest.length > 0 ? { flags: CONTINUE, ttt: this.#newTag(), text } : { flags: FINAL, ttt: NO_TAG, text };
+    if (this.#rest.length > 0) return { flags: CONTINUE, ttt: this.#newTag(), text };
+    return (asked & FINAL) !== 0 ? { flags: FINAL, ttt: NO_TAG, text } : { flags: 0, ttt: this.#newTag(), text };
   }
 
   #newTag(): number {

@@ -24,7 +24,7 @@ export function parseText(bytes: Uint8Array): KeyValue[] {
     if (word === "") continue;
     const equals = word.indexOf("=");
     const [key, value] = [word.slice(0, equals), word.slice(equals + 1)];
-    if (equals < 1 || equals > MAX_KEY || !/^[\w.+@-]+$/.test(key))
+    if (equals < 1 || equals > MAX_KEY || !/^(X#)?[\w.+@-]+$/.test(key))
       throw new ProtocolError(`no key in '${head(word)}'`);
     if (value.length > MAX_VALUE) throw new ProtocolError(`a value of ${value.length} characters for ${key}`);
     pairs.push({ key, value });

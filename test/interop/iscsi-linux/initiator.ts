@@ -2,7 +2,7 @@
 // disks are shown. It reaches this machine's loopback by QEMU's user network.
 
 import { expect } from "chai";
-import { Guest } from "../qemu/guest.js";
+import { type Ended, Guest } from "../qemu/guest.js";
 import { type GuestDisk, untilSo } from "../qemu/guest-disk.js";
 import type { Images } from "../qemu/images.js";
 import type { SuiteContext } from "../suite.js";
@@ -88,14 +88,35 @@ export class Initiator {
     return await this.node("--login");
   }
 
+  /** Does something while it is logged in, and logs out whatever comes of it. */
+  async within<Result>(work: () => Promise<Result>): Promise<Result> {
+    await this.logIn();
+    try {
+      return await work();
+    } finally {
+      await this.guest.attempt("iscsiadm -m session --logout 2>&1");
+    }
+  }
+
+  /** The same, however it ends. */
+  async tryLogIn(): Promise<Ended> {
+    return await this.guest.attempt(`iscsiadm -m node -T ${this.target} -p ${this.portal} --login 2>&1`);
+  }
+
+  /** Makes its node anew, with nothing that `set` has told. */
+  async renew(): Promise<void> {
+    await this.node("-o delete");
+    await this.discover();
+  }
+
   async logOut(): Promise<string> {
     return await this.node("--logout");
   }
 
-  /** Waits until a LUN is a disk with both its names. */
-  async disk(lun: number, session = 1): Promise<GuestDisk> {
-    const path = `/sys/class/scsi_device/*:0:0:${lun}/device`;
-    const nth = (kind: string) => `$(ls -d ${path}/${kind}/* 2> /dev/null | sed -n ${session}p)`;
+  /** Waits until a LUN is a disk with both its names; of several paths to it, the one of that number. */
+  async disk(lun: number, path = 1): Promise<GuestDisk> {
+    const devices = `/sys/class/scsi_device/*:0:0:${lun}/device`;
+    const nth = (kind: string) => `$(ls -d ${devices}/${kind}/* 2> /dev/null | sed -n ${path}p)`;
     const both = `[ -b "/dev/$(basename ${nth("block")})" ] && [ -c "/dev/$(basename ${nth("scsi_generic")})" ]`;
     const output = await this.guest.run(`${untilSo(both)}
 basename ${nth("block")}; basename ${nth("scsi_generic")}`);

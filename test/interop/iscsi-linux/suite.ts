@@ -2,8 +2,16 @@
 
 import { PACKAGES } from "../qemu/images.js";
 import type { Suite, SuiteContext } from "../suite.js";
+import { judgeChanges } from "./changes.js";
+import { judgeDigests } from "./digests.js";
+import { judgeFaults } from "./faults.js";
+import { judgeFunctions } from "./functions.js";
+import { judgeGoodbye } from "./goodbye.js";
 import { prepareInitiator } from "./images.js";
 import { judgeLooks } from "./looks.js";
+import { judgeParameters } from "./parameters.js";
+import { judgePaths } from "./paths.js";
+import { judgeProofs } from "./proofs.js";
 import { Stand } from "./stand.js";
 
 export const iscsiLinuxSuite: Suite = {
@@ -12,7 +20,7 @@ export const iscsiLinuxSuite: Suite = {
     "pvscsi iscsi serve: Linux' own initiator (iscsi_tcp, open-iscsi) in a guest of QEMU, and what goes wrong on its way",
   packages: PACKAGES,
   default: false,
-  budgetSeconds: 900,
+  budgetSeconds: 1200,
   run: judge,
 };
 
@@ -23,8 +31,19 @@ async function judge(context: SuiteContext): Promise<void> {
     stands.push(await Stand.open(context, images));
     return `Linux ${images.kernel}, ${images.made ? "made" : "from the cache"}`;
   });
-  for (const stand of stands) {
-    await judgeLooks(stand);
-    await context.check("the portal ends, and has nothing to complain of", () => stand.close());
-  }
+  for (const stand of stands) await judgeAll(stand);
+}
+
+async function judgeAll(stand: Stand): Promise<void> {
+  await judgeLooks(stand);
+  await judgeParameters(stand);
+  await judgeDigests(stand);
+  await judgePaths(stand);
+  await judgeChanges(stand);
+  await judgeFunctions(stand);
+  await judgeFaults(stand);
+  await judgeGoodbye(stand);
+  await stand.context.check("the portal ends, and has nothing to complain of", () => stand.endPortal());
+  await judgeProofs(stand);
+  await stand.close();
 }

@@ -6,6 +6,9 @@ import { MAIN } from "../../support/repository.js";
 import type { Child } from "../children.js";
 import type { SuiteContext } from "../suite.js";
 
+/** Milliseconds that it may take to end: its initiators are asked to log out, and have 5 s. */
+const FAREWELL = 15_000;
+
 /** A name and a secret. */
 export interface Account {
   readonly user: string;
@@ -85,7 +88,7 @@ export class ServedPortal {
 
   /** Ends it; resolves to what it has said of initiators, line by line. */
   async end(): Promise<string[]> {
-    await this.#server.end();
+    await this.#server.end(FAREWELL);
     const { status, errors } = await this.#server.finished;
     expect(status, errors).to.equal(0);
     return errors.split("\n").filter((line) => line !== "");

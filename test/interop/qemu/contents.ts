@@ -9,6 +9,8 @@ import type { Ended, Guest } from "./guest.js";
 
 const MIB = 1024 * 1024;
 const DEPTH = 32;
+/** Seconds that a disk may take to be written and read once. */
+const ONCE = 120;
 const FIO = `fio --name=guest --direct=1 --ioengine=libaio --iodepth=${DEPTH} --verify=md5 --verify_fatal=1 --randseed=1`;
 /** Blocks that fio writes before it goes back to read them. */
 const BACKLOG = 256;
@@ -68,6 +70,19 @@ cat /tmp/report`;
   expect(error, "fio's error").to.equal(0);
   expect(read.io_bytes, "bytes verified").to.be.above(0.8 * write.io_bytes);
   expect(iodepth_level[">=64"] + iodepth_level[DEPTH], "per cent at the depth").to.be.above(10);
+  return `${figuresOf(write.total_ios, write.io_bytes)} written, ${figuresOf(read.total_ios, read.io_bytes)} read`;
+}
+
+/** Lets fio write so many MiB at random, each block once, and read all of it back, at a depth of 32. Gives its figures. */
+export async function verifyOnce(guest: Guest, disk: string, mebibytes: number): Promise<string> {
+  const words = `--filename=${disk} --size=${mebibytes}m --rw=randwrite --bsrange=4k-512k --do_verify=1`;
+  const output = await guest.run(`${FIO} ${words} --output-format=json`, ONCE);
+  const { read, write, error } = JSON.parse(output.slice(output.indexOf("{"))).jobs[0];
+  expect(error, "fio's error").to.equal(0);
+  expect([write.io_bytes, read.io_bytes], "bytes written and verified").to.deep.equal([
+    mebibytes * MIB,
+    mebibytes * MIB,
+  ]);
   return `${figuresOf(write.total_ios, write.io_bytes)} written, ${figuresOf(read.total_ios, read.io_bytes)} read`;
 }
 

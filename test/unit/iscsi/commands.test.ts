@@ -191,6 +191,8 @@ describe("commands of an iSCSI session", () => {
     const world = new World();
     const peer = world.loggedIn();
     world.target.add(300, memoryDisk(new MemoryStore(1 << 20)));
+    world.work();
+    expect(peer.take().opcode).to.equal(Opcode.asynchronous);
     peer.command([0x00]);
     expect(takeResponse(peer)).to.include({ status: Status.checkCondition, sense: "6/3f/e" });
     peer.command([0x00], { lun: 300 });

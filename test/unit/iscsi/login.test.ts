@@ -89,6 +89,14 @@ describe("an iSCSI login", () => {
     await peer.close();
   });
 
+  it("does not understand keys of other wires and of makers, and lets their initiators in (6.2, 13.24)", async () => {
+    const peer = new World().connect();
+    const keys = ["X#NodeArchitecture", "X-org.example.a+b@c", "MaxOutstandingUnexpectedPDUs", "RDMAExtensions"];
+    const agreed = peer.login({ keys: Object.fromEntries(keys.map((key) => [key, "1"])) });
+    for (const key of keys) expect(agreed[key], key).to.equal("NotUnderstood");
+    await peer.close();
+  });
+
   it("calls keys of commands irrelevant for discovery", async () => {
     const peer = new World().connect();
     const agreed = peer.login({

@@ -1,6 +1,8 @@
 // Task management: what each function ends, in whichever state it is, who is told, and what is answered.
 
 import {
+  AsynchronousEvent,
+  AsynchronousMessage,
   ManagementFunctionCode as Code,
   CommandFlag,
   DataOut,
@@ -218,11 +220,13 @@ describe("task management of iSCSI", () => {
     });
   }
 
-  it("ends all sessions by TARGET COLD RESET, its own behind the answer", async () => {
+  it("ends all sessions by TARGET COLD RESET, its own behind the answer; the others are told so", async () => {
     const { peers } = held();
     ask(peers[0], Code.targetColdReset);
     expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
-    expect([peers[0].ended, peers[1].destroyed]).to.deep.equal([true, true]);
+    expect([peers[0].ended, peers[1].ended]).to.deep.equal([true, true]);
+    const { event } = peers[1].takeAs(Opcode.asynchronous, AsynchronousMessage).fields;
+    expect(event).to.equal(AsynchronousEvent.sessionDropped);
     peers[1].connection.closed();
     await peers[0].close();
   });
@@ -255,6 +259,7 @@ describe("task management of iSCSI", () => {
     const itt = peers[0].command([0x00]);
     await world.target.remove(0);
     world.work();
+    expect(peers[0].take().opcode).to.equal(Opcode.asynchronous);
     expect(takeStatus(peers[0])).to.deep.equal([itt, Status.taskAborted]);
     peers[1].connection.closed();
     await peers[0].close();

@@ -188,10 +188,10 @@ describe("an iSCSI server", () => {
     second.close();
   });
 
-  it("ends with commands under way: whoever has their data lets go first", async () => {
+  it("ends with commands under way, and with an initiator that does not leave: whoever has their data lets go first", async () => {
     const unit = new HoldingUnit();
     unit.stubborn = true;
-    const server = await serve(unit);
+    const server = await serve(unit, { limits: { leaveTimeout: 20 } });
     const initiator = new Initiator(server.port);
     await initiator.logIn(1);
     initiator.command(1, 0x00);
@@ -203,11 +203,25 @@ describe("an iSCSI server", () => {
     const closed = server.close().then(() => {
       over = true;
     });
-    expect(await initiator.take()).to.equal("ended");
+    const last = [await initiator.take(), await initiator.take(), await initiator.take()];
+    expect(last).to.deep.equal([Opcode.asynchronous, Opcode.asynchronous, "ended"]);
     expect([over, server.holds().pages]).to.deep.equal([false, 1]);
     unit.end();
     await closed;
     expect(server.holds()).to.deep.equal({ connections: 0, pages: 0 });
+  });
+
+  it("waits for initiators that log out when they are asked to, and takes no more", async () => {
+    const server = await serve(new HoldingUnit());
+    const initiator = new Initiator(server.port);
+    await initiator.logIn(1);
+    servers.splice(0);
+    const closed = server.close();
+    expect(await initiator.take()).to.equal(Opcode.asynchronous);
+    expect(await new Initiator(server.port).take()).to.equal("ended");
+    initiator.give(pduOf(Request, { opcode: Opcode.logout | IMMEDIATE, flags: FINAL, itt: 3 }));
+    expect([await initiator.take(), await initiator.take()]).to.deep.equal([Opcode.logoutResponse, "ended"]);
+    await closed;
   });
 
   it("says why it cannot listen", async () => {

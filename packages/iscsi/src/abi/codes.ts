@@ -106,7 +106,11 @@ export const LogoutResponseCode = {
 
 /** 11.9.1. */
 export const AsynchronousEvent = {
+  scsi: 0,
   logoutRequested: 1,
+  connectionDropped: 2,
+  sessionDropped: 3,
+  negotiationRequested: 4,
 } as const;
 
 /** Types of additional header segments (11.2.2.1). */
