@@ -1,6 +1,7 @@
 // Knows the programs a suite has started, and how to end them: by their own ids, and no others.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { on } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
@@ -20,7 +21,8 @@ const GRACE = 2_000;
 export class Child {
   readonly finished: Promise<Finished>;
   readonly #process: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
+  /** Each is the only word of its event. */
+  readonly #lines: AsyncIterator<[string]>;
 
   constructor(program: string, words: readonly string[], folder: string) {
     this.#process = spawn(program, words, { cwd: folder, stdio: ["pipe", "pipe", "pipe"] });
@@ -30,7 +32,8 @@ export class Child {
     stdin.on("error", () => {});
     const output = gather(stdout);
     const errors = gather(stderr);
-    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+    // Not readline's own iterator, which stops the program after 1024 lines that nobody has asked for.
+    this.#lines = on(createInterface({ input: stdout }), "line", { close: ["close"] }) as AsyncIterator<[string]>;
     this.finished = new Promise((resolve) => {
       const end = (status: number | string) => resolve({ status, output: output(), errors: errors() });
       this.#process.on("error", (error) => end(error.message));
@@ -59,7 +62,7 @@ export class Child {
   /** The next line of its output; rejects when it has ended. */
   async readLine(): Promise<string> {
     const { value, done } = await this.#lines.next();
-    if (!done) return value;
+    if (!done) return value[0];
     const { status, errors } = await this.finished;
     throw new Error(`${this.#process.spawnfile} ended with ${status}: ${errors.trim()}`);
   }

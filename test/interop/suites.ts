@@ -4,6 +4,7 @@ import { abiSuite } from "./abi/suite.js";
 import { fioSuite } from "./fio/suite.js";
 import { iscsiSuite } from "./iscsi/suite.js";
 import { iscsiLinuxSuite } from "./iscsi-linux/suite.js";
+import { libiscsiSuite } from "./libiscsi/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
@@ -24,6 +25,7 @@ export const suites: readonly Suite[] = [
   abiSuite,
   fioSuite,
   iscsiSuite,
+  libiscsiSuite,
   processesSuite,
   machinesSuite,
   xenstoreSuite,

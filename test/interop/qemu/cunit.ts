@@ -21,10 +21,10 @@ const FAILED = /(^|\s)FAILED\s*$/m;
 const PASSED = /(^|\s)passed(\s|$)/m;
 const SKIPPED = /\[SKIPPED\] (.*)/g;
 const FAILURE = /\[(?:FAILED|FAILURE)\] (.*)/;
-/** `1. file.c:97  - CU_ASSERT_EQUAL(...)`. */
-const ASSERTION = /^\s+1\. (.*)/m;
-/** Said by tests that look for a command in passing, and go on without. */
-const IN_PASSING = /REPORT_SUPPORTED_OPCODES/;
+/** `1. file.c:97  - CU_ASSERT_EQUAL(...)`; the log may go on behind it. */
+const ASSERTION = /^\s+1\. (.*?)(?: {4}|$)/m;
+/** Said by tests that look for a command in passing, and go on without; and of rules that the LUN does not have to be held to. */
+const IN_PASSING = /^REPORT_SUPPORTED_OPCODES |^No (alignment|granularity) restrictions/;
 
 /** The tests of a report, in its order. One that is in several families is there once for each. */
 export function readReport(text: string): TestResult[] {

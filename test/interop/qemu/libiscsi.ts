@@ -1,13 +1,10 @@
 // Knows libiscsi's suite of SCSI tests as it runs on a generic device of the guest, and what it found in QEMU's own scsi-hd.
 
 import { expect } from "chai";
-import { goldenText } from "../../support/repository.js";
+import { peerResults, QEMU } from "../libiscsi/peers.js";
 import { readReport, type TestResult, type Verdict } from "./cunit.js";
 import type { Guest } from "./guest.js";
 
-/** `name TAB verdict TAB reason`, a line each, from QEMU 7.2. */
-const GOLDEN = "qemu-7.2-scsi-hd-libiscsi.txt";
-const GOLDEN_VERDICTS: Readonly<Record<string, Verdict>> = { PASS: "passed", SKIP: "skipped", FAIL: "failed" };
 /** The family without those tests that are about iSCSI itself. */
 const FAMILY = "SCSI";
 const FEWEST_TESTS = 200;
@@ -33,20 +30,11 @@ export async function runLibiscsi(
   const listed = bad.filter(({ name }) => !known.has(name)).map(({ name, reason }) => `${name} (${reason})`);
   if (listed.length > 0) throw new Error(`${figuresOf(results)}, among them ${listed.join("; ")}`);
   const names = new Set(results.map(({ name }) => name));
-  const golden = goldenResults().filter(({ name }) => names.has(name));
+  const golden = peerResults(QEMU).filter(({ name }) => names.has(name));
   return {
     figures: `${figuresOf(results)}; of QEMU 7.2's scsi-hd ${figuresOf(golden)}`,
     failed: bad.map(({ name }) => name),
   };
-}
-
-/** What was found in QEMU 7.2. */
-export function goldenResults(): TestResult[] {
-  const lines = goldenText(GOLDEN).trimEnd().split("\n");
-  return lines.map((line) => {
-    const [name, word, reason = ""] = line.split("\t");
-    return { name, verdict: GOLDEN_VERDICTS[word] ?? expect.fail(line), reason };
-  });
 }
 
 /** How many tests there were, and how they ended. */

@@ -1,9 +1,9 @@
 // Knows QEMU's own virtio-scsi target: scsi-hd over files, and how its disks come and go by QMP.
 
+import { peerResults, QEMU } from "../libiscsi/peers.js";
 import type { SuiteContext } from "../suite.js";
 import type { Disk, DiskServer, DiskServerKind, Place } from "./disks.js";
 import { makeFile } from "./files.js";
-import { goldenResults } from "./libiscsi.js";
 import { LineSocket } from "./line-socket.js";
 
 const MIB = 1024 * 1024;
@@ -15,7 +15,7 @@ export const ownDisks: DiskServerKind = {
   outlivesGuest: false,
   lacks: ["sg_inq", "sg_vpd", "sg_luns", "sg_opcodes"],
   failing: new Map(
-    goldenResults().flatMap(({ name, verdict, reason }) => (verdict === "failed" ? [[name, reason]] : [])),
+    peerResults(QEMU).flatMap(({ name, verdict, reason }) => (verdict === "failed" ? [[name, reason]] : [])),
   ),
   start: async (context, disks, queues) => await OwnDisks.start(context, disks, queues),
 };

@@ -74,6 +74,23 @@ FAILED
     expect(resultsOf(text).map(({ verdict }) => verdict)).to.deep.equal(["passed", "skipped"]);
   });
 
+  it("takes a command that a test is about for a skip, and rules that the LUN does not have for none", () => {
+    const erase = "    [SKIPPED] SANITIZE CRYPTO_ERASE is not implemented according to REPORT_SUPPORTED_OPCODES.\n";
+    const rule = "    [SKIPPED] No alignment restrictions on this LUN\n";
+    const text = `Suite: Sanitize\n  Test: Erase ...${erase}passed\nSuite: WriteAtomic16\n  Test: VPD ...${rule}passed\n`;
+    expect(resultsOf(text).map(({ verdict }) => verdict)).to.deep.equal(["skipped", "passed"]);
+  });
+
+  it("finds verdicts in a log of every command", () => {
+    const log = "    Send TESTUNITREADY (Expecting SUCCESS)\n    [OK] TESTUNITREADY returned SUCCESS NO SENSE(0x00)\n";
+    const after = "    Send PRIN/READ_KEYS\n";
+    const text = `Suite: A\n  Test: B ...\n${log}passed${after}Suite: C\n  Test: D ...\n${log}FAILED\n    1. d.c:9  - CU_FAIL("no")${after}`;
+    expect(resultsOf(text)).to.deep.equal([
+      { name: "A.B", verdict: "passed", reason: "" },
+      { name: "C.D", verdict: "failed", reason: 'd.c:9  - CU_FAIL("no")' },
+    ]);
+  });
+
   it("tells the test within which a report ends", () => {
     const text = "Suite: Write10\n  Test: Simple ...passed\n  Test: BeyondEol ...    [WARNING] slow\n";
     expect(readReport(text).map(({ verdict }) => verdict)).to.deep.equal(["passed", "incomplete"]);

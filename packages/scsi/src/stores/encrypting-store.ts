@@ -15,7 +15,10 @@ export interface BlockCipher {
   changeKey(): Promise<void>;
 }
 
-/** Keeps in `store` what `cipher` makes of its blocks of `blockSize` bytes; takes requests for whole blocks only. */
+/**
+ * Keeps in `store` what `cipher` makes of its blocks of `blockSize` bytes; takes requests for whole blocks only, but that a read
+ * may end within one: an initiator may have less room than it asks blocks for.
+ */
 export function encrypting(store: ByteStore, cipher: BlockCipher, blockSize: number): ByteStore {
   return new EncryptingStore(store, cipher, blockSize);
 }
@@ -67,7 +70,8 @@ class EncryptingStore extends StoreDecorator {
     const { operation, offset, length } = request;
     if (operation === "change-key") return this.#changeKey(request);
     if (operation === "flush" || operation === "extents") return this.inner.submit(request);
-    if (offset < 0 || offset + length > this.size || !this.#isWhole(offset) || !this.#isWhole(length)) {
+    const whole = this.#isWhole(offset) && (operation === "read" || this.#isWhole(length));
+    if (offset < 0 || offset + length > this.size || !whole) {
       return request.end(new StoreError("out-of-range", `${operation} of ${offset}+${length} in ${this.size} bytes`));
     }
     if (operation === "discard" || operation === "write-zeroes") return this.inner.submit(request);
@@ -116,7 +120,7 @@ class EncryptingStore extends StoreDecorator {
 
   #prepare(passage: Passage): void {
     const { outer, inner, done } = passage;
-    const length = Math.min(PIECE, outer.length - done);
+    const length = Math.ceil(Math.min(PIECE, outer.length - done) / this.#blockSize) * this.#blockSize;
     passage.reserve(length);
     inner.operation = outer.operation;
     inner.offset = outer.offset + done;
@@ -131,11 +135,12 @@ class EncryptingStore extends StoreDecorator {
   #passed(passage: Passage): void {
     const { outer, inner, buffer } = passage;
     if (inner.error !== null) return this.#end(passage, inner.error);
+    const length = Math.min(inner.length, outer.length - passage.done);
     if (outer.operation === "read") {
       this.#decrypt(buffer, inner.length, inner.offset / this.#blockSize);
-      outer.places.write(buffer.subarray(0, inner.length), passage.done);
+      outer.places.write(buffer.subarray(0, length), passage.done);
     }
-    passage.done += inner.length;
+    passage.done += length;
     if (passage.done === outer.length) this.#end(passage, null);
     else this.#pass(passage);
   }

@@ -1,0 +1,101 @@
+// Knows the LUNs that libiscsi's suite is run against, and which of its tests do not have to pass there, with what decides.
+
+import type { TestResult } from "../qemu/cunit.js";
+
+/** What keeps the bytes of a LUN, and how long its blocks are. */
+export interface Combination {
+  readonly store: "memory" | "file";
+  /** Bytes. */
+  readonly block: 512 | 4096;
+}
+
+export const COMBINATIONS: readonly Combination[] = [
+  { store: "memory", block: 512 },
+  { store: "memory", block: 4096 },
+  { store: "file", block: 512 },
+  { store: "file", block: 4096 },
+];
+
+/** A kind of LUN. */
+export interface Profile {
+  readonly name: string;
+  readonly size: string;
+  /** Keys of a LUN's word, besides those of the combination; `block` is the combination's. */
+  readonly keys: (block: number) => readonly string[];
+  /** Options of the program. */
+  readonly options: readonly string[];
+  /** Whether what writes is refused there. */
+  readonly writeProtected?: true;
+}
+
+/** The byte that a disk is slow to write: no test but those that write all of it comes there. */
+const SLOW_BYTE = 12 << 20;
+
+export const PROFILES: readonly Profile[] = [
+  { name: "fixed", size: "512MiB", keys: () => ["thin"], options: [] },
+  { name: "removable", size: "512MiB", keys: () => ["thin", "removable"], options: [] },
+  { name: "write-protected", size: "512MiB", keys: () => ["thin", "ro"], options: [], writeProtected: true },
+  {
+    // Some ask for CRYPTOGRAPHIC ERASE. One test looks for three seconds, and after a reset and another login, at an overwrite that is still going on.
+    name: "sanitized",
+    size: "16MiB",
+    keys: (block) => ["thin", "encrypt=aes-256-xts", `fault=write@${SLOW_BYTE / block}:delay=8s`],
+    options: ["--allow-sanitize"],
+  },
+];
+
+/** A `--lun` word; `path` is a file that is not there yet. */
+export function wordOf({ size, keys }: Profile, { store, block }: Combination, path: string): string {
+  const first = store === "memory" ? [`mem:${size}`] : [path, `size=${size}`];
+  return [...first, `block=${block}`, ...keys(block)].join(",");
+}
+
+/** A test that fails on the LUNs of some profiles because it wants something else than the standards, or is mistaken itself. */
+export interface Exemption {
+  readonly test: string;
+  /** All where it is not said. */
+  readonly profiles?: readonly string[];
+  readonly decides: string;
+}
+
+/** All there are; note 22 has more words about each. */
+export const EXEMPTIONS: readonly Exemption[] = [
+  {
+    test: "iSCSITMF.LUNResetSimpleAsync",
+    decides: "looks for the answer to the reset before the reset was sent, and ends in its own malloc",
+  },
+  {
+    test: "WriteSame10.UnmapUntilEnd",
+    decides:
+      "SBC-3 5.42: with LBPRZ a block that is not zeros is written, also where UNMAP is set; the test wants zeros",
+  },
+  {
+    test: "StartStopUnit.NoLoej",
+    profiles: ["removable"],
+    decides:
+      "SBC-3 5.25: a unit that was stopped is NOT READY, 04h/02h; the test wants TEST UNIT READY to end with GOOD",
+  },
+  {
+    test: "GetLBAStatus.UnmapSingle",
+    decides: "SBC-3 5.6: the first descriptor begins with the LBA asked for, i + 1; the test wants that of i + 8",
+  },
+];
+
+/** The sense of what is written to a LUN that is write-protected (SBC-3 4.12: DATA PROTECT, 27h/00h), as the program prints it. */
+const WRITE_PROTECTED = /\(0x2700\)/;
+/** Tests that write and do not print which sense they got, or got that of a copy whose target told it. */
+const SILENT_WRITERS: ReadonlySet<string> = new Set([
+  "ExtendedCopy.ValidTgtDescr",
+  "ReceiveCopyResults.CopyStatus",
+  "Write10.Async",
+  "iSCSITMF.AbortTaskSimpleAsync",
+]);
+
+/** Whether a test failed because it may not write there, which is what the profile is about. */
+export function isRefused({ writeProtected }: Profile, { name, verdict, reason }: TestResult): boolean {
+  return writeProtected === true && verdict === "failed" && (WRITE_PROTECTED.test(reason) || SILENT_WRITERS.has(name));
+}
+
+export function exemptionOf({ name }: Profile, test: string): Exemption | undefined {
+  return EXEMPTIONS.find((each) => each.test === test && (each.profiles?.includes(name) ?? true));
+}
