@@ -55,6 +55,13 @@ export function reservationPath(
   return isDevice(path) ? null : `${path}.reservations`;
 }
 
+/** The file that says what goes through a LUN's medium; null where the medium is no file. */
+export function operationPath({ backing }: LunSpec, { directory }: Surroundings): string | null {
+  if (backing.kind !== "file") return null;
+  const path = resolve(directory, backing.path);
+  return isDevice(path) ? null : `${path}.operation`;
+}
+
 /** Outlives whoever closes it. */
 class KeptMemory extends MemoryStore {
   override async close(): Promise<void> {}

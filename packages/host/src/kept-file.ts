@@ -4,8 +4,21 @@
 import { constants, type Stats } from "node:fs";
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { codeOf } from "./file-errors.js";
+import { type Keeper, StoreError } from "@pvscsi/scsi";
+import { codeOf, reasonOf } from "./file-errors.js";
 import { syncFolder } from "./file-open.js";
+
+/** More than the longest text there is: 1024 nexuses of 500 bytes, or 31 patterns of 4096. */
+const MOST_BYTES = 1 << 20;
+
+/** Reads what is kept of something in a file, which need not be there; throws `StoreError` with a reason. */
+export async function openKeeper(path: string, what: string): Promise<Keeper> {
+  try {
+    return { kept: await readKept(path, MOST_BYTES), keep: (text) => keepText(path, text) };
+  } catch (cause) {
+    throw new StoreError("hardware", `cannot read ${what} in ${path}: ${reasonOf(cause)}`, { cause });
+  }
+}
 
 /** The text of a file, null where there is none; rejects with what is wrong with it, also when `check` throws. */
 export async function readKept(path: string, most: number, check?: (stats: Stats) => void): Promise<string | null> {

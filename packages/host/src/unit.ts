@@ -11,17 +11,19 @@ import {
   type Fault,
   faulty,
   type GrowableStore,
+  type Keeper,
   type LogicalUnit,
   type OpenedDevice,
   type OpenedFor,
+  readOperation,
   StoreError,
 } from "@pvscsi/scsi";
 import { assert, type Clock } from "@pvscsi/wire";
-import { type Backing, backingOf, reservationPath, type Surroundings } from "./backing.js";
+import { type Backing, backingOf, operationPath, reservationPath, type Surroundings } from "./backing.js";
 import { encryptionOf } from "./encryption.js";
 import { FileStore } from "./file-store.js";
+import { openKeeper } from "./kept-file.js";
 import type { NamedLun } from "./names.js";
-import { openReservationFile } from "./reservation-file.js";
 
 /** What INQUIRY says where the configuration says nothing. */
 export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "0001" } as const;
@@ -40,6 +42,7 @@ export class HostUnit {
   readonly #cipher: (() => Promise<BlockCipher>) | null;
   /** The file its reservations are kept in; null where they are not. */
   readonly reservations: string | null;
+  readonly #operations: string | null;
   readonly #faults: readonly Fault[];
   readonly #clock: Clock;
   #running: Promise<Running> | null = null;
@@ -52,6 +55,7 @@ export class HostUnit {
     this.#backing = backingOf(named.lun, surroundings);
     this.#cipher = encryptionOf(named.lun, surroundings);
     this.reservations = reservationPath(named.lun, surroundings);
+    this.#operations = operationPath(named.lun, surroundings);
   }
 
   /** `0:0:1:0 (/dev/sdb)`. */
@@ -129,7 +133,8 @@ export class HostUnit {
     const { lun, wwn } = this.named;
     const store: ByteStore = this.#cipher === null ? bytes : encrypting(bytes, await this.#cipher(), lun.blockSize);
     const digits = wwn.slice("naa.".length);
-    const keeper = this.reservations === null ? undefined : await openReservationFile(this.reservations);
+    const keeper = this.reservations === null ? undefined : await openKeeper(this.reservations, "reservations");
+    const operations = await this.#openOperations();
     const options: DiskOptions = {
       store: this.#faults.length === 0 ? store : faulty(store, this.#faults, this.#clock),
       blockSize: lun.blockSize,
@@ -146,15 +151,32 @@ export class HostUnit {
       rotation: lun.rotation,
       clock: this.#clock,
       keeper,
+      operations,
     };
     try {
       return createDisk(options);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       // Without them it would let in whom they keep out: a person has to look.
-      const reason = `${error.message}; mend it, or remove it if nobody relies on it`;
-      throw new StoreError("hardware", `reservations of ${this.title} in ${this.reservations}: ${reason}`);
+      throw this.#unreadable(error, "reservations", this.reservations);
     }
+  }
+
+  async #openOperations(): Promise<Keeper | undefined> {
+    if (this.#operations === null) return undefined;
+    const keeper = await openKeeper(this.#operations, "an operation");
+    try {
+      if (keeper.kept !== null) readOperation(keeper.kept);
+      return keeper;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      throw this.#unreadable(error, "an operation", this.#operations);
+    }
+  }
+
+  #unreadable({ message }: StoreError, what: string, path: string | null): StoreError {
+    const advice = "mend it, or remove it if nobody relies on it";
+    return new StoreError("hardware", `${what} of ${this.title} in ${path}: ${message}; ${advice}`);
   }
 
   #forget(user: OpenedFor): void {

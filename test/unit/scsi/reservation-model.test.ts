@@ -1,7 +1,7 @@
 // A disk's reservations against a model of SPC-4's tables, through any sequence of nexuses and what they do: every answer, every unit
 // attention and the whole state after each step. A failure says its seed, and the shortest sequence that fails.
 
-import { type ReservationKeeper, Status } from "@pvscsi/scsi";
+import { type Keeper, Status } from "@pvscsi/scsi";
 import { expect } from "chai";
 import fc from "fast-check";
 import { type Initiator, type Sent, toHex } from "./initiator.js";
@@ -183,7 +183,7 @@ class Pair {
   }
 }
 
-class MemoryKeeper implements ReservationKeeper {
+class MemoryKeeper implements Keeper {
   kept: string | null = null;
 
   async keep(text: string | null): Promise<void> {

@@ -1,34 +1,10 @@
 // Reservations through a loss of power: when they are written, what of it comes back, and that nothing else does.
 
-import { type ReservationKeeper, SENSE, StoreError } from "@pvscsi/scsi";
+import { SENSE, StoreError } from "@pvscsi/scsi";
 import { expect } from "chai";
+import { ScriptedKeeper } from "../../support/scripted-keeper.js";
 import { IDENTITY, type Initiator, type Sent, toHex } from "./initiator.js";
 import { fullStatus, IN, keys, move, OUT, out, persistentIn, port, reservation, Shared } from "./reserving.js";
-
-/** Keeps texts as the test says: at once, when it is told to, or not at all. */
-class Keeper implements ReservationKeeper {
-  kept: string | null = null;
-  readonly asked: (string | null)[] = [];
-  held: { resolve(): void; reject(error: Error): void } | null = null;
-  holding = false;
-
-  keep(text: string | null): Promise<void> {
-    this.asked.push(text);
-    if (!this.holding) {
-      this.kept = text;
-      return Promise.resolve();
-    }
-    return new Promise((resolve, reject) => {
-      this.held = {
-        resolve: () => {
-          this.kept = text;
-          resolve();
-        },
-        reject,
-      };
-    });
-  }
-}
 
 const settle = async (): Promise<void> => {
   for (let i = 0; i < 5; i++) await null;
@@ -46,7 +22,7 @@ const TITLE = "pvscsi persistent reservations, version 1";
 
 describe("reservations with APTPL", () => {
   it("come back as they were, but for the generation, in a unit that is made anew", async () => {
-    const keeper = new Keeper();
+    const keeper = new ScriptedKeeper();
     const shared = new Shared({ keeper }, [1, 2]);
     const [one, two] = [shared.initiator("one"), shared.initiator("two", { targetPort: 2 })];
     (await done(out(one, OUT.register, { serviceKey: 0x123, aptpl: true }))).good();
@@ -73,7 +49,7 @@ describe("reservations with APTPL", () => {
   });
 
   it("are forgotten when the last APTPL is zero, and those without it are never written", async () => {
-    const keeper = new Keeper();
+    const keeper = new ScriptedKeeper();
     const one = new Shared({ keeper }).initiator("one");
     out(one, OUT.register, { serviceKey: 1 }).good();
     out(one, OUT.reserve, { key: 1, type: 1 }).good();
@@ -90,7 +66,7 @@ describe("reservations with APTPL", () => {
   });
 
   it("are answered when they are durable, one after the other", async () => {
-    const keeper = new Keeper();
+    const keeper = new ScriptedKeeper();
     const shared = new Shared({ keeper });
     const [one, two] = [shared.initiator("one"), shared.initiator("two")];
     keeper.holding = true;
@@ -125,7 +101,7 @@ describe("reservations with APTPL", () => {
   };
   for (const [how, end] of Object.entries(ends)) {
     it(`are changed by what is being written when ${how}, which waits for it, and by nothing behind that`, async () => {
-      const keeper = new Keeper();
+      const keeper = new ScriptedKeeper();
       const shared = new Shared({ keeper });
       const one = shared.initiator("one");
       keeper.holding = true;
@@ -148,7 +124,7 @@ describe("reservations with APTPL", () => {
   }
 
   it("are as they were when they cannot be written, which is told; the next are written whatever they are", async () => {
-    const keeper = new Keeper();
+    const keeper = new ScriptedKeeper();
     const one = new Shared({ keeper }).initiator("one");
     (await done(out(one, OUT.register, { serviceKey: 1, aptpl: true }))).good();
     keeper.holding = true;
@@ -184,7 +160,7 @@ describe("what is found where reservations were kept", () => {
 
   function open(kept: string): string {
     try {
-      new Shared({ keeper: Object.assign(new Keeper(), { kept }) });
+      new Shared({ keeper: Object.assign(new ScriptedKeeper(), { kept }) });
       return "";
     } catch (error) {
       expect(error).to.be.instanceOf(StoreError);

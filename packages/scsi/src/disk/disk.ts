@@ -8,9 +8,9 @@ import { COMMANDS } from "../cdb.js";
 import { type Designator, sameDesignator } from "../copy/designator.js";
 import { CopyManager } from "../copy/manager.js";
 import { CommandTable, check, type DeviceCondition, type DeviceServer } from "../device-server.js";
+import type { Keeper } from "../keeper.js";
 import type { LogicalUnit, UnitEvent, UnitListener, UnitPlace } from "../logical-unit.js";
 import type { Guard } from "../reservations/access.js";
-import type { ReservationKeeper } from "../reservations/kept.js";
 import { Reservations } from "../reservations/reservations.js";
 import { SENSE, type Sense } from "../sense.js";
 import type { ByteStore, StoreError, StoreOperation } from "../store.js";
@@ -23,6 +23,7 @@ import { ALL_FEATURES, type DiskFeatures } from "./features.js";
 import { type DiskLimits, diskLimits } from "./limits.js";
 import type { ModeSettings } from "./mode-pages.js";
 import type { Operation } from "./operation.js";
+import { resume } from "./resume.js";
 import { Gate, type Sharing, type Step, Work } from "./work.js";
 
 export interface DiskOptions {
@@ -55,10 +56,12 @@ export interface DiskOptions {
   /** The target port groups that lead to it; none where it is not said, and no way is better than another. */
   readonly portGroups?: readonly PortGroupOptions[] | undefined;
   /** Keeps reservations through a loss of power; none are kept where it is absent. */
-  readonly keeper?: ReservationKeeper | undefined;
+  readonly keeper?: Keeper | undefined;
+  /** Keeps that SANITIZE or FORMAT UNIT goes through the medium, or has failed to; a loss of power ends it where it is absent. */
+  readonly operations?: Keeper | undefined;
 }
 
-/** Makes a disk (SBC-3) over a store, which is the disk's from then on. Throws `StoreError` for reservations that cannot be read. */
+/** Makes a disk (SBC-3) over a store, which is the disk's from then on. Throws `StoreError` for what was kept and cannot be read. */
 export function createDisk(options: DiskOptions): LogicalUnit {
   return new Disk(options);
 }
@@ -144,6 +147,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.#blocks = Math.floor(store.size / blockSize);
     this.#works = new Pool(() => this.#makeWork());
     store.resized = () => this.#resized();
+    resume(this);
   }
 
   /** Blocks of the medium. */

@@ -9,7 +9,8 @@ import type { Disk } from "./disk.js";
 import { type OperationKind, operate, type Pass, patternBlock } from "./operation.js";
 
 /** Over a medium that was half initialized only what needs none runs, or what initializes it again. */
-const FORMAT: OperationKind = {
+export const FORMAT: OperationKind = {
+  name: "format",
   inProgress: SENSE.formatInProgress,
   failed: SENSE.formatCommandFailed,
   spoiled: SENSE.mediumFormatCorrupted,

@@ -1,16 +1,19 @@
-// Knows what goes through the whole medium in its own time: how far it is, how it ends, and what is refused meanwhile.
-// What it writes, and why, is said in sanitize.ts and format.ts.
+// Knows what goes through the whole medium in its own time: how far it is, how it ends, what is refused meanwhile, and that a loss of
+// power is no end. What it writes, and why, is said in sanitize.ts and format.ts.
 
 import type { Clock, Runnable } from "@pvscsi/wire";
 import { type CommandRow, check, type DeviceCondition } from "../device-server.js";
-import type { Sense } from "../sense.js";
+import type { Keeper } from "../keeper.js";
+import { SENSE, type Sense } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import { passesAttention } from "../unit-attention.js";
 import type { Disk } from "./disk.js";
+import { type KeptOperation, writeOperation } from "./operation-kept.js";
 import { CHUNK, repeat, type Work } from "./work.js";
 
 /** What is said of a kind of operation. */
 export interface OperationKind {
+  readonly name: KeptOperation["kind"];
   readonly inProgress: Sense;
   /** Why the command that asked for it fails. */
   readonly failed: Sense;
@@ -31,6 +34,8 @@ export interface OperationOptions {
   readonly immediate: boolean;
   /** EXIT FAILURE MODE may end that it failed. */
   readonly exits?: boolean;
+  /** It has already, and does not begin. */
+  readonly failed?: boolean;
 }
 
 /** Bytes of one request that has no data. */
@@ -40,35 +45,43 @@ const TURN = 16 << 20;
 
 /** Begins an operation for a task. Whatever has begun to write before ends first; nothing else begins until it is over. */
 export function operate(disk: Disk, task: Task, options: OperationOptions): void {
-  const operation = new Operation(disk, options.immediate ? null : task, options);
-  disk.operation = operation;
-  operation.begin();
-  if (options.immediate) task.end(Status.good);
+  new Operation(disk, task, options).begin();
 }
 
 /** It outlives its task, resets, and the nexuses; not the disk, which closes when it has ended. */
 export class Operation implements DeviceCondition, Runnable {
   readonly kind: OperationKind;
   readonly exits: boolean;
-  failed = false;
+  failed: boolean;
   readonly #disk: Disk;
   readonly #passes: readonly Pass[];
+  readonly #immediate: boolean;
   readonly #size: number;
-  /** Who waits for its end. */
+  /** Who waits for its end, or with IMMED for its beginning. */
   #task: Task | null;
+  /** What was before, and is again when this one cannot begin. */
+  readonly #former: Operation | null;
   #work: Work | null = null;
   #pass = 0;
   /** The next byte of this pass. */
   #at = 0;
   #sinceTurn = 0;
 
-  constructor(disk: Disk, task: Task | null, { kind, passes, exits = false }: OperationOptions) {
+  constructor(
+    disk: Disk,
+    task: Task | null,
+    { kind, passes, immediate, exits = false, failed = false }: OperationOptions,
+  ) {
     this.#disk = disk;
     this.#task = task;
     this.kind = kind;
     this.#passes = passes;
+    this.#immediate = immediate;
     this.#size = disk.blocks * disk.blockSize;
     this.exits = exits;
+    this.failed = failed;
+    this.#former = disk.operation;
+    disk.operation = this;
   }
 
   get sense(): Sense {
@@ -89,24 +102,70 @@ export class Operation implements DeviceCondition, Runnable {
   begin(): void {
     const work = this.#disk.takeForOperation("excludes");
     this.#work = work;
-    this.#prepare(work);
+    if (this.#keeper === undefined) this.#prepare(work);
+    else work.prepare("flush", 0, 0, this.#entered);
     this.#disk.begin(work);
+    if (this.#keeper === undefined) this.#begun();
+  }
+
+  get #keeper(): Keeper | undefined {
+    return this.#disk.identity.operations;
+  }
+
+  /** Nothing is written before it is written down that it is. */
+  readonly #entered = (disk: Disk, work: Work): void => {
+    this.#keep().then(
+      () => {
+        this.#begun();
+        this.#prepare(work);
+        disk.issue(work);
+      },
+      () => {
+        disk.operation = this.#former;
+        disk.leave(work);
+        this.#endTask((task) => check(disk, task, SENSE.internalTargetFailure));
+      },
+    );
+  };
+
+  async #keep(): Promise<void> {
+    const { kind, exits, failed } = this;
+    await this.#keeper?.keep(writeOperation({ kind: kind.name, failed, exits, passes: this.#passes }));
+  }
+
+  #begun(): void {
+    if (this.#immediate) this.#endTask((task) => task.end(Status.good));
+  }
+
+  #endTask(end: (task: Task) => void): void {
+    const task = this.#task;
+    this.#task = null;
+    if (task !== null) end(task);
   }
 
   /** Ends a task that waits for it, and goes on; false where that task does not. */
   forget(task: Task): boolean {
     if (this.#task !== task) return false;
-    this.#task = null;
-    task.end(Status.taskAborted);
+    this.#endTask(() => task.end(Status.taskAborted));
     return true;
   }
 
   /** Called by the disk when the store has failed. */
   fail(work: Work): void {
     this.failed = true;
-    this.#disk.leave(work);
-    if (this.#task !== null) check(this.#disk, this.#task, this.kind.failed);
-    this.#task = null;
+    const ended = (): void => {
+      this.#disk.leave(work);
+      this.#endTask((task) => check(this.#disk, task, this.kind.failed));
+    };
+    // Where that cannot be kept it begins again after a loss of power.
+    if (this.#keeper === undefined) ended();
+    else this.#keep().then(ended, ended);
+  }
+
+  /** What is kept of it goes, then it is no more. Rejects, and it is as it was, when that is not durable. */
+  async forgive(): Promise<void> {
+    await this.#keeper?.keep(null);
+    if (this.#disk.operation === this) this.#disk.operation = null;
   }
 
   /** Its next turn. */
@@ -140,11 +199,20 @@ export class Operation implements DeviceCondition, Runnable {
     (disk.identity.clock as Clock).after(0, this);
   };
 
-  readonly #finished = (disk: Disk, work: Work): void => {
-    disk.operation = null;
-    disk.leave(work);
-    this.#task?.end(Status.good);
+  /** Nothing that is written afterwards may be lost to one that begins again. */
+  readonly #finished = (_disk: Disk, work: Work): void => {
+    if (this.#keeper === undefined) return this.#done(work);
+    this.#keeper.keep(null).then(
+      () => this.#done(work),
+      () => this.fail(work),
+    );
   };
+
+  #done(work: Work): void {
+    this.#disk.operation = null;
+    this.#disk.leave(work);
+    this.#endTask((task) => task.end(Status.good));
+  }
 }
 
 function fill(buffer: Uint8Array, pattern: Uint8Array): void {

@@ -9,9 +9,12 @@ import { SENSE } from "../sense.js";
 import { Status, type Task } from "../task.js";
 import type { Disk } from "./disk.js";
 import { type Operation, type OperationKind, operate, type Pass, patternBlock } from "./operation.js";
+import { flush } from "./transfer.js";
+import type { Work } from "./work.js";
 
 /** After one that failed, only another one that does not leads back, or EXIT FAILURE MODE where AUSE allowed it. */
-const SANITIZE: OperationKind = {
+export const SANITIZE: OperationKind = {
+  name: "sanitize",
   inProgress: SENSE.sanitizeInProgress,
   failed: SENSE.sanitizeCommandFailed,
   spoiled: SENSE.sanitizeCommandFailed,
@@ -88,6 +91,23 @@ export function sanitizeCryptographicErase(disk: Disk, task: Task): void {
 export function exitFailureMode(disk: Disk, task: Task): void {
   const failed = failedBefore(disk);
   if (failed?.exits === false) return invalidField(disk, task, 1, 4);
-  if (failed !== null) disk.operation = null;
+  if (failed === null) return task.end(Status.good);
+  if (disk.identity.operations !== undefined) return flush(disk, task, "excludes", exitFailed);
+  disk.operation = null;
   task.end(Status.good);
+}
+
+/** In its turn among those that begin. */
+function exitFailed(disk: Disk, work: Work): void {
+  const end = (then: () => void): void => {
+    if (work.task?.aborted) disk.release(work).end(Status.taskAborted);
+    else then();
+  };
+  const operation = failedBefore(disk);
+  // Another one may wait behind it by now.
+  const forgiven = operation?.failed ? operation.forgive() : Promise.resolve();
+  forgiven.then(
+    () => end(() => disk.succeed(work)),
+    () => end(() => disk.fail(work, SENSE.internalTargetFailure)),
+  );
 }

@@ -14,14 +14,6 @@ import {
   type ReservationType,
 } from "./state.js";
 
-/** Keeps a text through a loss of power; the seam between a unit's reservations and where they are written. */
-export interface ReservationKeeper {
-  /** What was kept when the unit was opened; null when nothing was. */
-  readonly kept: string | null;
-  /** Keeps another text instead, or nothing: resolves when that is durable, and rejects when it may not be. */
-  keep(text: string | null): Promise<void>;
-}
-
 const TITLE = "pvscsi persistent reservations, version 1";
 const END = "end";
 const NO_TYPE = "none";

@@ -1,20 +1,21 @@
 // Knows the reservations of one logical unit: who may do what, who must hear of it, and in which order they change. Every nexus of
 // every target that has the unit shares them. Knows no bytes of a command.
 
+import type { Keeper } from "../keeper.js";
 import type { UnitPlace } from "../logical-unit.js";
 import { SENSE } from "../sense.js";
 import { Status, type Task, type TaskNexus } from "../task.js";
 import { type IscsiDevice, iscsiNameOf, type TransportId } from "../transport-id.js";
 import { ACCESS, type AccessName, type Guard } from "./access.js";
 import type { Change, Refusal, Verdict } from "./actions.js";
-import { type ReservationKeeper, readKept, writeKept } from "./kept.js";
+import { readKept, writeKept } from "./kept.js";
 import { isFree, isHolder, NOTHING_RESERVED, type PersistentState, RESERVATION_TYPES } from "./state.js";
 
 export interface ReservationsParts {
   /** The name of the unit, which what is kept is marked with. */
   readonly unit: string;
   /** Absent where nothing outlives a loss of power. */
-  readonly keeper?: ReservationKeeper | undefined;
+  readonly keeper?: Keeper | undefined;
   /** Hears of each nexus whose commands were preempted and aborted. */
   readonly aborted: (nexus: TaskNexus) => void;
 }
