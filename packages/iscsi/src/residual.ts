@@ -15,7 +15,11 @@ export function residualFlags(exchange: Exchange): number {
   return bytes === 0 ? 0 : bytes > 0 ? ResidualFlag.underflow : ResidualFlag.overflow;
 }
 
-/** Expected bytes less those that the command wanted to move (11.4.5.1). What is to be written is no room to read into. */
+/**
+ * Expected bytes less those that the command wanted to move (11.4.5.1). What is to be written is no room to read into; where
+ * nothing is moved, all of it was not moved.
+ */
 function balance({ expectedLength, task }: Exchange): number {
-  return (task.data === noPlaces ? 0 : expectedLength) - task.transferLength;
+  const turned = task.data === noPlaces && task.transferLength > 0;
+  return (turned || task.direction === "none" ? 0 : expectedLength) - task.transferLength;
 }

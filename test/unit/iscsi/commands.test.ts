@@ -16,7 +16,7 @@ import {
 import { MemoryStore, Status } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { memoryDisk } from "../../support/scsi-devices.js";
-import { blocksCdb, NONE, type Peer, World } from "./peer.js";
+import { blocksCdb, DISK_SIZE, NONE, type Peer, World } from "./peer.js";
 
 const READ = FINAL | CommandFlag.read;
 const WRITE = FINAL | CommandFlag.write;
@@ -139,6 +139,18 @@ describe("commands of an iSCSI session", () => {
       await peer.close();
     });
   }
+
+  it("that fail have moved nothing of what was expected, in whichever direction", async () => {
+    const peer = new World().loggedIn();
+    const behind = DISK_SIZE / 512;
+    peer.command(blocksCdb(0x28, behind, 1), { flags: WRITE, expectedLength: 512, data: bytesOf(512) });
+    expect(takeResponse(peer)).to.include({ status: Status.checkCondition, residual: 512 });
+    peer.command(blocksCdb(0x28, behind, 1), { flags: READ, expectedLength: 512 });
+    expect(takeResponse(peer)).to.include({ status: Status.checkCondition, residual: 512 });
+    peer.command(blocksCdb(0x28, behind, 1), { flags: FINAL, expectedLength: 0 });
+    expect(takeResponse(peer)).to.include({ status: Status.checkCondition, residual: 0 });
+    await peer.close();
+  });
 
   it("read nothing where the initiator has data for the device, and tell how much that was", async () => {
     const peer = new World().loggedIn();
