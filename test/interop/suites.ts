@@ -11,6 +11,7 @@ import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import { sharedSuite } from "./shared/suite.js";
 import type { Suite } from "./suite.js";
+import { tgtShortSuite, tgtSuite } from "./tgt/suite.js";
 import { xenCreateSuite } from "./xen/create-suite.js";
 import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
@@ -26,6 +27,8 @@ export const suites: readonly Suite[] = [
   fioSuite,
   iscsiSuite,
   libiscsiSuite,
+  tgtShortSuite,
+  tgtSuite,
   processesSuite,
   machinesSuite,
   xenstoreSuite,

@@ -39,7 +39,7 @@ export const abiSuite: Suite = {
   judges: "gcc with Xen's public headers and Linux': every struct and constant of our tables",
   packages: ["gcc", "libc6-dev", "libxen-dev", "linux-libc-dev"],
   default: true,
-  budgetSeconds: 60,
+  budgetSeconds: 45,
   run: judge,
 };
 

@@ -13,7 +13,7 @@ export const iscsiSuite: Suite = {
     "pvscsi iscsi serve: libiscsi's programs, its tests of iSCSI itself and of reservations, qemu-img, qemu-io; CHAP, digests",
   packages: ["libiscsi-bin", "qemu-utils", "qemu-block-extra"],
   default: true,
-  budgetSeconds: 90,
+  budgetSeconds: 60,
   run: judge,
 };
 
