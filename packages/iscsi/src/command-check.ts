@@ -46,7 +46,8 @@ export function checkCommand(
   agreed: Parameters,
 ): Sense | null {
   const { flags } = command;
-  const [reads, writes] = [(flags & CommandFlag.read) !== 0, (flags & CommandFlag.write) !== 0];
+  const reads = (flags & CommandFlag.read) !== 0;
+  const writes = (flags & CommandFlag.write) !== 0;
   exchange.task.direction = writes ? "to-device" : reads ? "from-device" : "none";
   exchange.task.attribute = ATTRIBUTES[flags & ATTRIBUTE_MASK] ?? "reserved";
   if (!reads && !writes) exchange.length = 0;

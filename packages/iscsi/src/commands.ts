@@ -115,8 +115,16 @@ export class Commands {
   deliver(exchange: Exchange): void {
     if (exchange.refused !== null) return this.#refuse(exchange, exchange.refused);
     exchange.solicited = exchange.received;
-    if (exchange.unsolicited) exchange.state = "receiving";
-    else this.#proceed(exchange);
+    const collects = exchange.writes && (exchange.unsolicited || exchange.received < exchange.length);
+    if (collects && !this.#announce(exchange)) return;
+    if (!exchange.unsolicited) this.#proceed(exchange);
+  }
+
+  /** Tells the nexus of a command that is not complete; false where that has ended it. */
+  #announce(exchange: Exchange): boolean {
+    exchange.state = "receiving";
+    this.#parts.nexus.announce(exchange.task);
+    return exchange.task.collecting;
   }
 
   /** Takes a Data-Out's header: null where its data belongs to nothing (any more), else what is wrong, or "right". */
@@ -155,51 +163,40 @@ export class Commands {
     }
   }
 
-  /** Ends a command that the nexus has not got, with TASK ABORTED, or without a word where `silent`. */
-  drop(exchange: Exchange, silent: boolean): void {
-    if (silent) return this.#finish(exchange);
-    exchange.task.status = Status.taskAborted;
-    exchange.task.senseLength = 0;
-    exchange.task.transferLength = 0;
-    this.#answer(exchange);
+  /** Ends the commands whose turn has not come, which the nexus does not know of, at a LUN or all; without an answer. */
+  dropHeld(lun: number | null): void {
+    for (const exchange of this.#held(lun)) this.#finish(exchange);
   }
 
-  /** Another initiator ends what is under way at a LUN, or at all: what the nexus has not got is told so here. */
-  abandonCollecting(lun: number | null): void {
-    for (const exchange of this.#unanswered(lun)) if (exchange.state !== "executing") this.drop(exchange, false);
+  /** Ends one of them, likewise. */
+  drop(exchange: Exchange): void {
+    this.#finish(exchange);
   }
 
-  /** Whether there is a command at a LUN that the nexus has not got. */
-  isCollectingAt(lun: number): boolean {
-    return this.#unanswered(lun).some(({ state }) => state !== "executing");
+  isHeldAt(lun: number): boolean {
+    return this.#held(lun).length > 0;
   }
 
-  /** This initiator does: no command there is answered from now on. */
-  silence(lun: number | null): void {
-    for (const exchange of this.#unanswered(lun)) {
-      if (exchange.state === "executing") exchange.silent = true;
-      else this.drop(exchange, true);
-    }
+  /** A list of its own: ending one changes what is under way. */
+  #held(lun: number | null): Exchange[] {
+    const isThere = ({ state, task }: Exchange): boolean => state === "held" && (lun === null || task.lun === lun);
+    return this.#byTag.list().filter(isThere);
   }
 
-  /** A list of its own: ending one may change what is under way. */
-  #unanswered(lun: number | null): Exchange[] {
-    return this.#byTag.list().filter(({ task }) => lun === null || task.lun === lun);
-  }
-
-  /** Nothing comes or is answered any more: ends all that the nexus has not got. */
+  /** Nothing comes or is answered any more. */
   close(): void {
     this.#closed = true;
-    for (const exchange of this.#unanswered(null)) if (exchange.state !== "executing") this.#finish(exchange);
+    this.dropHeld(null);
   }
 
   /** Its data is asked for, or there is room to read it. */
   #proceed(exchange: Exchange): void {
     if (exchange.writes && exchange.received === exchange.length) return this.#execute(exchange);
     if (exchange.length === 0) return this.#execute(exchange);
+    if (this.#waiting.length === 0 && this.#hasRoom(exchange)) return this.#admit(exchange);
+    if (!exchange.task.collecting && !this.#announce(exchange)) return;
     exchange.state = "waiting";
-    if (this.#waiting.length > 0 || !this.#hasRoom(exchange)) this.#waiting.push(exchange);
-    else this.#admit(exchange);
+    this.#waiting.push(exchange);
   }
 
   #hasRoom({ length }: Exchange): boolean {
@@ -253,10 +250,12 @@ export class Commands {
     this.#parts.nexus.submit(exchange.task);
   }
 
+  /** What was aborted is not answered, but where its LUN is gone: there would be nothing to tell its initiator. */
   #ended(exchange: Exchange): void {
     const { task } = exchange;
-    if (exchange.silent || this.#closed) return this.#finish(exchange);
-    if (task.aborted) {
+    const gone = task.aborted && this.#parts.nexus.unitAt(task.lun) === undefined;
+    if (this.#closed || (task.aborted && !gone)) return this.#finish(exchange);
+    if (gone) {
       task.status = Status.taskAborted;
       task.senseLength = 0;
       task.transferLength = 0;
@@ -264,12 +263,14 @@ export class Commands {
     this.#answer(exchange);
   }
 
-  /** Ends a command that was never executed. */
+  /** Ends a command that was never executed; the nexus may know of it. */
   #refuse(exchange: Exchange, refusal: Refusal): void {
     if (exchange.state === "waiting") this.#waiting.remove(exchange);
     exchange.state = "executing";
-    exchange.task.nexus = null;
-    exchange.task.begin();
+    if (!exchange.task.collecting) {
+      exchange.task.nexus = null;
+      exchange.task.begin();
+    }
     if (refusal === "task-set-full") exchange.task.end(Status.taskSetFull);
     else endWithSense(exchange.task, refusal);
   }

@@ -7,9 +7,9 @@ import { type PagePool, Places } from "@pvscsi/wire";
 export const MAX_OUTSTANDING = 8;
 
 /**
- * "held": its turn in the order of CmdSN has not come. "receiving": data is coming without being asked for. "waiting":
- * there is no room for the rest of its data. "soliciting": it comes as it was asked for. "executing": the nexus has it.
- * "answered": its bytes are leaving.
+ * "held": its turn in the order of CmdSN has not come, and the nexus does not know of it. "receiving": data is coming without
+ * being asked for. "waiting": there is no room for the rest of its data. "soliciting": it comes as it was asked for.
+ * "executing": the nexus has all of it. "answered": its bytes are leaving.
  */
 export type ExchangeState = "held" | "receiving" | "waiting" | "soliciting" | "executing" | "answered";
 
@@ -52,8 +52,6 @@ export class Exchange {
   outstanding = 0;
   #first = 0;
   r2tSN = 0;
-  /** Set where this initiator ended it: it is not answered then. */
-  silent = false;
   /** Why it is not executed, where something is wrong with the request itself. */
   refused: Refusal | null = null;
   /** Bytes of `places` that an answer has taken, and all that it has. */
@@ -84,7 +82,6 @@ export class Exchange {
     this.outstanding = 0;
     this.#first = 0;
     this.r2tSN = 0;
-    this.silent = false;
     this.refused = null;
     this.sent = 0;
     this.answerLength = 0;

@@ -19,7 +19,7 @@ import { Announcements } from "./announcements.js";
 import type { Commands } from "./commands.js";
 import type { Exchange } from "./exchange.js";
 import { IncomingPdu } from "./incoming.js";
-import { performManagement } from "./management.js";
+import { eventInformation, performManagement } from "./management.js";
 import type { PduWriter } from "./outgoing.js";
 import type { Session } from "./session.js";
 import { type TextParts, TextRequests } from "./text-requests.js";
@@ -260,12 +260,13 @@ export class FullFeature {
     if (this.#functions >= MOST_FUNCTIONS) return this.reject(pdu, RejectReason.immediateCommandReject);
     this.#functions += 1;
     const order = { code, lun: readLun(management.lun, 0), referencedTag, level };
-    performManagement(order, session, others(), (response) => {
+    performManagement(order, session, (response, event) => {
       this.#functions -= 1;
       const answer = writer.begin(Opcode.managementResponse, FINAL);
       const fields = new ManagementAnswer(answer.bytes);
       fields.response = response;
       fields.itt = itt;
+      if (event !== undefined) fields.information.set(eventInformation(event));
       writer.send(answer, null, true);
       if (code !== ManagementFunctionCode.targetColdReset) return;
       // All sessions with the target end (11.5.1).

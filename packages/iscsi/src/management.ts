@@ -1,30 +1,28 @@
-// Knows task management as iSCSI asks for it (RFC 7143 11.5, 11.6; RFC 7144): which commands a function is about, and what is answered.
+// Knows task management as iSCSI asks for it (RFC 7143 11.5, 11.6; RFC 7144): which function is meant, and what is answered.
 
-import type { ManagementFunction, ManagementResponse } from "@pvscsi/scsi";
+import type { ManagementFunction, ManagementResponse, PendingEvent } from "@pvscsi/scsi";
 import { ManagementFunctionCode, ManagementResponseCode } from "./abi/codes.js";
-import type { Commands } from "./commands.js";
 import type { Session } from "./session.js";
 
-/** Whose commands a function ends. */
 interface FunctionRow {
   readonly function: ManagementFunction;
-  readonly ends: "nothing" | "task" | "own" | "everyones";
-  /** Not only those of one logical unit. */
-  readonly everywhere?: true;
+  /** Which of the initiator's commands it ends whose turn has not come. */
+  readonly ends: "nothing" | "task" | "at-lun" | "all";
   /** The iSCSIProtocolLevel that has it; 1 where it is not said. */
   readonly level?: number;
 }
 
 const FUNCTIONS: { readonly [code: number]: FunctionRow } = {
   [ManagementFunctionCode.abortTask]: { function: "abort-task", ends: "task" },
-  [ManagementFunctionCode.abortTaskSet]: { function: "abort-task-set", ends: "own" },
-  [ManagementFunctionCode.clearTaskSet]: { function: "clear-task-set", ends: "everyones" },
-  [ManagementFunctionCode.logicalUnitReset]: { function: "logical-unit-reset", ends: "everyones" },
-  [ManagementFunctionCode.targetWarmReset]: { function: "target-reset", ends: "everyones", everywhere: true },
-  [ManagementFunctionCode.targetColdReset]: { function: "target-reset", ends: "everyones", everywhere: true },
+  [ManagementFunctionCode.abortTaskSet]: { function: "abort-task-set", ends: "at-lun" },
+  [ManagementFunctionCode.clearTaskSet]: { function: "clear-task-set", ends: "at-lun" },
+  [ManagementFunctionCode.logicalUnitReset]: { function: "logical-unit-reset", ends: "at-lun" },
+  [ManagementFunctionCode.targetWarmReset]: { function: "target-reset", ends: "all" },
+  [ManagementFunctionCode.targetColdReset]: { function: "target-reset", ends: "all" },
   [ManagementFunctionCode.queryTask]: { function: "query-task", ends: "nothing", level: 2 },
   [ManagementFunctionCode.queryTaskSet]: { function: "query-task-set", ends: "nothing", level: 2 },
-  [ManagementFunctionCode.nexusReset]: { function: "i-t-nexus-reset", ends: "own", everywhere: true, level: 2 },
+  [ManagementFunctionCode.nexusReset]: { function: "i-t-nexus-reset", ends: "all", level: 2 },
+  [ManagementFunctionCode.queryAsynchronousEvent]: { function: "query-asynchronous-event", ends: "nothing", level: 2 },
 };
 
 const RESPONSES: { readonly [response in ManagementResponse]: number } = {
@@ -43,49 +41,39 @@ export interface ManagementOrder {
   readonly level: number;
 }
 
-/** Performs a function; `answer` is given the response's code, once, perhaps before this returns. */
+/** Performs a function; `answer` is given the response's code, once, perhaps before this returns, and what was asked for. */
 export function performManagement(
-  { code, lun, referencedTag, level }: ManagementOrder,
+  { code, lun, referencedTag: tag, level }: ManagementOrder,
   session: Session,
-  others: readonly Session[],
-  answer: (code: number) => void,
+  answer: (code: number, event?: PendingEvent) => void,
 ): void {
   const row = FUNCTIONS[code];
-  const { commands, nexus } = session;
   if (code === ManagementFunctionCode.taskReassign) return answer(ManagementResponseCode.reassignNotSupported);
-  if (row === undefined || level < (row.level ?? 1) || commands === null)
-    return answer(ManagementResponseCode.functionNotSupported);
-  if (row.ends === "task") return abortTask(commands, session, lun, referencedTag, answer);
-  if (row.ends === "nothing" && isCollecting(commands, row.function, lun, referencedTag)) {
-    return answer(ManagementResponseCode.functionSucceeded);
-  }
-  const which = row.everywhere ? null : lun;
-  if (row.ends === "everyones") for (const other of others) other.commands?.abandonCollecting(which);
-  if (row.ends !== "nothing") commands.silence(which);
-  const tag = referencedTag;
-  nexus.manage({ function: row.function, lun, tag, completed: (response) => answer(RESPONSES[response]) });
+  if (row === undefined || level < (row.level ?? 1)) return answer(ManagementResponseCode.functionNotSupported);
+  const held = takeHeld(session, row, lun, tag);
+  if (held !== null) return answer(held);
+  session.nexus.manage({
+    function: row.function,
+    lun,
+    tag,
+    completed: (response, event) => answer(RESPONSES[response], event),
+  });
 }
 
-/** Whether a task that is asked for has come, and the nexus has not got it. */
-function isCollecting(commands: Commands, asked: ManagementFunction, lun: number, tag: number): boolean {
-  if (asked === "query-task-set") return commands.isCollectingAt(lun);
-  const task = commands.find(tag);
-  return task !== undefined && task.task.lun === lun && task.state !== "executing";
+/** What is answered for commands that the nexus does not know of, after it was done; null where it is the nexus's to answer. */
+function takeHeld({ commands }: Session, row: FunctionRow, lun: number, tag: number): number | null {
+  const found = commands?.find(tag);
+  const task = found?.state === "held" && found.task.lun === lun ? found : undefined;
+  if (row.ends === "at-lun" || row.ends === "all") commands?.dropHeld(row.ends === "all" ? null : lun);
+  if (row.function === "query-task-set" && commands?.isHeldAt(lun)) return ManagementResponseCode.functionSucceeded;
+  if (task === undefined) return null;
+  if (row.function === "query-task") return ManagementResponseCode.functionSucceeded;
+  if (row.function !== "abort-task") return null;
+  commands?.drop(task);
+  return ManagementResponseCode.functionComplete;
 }
 
-function abortTask(
-  commands: Commands,
-  { nexus }: Session,
-  lun: number,
-  tag: number,
-  answer: (code: number) => void,
-): void {
-  const victim = commands.find(tag);
-  if (victim === undefined || victim.task.lun !== lun) return answer(ManagementResponseCode.taskDoesNotExist);
-  if (victim.state !== "executing") {
-    commands.drop(victim, true);
-    return answer(ManagementResponseCode.functionComplete);
-  }
-  victim.silent = true;
-  nexus.manage({ function: "abort-task", lun, tag, completed: (response) => answer(RESPONSES[response]) });
+/** The bytes of RFC 7144 4.2 for an event: its depth and sense key, ASC, ASCQ (SAM-5 7.10). */
+export function eventInformation({ sense, more }: PendingEvent): Uint8Array {
+  return Uint8Array.of((more ? 0x20 : 0x10) | sense.key, sense.asc, sense.ascq);
 }

@@ -1,5 +1,6 @@
 // Knows task management functions, and that one is complete only when the tasks it ended have really ended.
 
+import type { Sense } from "./sense.js";
 import type { Task } from "./task.js";
 
 /** SAM-5 7.1. */
@@ -11,7 +12,8 @@ export type ManagementFunction =
   | "target-reset"
   | "i-t-nexus-reset"
   | "query-task"
-  | "query-task-set";
+  | "query-task-set"
+  | "query-asynchronous-event";
 
 /**
  * SAM-5's service responses. "task-does-not-exist" is its FUNCTION COMPLETE for a task that is not there (any more),
@@ -30,7 +32,14 @@ export interface ManagementRequest {
   /** The task, for "abort-task" and "query-task". */
   readonly tag?: number;
   /** Called exactly once, perhaps before `Nexus.manage` returns. */
-  readonly completed: (response: ManagementResponse) => void;
+  readonly completed: (response: ManagementResponse, event?: PendingEvent) => void;
+}
+
+/** The unit attention that "query-asynchronous-event" has found, which stays where it is (SAM-5 7.10). */
+export interface PendingEvent {
+  readonly sense: Sense;
+  /** Whether others wait behind it. */
+  readonly more: boolean;
 }
 
 /** Tasks that somebody waits for to end; each of them has it in its list. */

@@ -88,12 +88,30 @@ export class Nexus implements TaskNexus {
 
   /** Takes a task whose `completed` is set; it comes back exactly once, perhaps before this returns. */
   submit(task: Task): void {
+    if (!task.collecting) this.#take(task);
+    else {
+      task.collecting = false;
+      if (task.waiting || task.dormant) return;
+    }
+    this.proceed(task);
+  }
+
+  /**
+   * Takes a task whose data is still to come, at its place in the order of tasks. `submit` follows when the data has come,
+   * unless it has ended before; whoever announced it may end it as well.
+   */
+  announce(task: Task): void {
+    this.#take(task);
+    task.collecting = true;
+    this.proceed(task);
+  }
+
+  #take(task: Task): void {
     task.begin();
     task.nexus = this;
     task.slot = this.#count;
     this.#tasks[this.#count++] = task;
     if (this.#probes.listening) this.#probes.emit("task:begin", task);
-    this.proceed(task);
   }
 
   /** Called by a task set as well: the task is executed, or waits for what is being executed. */
@@ -128,11 +146,16 @@ export class Nexus implements TaskNexus {
     if (task.aborted) return task.end(Status.taskAborted);
     if (task.place !== null) return this.#run(task, task.place);
     const place = this.#places.get(task.lun);
-    if (place === undefined) this.#target.missing.execute(task);
+    if (place === undefined) this.#executeMissing(task);
     else if (place.taskSet.enter(task, place)) this.#run(task, place);
   }
 
+  #executeMissing(task: Task): void {
+    if (!task.collecting) this.#target.missing.execute(task);
+  }
+
   #run(task: Task, { unit, attentions }: Place): void {
+    if (task.collecting) return;
     if (attentions.pending && !passesAttention(task.cdb[0])) {
       if (unit.conflicts?.(task)) return task.end(Status.reservationConflict);
       return endWithSense(task, attentions.take() as Sense, { descriptor: unit.descriptorSense === true });
@@ -159,12 +182,9 @@ export class Nexus implements TaskNexus {
 
   /** Ends a task that has not begun at once, and asks the unit to end one that has. */
   endAborted(task: Task): void {
-    const { place } = task;
-    if (task.waiting || place === null) return;
-    if (!task.dormant) return place.unit.abort(task);
-    place.taskSet.withdraw(task);
-    task.end(Status.taskAborted);
-    place.taskSet.wake();
+    if (task.waiting) return;
+    if (task.dormant || task.collecting) task.end(Status.taskAborted);
+    else task.place?.unit.abort(task);
   }
 
   reportLuns(): readonly number[] {

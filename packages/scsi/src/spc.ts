@@ -104,15 +104,18 @@ function writeTimeouts(bytes: Uint8Array, at: number, entry: CommandRow<never>):
   put32(bytes, at + 8, entry.timeout);
 }
 
-/** ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, QUERY TASK, TARGET RESET. */
-const SUPPORTED_TMFS = 0xc0 | 0x10 | 0x08 | 0x04 | 0x02;
+/**
+ * What the task manager does, whether or not the initiator's wire has a word for it: ABORT TASK, ABORT TASK SET, CLEAR TASK SET,
+ * LOGICAL UNIT RESET, QUERY TASK, TARGET RESET; QUERY ASYNCHRONOUS EVENT, QUERY TASK SET, I_T NEXUS RESET. Not CLEAR ACA.
+ */
+const SUPPORTED_TMFS = [0xc0 | 0x10 | 0x08 | 0x04 | 0x02, 0x04 | 0x02 | 0x01];
 
 /** REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-4 6.36); REPD asks for the long form, whose timeouts are none. */
 export function reportSupportedTmfs(device: DeviceServer, task: Task): void {
   const long = (task.cdb[2] & 0x80) !== 0;
   const answer = device.scratch;
   answer.fill(0, 0, 16);
-  answer[0] = SUPPORTED_TMFS;
+  answer.set(SUPPORTED_TMFS);
   answer[3] = long ? 0x0c : 0;
   reply(task, answer, long ? 16 : 4, get32(task.cdb, 6));
 }

@@ -35,6 +35,8 @@ export class TaskManager {
         return request.completed(
           this.#nexus.tasksAt(request.lun).length > 0 ? "function-succeeded" : "function-complete",
         );
+      case "query-asynchronous-event":
+        return queryEvent(place, request);
       case "abort-task": {
         const victim = this.#find(request);
         if (victim === undefined) return request.completed("task-does-not-exist");
@@ -93,6 +95,12 @@ export class TaskManager {
       unit.nexusLost?.(this.#nexus);
     }
   }
+}
+
+function queryEvent({ attentions }: Place, { completed }: ManagementRequest): void {
+  const { first, count } = attentions;
+  if (first === null) completed("function-complete");
+  else completed("function-succeeded", { sense: first, more: count > 1 });
 }
 
 /** The tasks of all initiators at units, by whichever target they reach them. */

@@ -91,29 +91,23 @@ export class TaskSet {
     else this.#heads += 1;
   }
 
-  /** A task that was let in has ended; true where `wake` is due once its initiator has heard of that. */
+  /** A task has ended, dormant or not; true where `wake` is due once its initiator has heard of that. */
   leave(task: Task, place: Place): boolean {
     place.underWay -= 1;
+    if (this.#restraints > 0) return this.#leaveInOrder(task);
     this.#enabled -= 1;
-    return this.#restraints > 0 && this.#leaveInOrder(task);
+    return false;
   }
 
-  #leaveInOrder({ attribute }: Task): boolean {
-    if (attribute !== "simple") {
-      this.#restraints -= 1;
-      if (attribute === "ordered") this.#ordered -= 1;
-      else this.#heads -= 1;
-    }
-    return this.#dormant.length > 0;
-  }
-
-  /** Takes out a dormant task, which is to end; `wake` is due then. */
-  withdraw(task: Task): void {
-    this.#dormant.remove(task);
-    this.#restraints -= 1;
+  #leaveInOrder(task: Task): boolean {
+    const { attribute, dormant } = task;
+    if (dormant) this.#dormant.remove(task);
+    else this.#enabled -= 1;
     task.dormant = false;
-    (task.place as Place).underWay -= 1;
-    task.place = null;
+    if (dormant || attribute !== "simple") this.#restraints -= 1;
+    if (!dormant && attribute === "ordered") this.#ordered -= 1;
+    if (!dormant && attribute === "head-of-queue") this.#heads -= 1;
+    return this.#dormant.length > 0;
   }
 
   /** Lets in those whose turn has come. One of them may end at once, which comes back here: one loop starts all. */

@@ -123,6 +123,8 @@ export class Task {
   /** Set by the task set while it is in one: by which I_T_L nexus, and whether it waits for others there. */
   place: Place | null = null;
   dormant = false;
+  /** Set by the nexus while its data has not come that it was announced without. */
+  collecting = false;
   /** What is complete only when it has ended. */
   endings: Ending[] | null = null;
   /** The device server's own record for it while it executes. */
@@ -149,6 +151,7 @@ export class Task {
   end(status: number): void {
     if (!this.#running) fail(`task ${this.tag} ended twice`);
     this.#running = false;
+    this.collecting = false;
     this.status = status;
     if (this.aborted && this.tellsAborted) this.#tellAborted();
     if (this.nexus === null) this.completed(this);

@@ -38,6 +38,15 @@ export class Attentions {
     return this.#queue.length > 0;
   }
 
+  /** The one that is reported next, and how many there are. */
+  get first(): Sense | null {
+    return this.#queue.at(0) ?? null;
+  }
+
+  get count(): number {
+    return this.#queue.length;
+  }
+
   add(sense: Sense): void {
     if (this.#queue.includes(sense)) return;
     if (!LOSSES.includes(sense)) this.#queue.push(sense);

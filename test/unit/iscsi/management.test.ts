@@ -18,6 +18,7 @@ import {
   ScsiResponse,
 } from "@pvscsi/iscsi";
 import { Status } from "@pvscsi/scsi";
+import { hexBytes } from "@pvscsi/wire";
 import { expect } from "chai";
 import { HoldingUnit } from "../../support/scsi-devices.js";
 import { blocksCdb, lunBytes, type Peer, World } from "./peer.js";
@@ -140,8 +141,16 @@ describe("task management of iSCSI", () => {
     const collecting = peer.command(blocksCdb(0x2a, 0, 1), WRITE);
     peer.takeAs(Opcode.readyToTransfer, ReadyToTransfer);
     expect(queries(collecting)).to.deep.equal([functionSucceeded, functionSucceeded]);
-    ask(peer, Code.queryAsynchronousEvent);
-    expect(takeAnswer(peer)).to.equal(ManagementResponseCode.functionNotSupported);
+    const events = (): [number, string] => {
+      ask(peer, Code.queryAsynchronousEvent);
+      const { response, information } = peer.takeAs(Opcode.managementResponse, ManagementAnswer).fields;
+      return [response, hexBytes(information)];
+    };
+    expect(events()).to.deep.equal([functionComplete, "00 00 00"]);
+    unit.reset();
+    expect(events(), "one").to.deep.equal([functionSucceeded, "16 29 03"]);
+    peer.world.target.add(1, new HoldingUnit());
+    expect(events(), "two, and they stay").to.deep.equal([functionSucceeded, "26 29 03"]);
     await peer.close();
   });
 
@@ -169,8 +178,9 @@ describe("task management of iSCSI", () => {
   });
 
   it("does not find a task at another LUN than its own", async () => {
-    const { unit, peers } = held();
+    const { world, unit, peers } = held();
     const itt = peers[0].command([0x00]);
+    world.target.add(1, new HoldingUnit());
     ask(peers[0], Code.abortTask, itt, 1);
     expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.taskDoesNotExist);
     expect(unit.held.length).to.equal(1);
@@ -199,25 +209,35 @@ describe("task management of iSCSI", () => {
     ["LOGICAL UNIT RESET", Code.logicalUnitReset],
     ["TARGET WARM RESET", Code.targetWarmReset],
   ] as const) {
-    it(`ends everybody's tasks by ${name}; the others are told so`, async () => {
-      const { unit, peers } = held();
-      peers[0].command([0x00]);
-      const executed = peers[1].command([0x00]);
-      const collecting = peers[1].command(blocksCdb(0x2a, 0, 1), WRITE);
-      peers[1].takeAs(Opcode.readyToTransfer, ReadyToTransfer);
-      ask(peers[0], code);
-      expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
-      peers[0].expectNothing();
-      expect([takeStatus(peers[1]), takeStatus(peers[1])]).to.have.deep.members([
-        [executed, Status.taskAborted],
-        [collecting, Status.taskAborted],
-      ]);
-      expect(unit.held.length).to.equal(0);
-      peers[1].command([0x00]);
-      expect(takeStatus(peers[1])[1]).to.equal(Status.checkCondition);
-      peers[1].connection.closed();
-      await peers[0].close();
-    });
+    for (const tellsAborted of [false, true]) {
+      const how = tellsAborted
+        ? "are told so by TASK ABORTED, with TAS"
+        : "are not answered, but have a unit attention";
+      it(`ends everybody's tasks by ${name}; the others' ${how}`, async () => {
+        const { unit, peers } = held();
+        unit.rules = { ...unit.rules, tellsAborted };
+        peers[0].command([0x00]);
+        const executed = peers[1].command([0x00]);
+        const collecting = peers[1].command(blocksCdb(0x2a, 0, 1), WRITE);
+        peers[1].takeAs(Opcode.readyToTransfer, ReadyToTransfer);
+        ask(peers[0], code);
+        expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.functionComplete);
+        peers[0].expectNothing();
+        if (tellsAborted) {
+          expect([takeStatus(peers[1]), takeStatus(peers[1])]).to.have.deep.members([
+            [executed, Status.taskAborted],
+            [collecting, Status.taskAborted],
+          ]);
+        } else peers[1].expectNothing();
+        expect(unit.held.length).to.equal(0);
+        const next = peers[1].command([0x00]);
+        const told = !(tellsAborted && code === Code.clearTaskSet);
+        if (told) expect(takeStatus(peers[1])).to.deep.equal([next, Status.checkCondition]);
+        else expect(unit.held.length).to.equal(1);
+        peers[1].connection.closed();
+        await peers[0].close();
+      });
+    }
   }
 
   it("ends all sessions by TARGET COLD RESET, its own behind the answer; the others are told so", async () => {
@@ -231,10 +251,32 @@ describe("task management of iSCSI", () => {
     await peers[0].close();
   });
 
-  it("lets another session end a task while its immediate data comes in, and the pages are not written any more", async () => {
+  it("lets another session end a task while its data comes in, and the pages are not written any more", async () => {
     const { world, peers } = held();
-    const keys = { InitialR2T: "No" };
-    const third = world.loggedIn({ isid: 3, keys });
+    const third = world.loggedIn({ isid: 3, keys: { InitialR2T: "Yes" } });
+    const itt = third.command(blocksCdb(0x2a, 0, 1), WRITE);
+    const { ttt } = third.takeAs(Opcode.readyToTransfer, ReadyToTransfer).fields;
+    const bytes: Buffer[] = [];
+    const { give } = third;
+    third.give = (...parts) => {
+      bytes.push(...parts.map((part) => Buffer.from(part)));
+      return third;
+    };
+    third.put(DataOut, { opcode: Opcode.dataOut, flags: FINAL, itt, ttt }, Buffer.alloc(512, 7));
+    third.give = give;
+    third.give(bytes[0].subarray(0, 300));
+    expect(world.portal.pages.taken).to.equal(1);
+    ask(peers[0], Code.logicalUnitReset);
+    expect(world.portal.pages.taken).to.equal(0);
+    third.give(bytes[0].subarray(300));
+    third.expectNothing();
+    for (const peer of [third, peers[1]]) peer.connection.closed();
+    await peers[0].close();
+  });
+
+  it("does not find a command whose immediate data is still coming in: that begins behind the reset", async () => {
+    const { world, peers } = held();
+    const third = world.loggedIn({ isid: 3, keys: { InitialR2T: "No" } });
     const bytes: Buffer[] = [];
     const { give } = third;
     third.give = (...parts) => {
@@ -244,12 +286,9 @@ describe("task management of iSCSI", () => {
     third.command(blocksCdb(0x2a, 0, 1), { ...WRITE, data: Buffer.alloc(512, 7) });
     third.give = give;
     third.give(bytes[0].subarray(0, 300));
-    expect(world.portal.pages.taken).to.equal(1);
     ask(peers[0], Code.logicalUnitReset);
-    expect(world.portal.pages.taken).to.equal(0);
-    expect(takeStatus(third)[1]).to.equal(Status.taskAborted);
     third.give(bytes[0].subarray(300));
-    third.expectNothing();
+    expect(takeStatus(third)[1]).to.equal(Status.checkCondition);
     for (const peer of [third, peers[1]]) peer.connection.closed();
     await peers[0].close();
   });
@@ -264,4 +303,72 @@ describe("task management of iSCSI", () => {
     peers[1].connection.closed();
     await peers[0].close();
   });
+});
+
+describe("the task attributes of iSCSI", () => {
+  const attribute = (code: number) => ({ flags: FINAL | code });
+
+  for (const [name, code] of [
+    ["untagged", 0],
+    ["SIMPLE", 1],
+  ] as const) {
+    it(`has no order for ${name}`, async () => {
+      const { unit, peers } = held();
+      for (const peer of peers) peer.command([0x00], attribute(code));
+      expect(unit.held.length).to.equal(2);
+      peers[1].connection.closed();
+      await peers[0].close();
+    });
+  }
+
+  it("lets ORDERED wait for a write of another session whose data is coming, and HEAD OF QUEUE not", async () => {
+    const { unit, peers } = held();
+    const write = peers[0].command(blocksCdb(0x2a, 0, 1), WRITE);
+    const { ttt } = peers[0].takeAs(Opcode.readyToTransfer, ReadyToTransfer).fields;
+    peers[1].command([0x12], attribute(2));
+    expect(unit.seen.length).to.equal(0);
+    peers[1].command([0x03], attribute(3));
+    peers[0].put(DataOut, { opcode: Opcode.dataOut, flags: FINAL, itt: write, ttt }, Buffer.alloc(512));
+    expect(unit.seen.map(({ cdb }) => cdb[0])).to.deep.equal([0x03, 0x2a]);
+    for (let i = 0; i < 2; i++) unit.end();
+    expect(unit.seen.map(({ cdb }) => cdb[0])).to.deep.equal([0x03, 0x2a, 0x12]);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("asks for the data of a write while it waits, and executes it in its turn", async () => {
+    const { unit, peers } = held();
+    peers[0].command([0x00], attribute(2));
+    const write = peers[1].command(blocksCdb(0x2a, 0, 1), WRITE);
+    const { ttt } = peers[1].takeAs(Opcode.readyToTransfer, ReadyToTransfer).fields;
+    peers[1].put(DataOut, { opcode: Opcode.dataOut, flags: FINAL, itt: write, ttt }, Buffer.alloc(512));
+    expect(unit.seen.length).to.equal(1);
+    unit.end();
+    expect(unit.seen.length).to.equal(2);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  it("goes on behind a write whose data was wrong", async () => {
+    const { unit, peers } = held();
+    const write = peers[0].command(blocksCdb(0x2a, 0, 1), WRITE);
+    const { ttt } = peers[0].takeAs(Opcode.readyToTransfer, ReadyToTransfer).fields;
+    peers[1].command([0x00], attribute(2));
+    peers[0].put(DataOut, { opcode: Opcode.dataOut, flags: FINAL, itt: write, ttt, dataSN: 7 }, Buffer.alloc(512));
+    expect(takeStatus(peers[0])).to.deep.equal([write, Status.checkCondition]);
+    expect(unit.held.length).to.equal(1);
+    peers[1].connection.closed();
+    await peers[0].close();
+  });
+
+  for (const code of [4, 5, 7]) {
+    it(`refuses attribute ${code}`, async () => {
+      const { unit, peers } = held();
+      const itt = peers[0].command([0x00], attribute(code));
+      expect(takeStatus(peers[0])).to.deep.equal([itt, Status.checkCondition]);
+      expect(unit.seen.length).to.equal(0);
+      peers[1].connection.closed();
+      await peers[0].close();
+    });
+  }
 });

@@ -155,9 +155,9 @@ describe("REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", () => {
   const { initiator } = withDisk();
 
   it("says what a nexus can do", () => {
-    expect(initiator.send("a3 0d 00 00 00 00 00 00 00 10 00 00", { room: 16 }).data).to.equal("de 00 00 00");
+    expect(initiator.send("a3 0d 00 00 00 00 00 00 00 10 00 00", { room: 16 }).data).to.equal("de 07 00 00");
     const long = initiator.send("a3 0d 80 00 00 00 00 00 00 10 00 00", { room: 16 }).data;
-    expect(long).to.equal("de 00 00 0c 00 00 00 00 00 00 00 00 00 00 00 00");
+    expect(long).to.equal("de 07 00 0c 00 00 00 00 00 00 00 00 00 00 00 00");
   });
 });
 
