@@ -13,7 +13,7 @@ export interface BusCommandWords {
   readonly ask: (socket: string, ...words: readonly string[]) => Promise<void>;
 }
 
-/** Adds `attach`, `detach`, `resize` and `list` to a command. */
+/** Adds `attach`, `detach`, `resize`, `list` and `alua` to a command. */
 export function addBusCommands(command: Command, { socket, place, first, others, ask }: BusCommandWords): void {
   command
     .command("attach")
@@ -42,4 +42,15 @@ export function addBusCommands(command: Command, { socket, place, first, others,
     .description("the LUNs of a server")
     .argument("<socket>")
     .action((path: string) => ask(path, "list"));
+  command
+    .command("alua")
+    .description("the target port groups that lead to the LUNs of a server, or changes of one of them")
+    .argument("<socket>")
+    .argument("[place]", place)
+    .argument("[group]", "its name or number")
+    .argument("[attribute=value...]", "alua_access_state: 0 to 3, 14, 15 or a state's name; preferred: 0 or 1")
+    .action((path: string, where?: string, group?: string, changes: readonly string[] = []) => {
+      const words = [where, group, ...changes].filter((word) => word !== undefined);
+      return ask(path, "alua", ...words);
+    });
 }

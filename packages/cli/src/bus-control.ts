@@ -5,6 +5,7 @@ import { parseSize } from "@pvscsi/config";
 import { MAX_LUNS } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type Column, formatColumns } from "@pvscsi/wire";
+import { portGroupVerb } from "./alua-control.js";
 import { connectControl, runThere } from "./control-client.js";
 import { type ControlServer, serveSocket } from "./control-server.js";
 import type { ControlRequest } from "./control-wire.js";
@@ -91,6 +92,9 @@ const REQUESTS: {
     if (size === undefined) throw new ToolstackError("INVAL", `invalid size '${text}'`);
     await bus.resize(placeOf(places, where), size);
     return "";
+  },
+  async alua(bus, places, [where, ...words]) {
+    return portGroupVerb(bus, places, where === undefined ? null : placeOf(places, where), words);
   },
   async list(bus, places) {
     return formatColumns([{ title: places.title, text: places.format }, ...COLUMNS], bus.list());

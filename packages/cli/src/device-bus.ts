@@ -2,17 +2,19 @@
 
 import { dirname } from "node:path";
 import {
+  behindPortGroups,
   type ConfigWarning,
   formatAddress,
   formatWarning,
   type HostConfig,
   hostOfLunWord,
   hostOfLunWords,
+  type LunPortGroup,
   type ScsiAddress,
   vhostController,
 } from "@pvscsi/config";
 import { type Host, openHost, readSaveconfig } from "@pvscsi/host";
-import { MAX_LUNS, type OpenedDevice, type Target } from "@pvscsi/scsi";
+import { type LogicalUnit, MAX_LUNS, type OpenedDevice, type TargetPortGroups } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { TARGETS } from "@pvscsi/virtio";
 import { nodeClock, unguessable } from "./platform.js";
@@ -44,19 +46,21 @@ export interface BusPlan {
   /** Relative paths of files begin here. */
   readonly directory: string;
   readonly places: readonly PlannedPlace[];
+  /** What leads to the LUNs that come while it is served. */
+  readonly portGroups?: readonly LunPortGroup[];
   /** For people. */
   readonly warnings: readonly string[];
 }
 
-/** Target 0 with a LUN for each word, from 0. Throws `ConfigError`. */
-export function planOfWords(words: readonly string[]): BusPlan {
-  const devices = hostOfLunWords(words);
+/** Target 0 with a LUN for each word, from 0, behind target port groups where there are any. Throws `ConfigError`. */
+export function planOfWords(words: readonly string[], portGroups: readonly LunPortGroup[] = []): BusPlan {
+  const devices = behindPortGroups(hostOfLunWords(words), portGroups);
   const places = words.map((_, lun) => ({
     target: 0,
     lun,
     name: formatAddress({ host: 0, channel: 0, target: 0, lun }),
   }));
-  return { devices, directory: ".", places, warnings: [] };
+  return { devices, directory: ".", places, portGroups, warnings: [] };
 }
 
 /** The vhost target of a saveconfig.json; which one has to be told where there are several. Throws `ConfigError`. */
@@ -92,25 +96,34 @@ export function formatPlace({ target, lun }: Place): string {
   return `${target}:${lun}`;
 }
 
+/** Where LUNs come and go: a target, or several that show the same ones. */
+export interface LunPlaces {
+  add(lun: number, unit: LogicalUnit): void;
+  remove(lun: number): Promise<void>;
+}
+
 /** The targets of a transport by number, made when they are asked for. */
 export interface BusTargets {
-  at(target: number): Target;
+  at(target: number): LunPlaces;
 }
 
 export class DeviceBus<Targets extends BusTargets> {
   readonly targets: Targets;
+  readonly #portGroups: readonly LunPortGroup[];
   readonly #occupants = new Map<string, Occupant>();
 
-  private constructor(targets: Targets) {
+  private constructor(targets: Targets, portGroups: readonly LunPortGroup[]) {
     this.targets = targets;
+    this.#portGroups = portGroups;
   }
 
   /** Opens everything of a plan. Throws ToolstackError for the first that cannot be, with the others closed again. */
   static open<Targets extends BusTargets>(
-    { devices, directory, places }: BusPlan,
+    { devices, directory, places, portGroups }: BusPlan,
     targets: Targets,
   ): Promise<DeviceBus<Targets>> {
-    return DeviceBus.over(openHost(devices, { directory, clock: nodeClock, unguessable }), places, targets);
+    const host = openHost(devices, { directory, clock: nodeClock, unguessable });
+    return DeviceBus.over(host, places, targets, portGroups);
   }
 
   /** The same with devices of a host that is there. */
@@ -118,8 +131,9 @@ export class DeviceBus<Targets extends BusTargets> {
     host: Host,
     places: readonly PlannedPlace[],
     targets: Targets,
+    portGroups: readonly LunPortGroup[] = [],
   ): Promise<DeviceBus<Targets>> {
-    const bus = new DeviceBus(targets);
+    const bus = new DeviceBus(targets, portGroups);
     try {
       for (const { name, ...place } of places) await bus.#add(place, host, name);
     } catch (error) {
@@ -132,7 +146,7 @@ export class DeviceBus<Targets extends BusTargets> {
   /** Opens what a LUN word names, whose paths begin at `directory`. Throws `ConfigError` and ToolstackError. */
   async attach(word: string, place: Place, directory: string): Promise<void> {
     const address = { host: 0, channel: 0, ...place };
-    const devices = hostOfLunWord(word, address);
+    const devices = behindPortGroups(hostOfLunWord(word, address), this.#portGroups);
     await this.#add(place, openHost(devices, { directory, clock: nodeClock, unguessable }), formatAddress(address));
   }
 
@@ -151,6 +165,23 @@ export class DeviceBus<Targets extends BusTargets> {
     if (refused !== null) throw new ToolstackError("INVAL", refused);
   }
 
+  /** The target port groups of a device. Throws ToolstackError where there is none, or it has none. */
+  portGroupsAt(place: Place): TargetPortGroups {
+    const { portGroups } = this.#at(place).opened.logicalUnit;
+    if (portGroups === undefined || portGroups === null) {
+      throw new ToolstackError("NOTFOUND", `no target port groups lead to ${formatPlace(place)}`);
+    }
+    return portGroups;
+  }
+
+  /** All devices that target port groups lead to, by target and LUN. */
+  listPortGroups(): (Place & { readonly portGroups: TargetPortGroups })[] {
+    return this.#sorted().flatMap(({ target, lun, opened: { logicalUnit } }) => {
+      const { portGroups } = logicalUnit;
+      return portGroups === undefined || portGroups === null ? [] : [{ target, lun, portGroups }];
+    });
+  }
+
   /** The first LUN of target 0 where nothing is. */
   get free(): Place {
     let lun = 0;
@@ -160,8 +191,7 @@ export class DeviceBus<Targets extends BusTargets> {
 
   /** All devices, by target and LUN. */
   list(): (Place & { readonly wwn: string; readonly vendor: string; readonly product: string })[] {
-    const occupants = [...this.#occupants.values()].sort((a, b) => a.target - b.target || a.lun - b.lun);
-    return occupants.flatMap(({ target, lun, host, name }) => {
+    return this.#sorted().flatMap(({ target, lun, host, name }) => {
       const device = host.find(name);
       return typeof device === "string" ? [] : [{ target, lun, ...device }];
     });
@@ -170,6 +200,10 @@ export class DeviceBus<Targets extends BusTargets> {
   /** Takes everything out. */
   async close(): Promise<void> {
     await Promise.all([...this.#occupants.values()].map((occupant) => this.detach(occupant)));
+  }
+
+  #sorted(): Occupant[] {
+    return [...this.#occupants.values()].sort((a, b) => a.target - b.target || a.lun - b.lun);
   }
 
   async #add(place: Place, host: Host, name: string): Promise<void> {

@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 import { formatAddress } from "@pvscsi/config";
 import type { Host } from "@pvscsi/host";
+import { openGroup } from "@pvscsi/iscsi";
 import { Target } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { TargetTable } from "@pvscsi/virtio";
@@ -70,11 +71,11 @@ type Door = Doors;
 async function openIscsi(host: Host, listen: NonNullable<DoorWords["iscsi"]>, printer: Printer): Promise<Door> {
   const target = new Target("0:0", [ISCSI_PORT]);
   const bus = await DeviceBus.over(host, shareablePlaces(host), { at: () => target });
-  const { server, closeBoth } = await behind(bus, () => listenIscsi({ listen, printer }));
-  server.portal.add({ name: DEFAULT_NAME, target, authentication: null, initiators: null });
+  const { server, closeBoth } = await behind(bus, () => listenIscsi({ listen: [listen], printer }));
+  server.portal.add({ name: DEFAULT_NAME, groups: [openGroup(target)] });
   if (!isLocal(listen)) printer.error(FOR_EVERYBODY);
   return {
-    addresses: target.luns.map((lun) => `iscsi://${server.address}/${DEFAULT_NAME}/${lun}`),
+    addresses: target.luns.map((lun) => `iscsi://${server.addresses[0]}/${DEFAULT_NAME}/${lun}`),
     close: closeBoth,
   };
 }

@@ -1,12 +1,13 @@
 // Knows the command line of `pvscsi iscsi`.
 
 import { type Authentication, type ChapAccount, normalName } from "@pvscsi/iscsi";
+import { Target } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBusCommands } from "./bus-commands.js";
 import { askBus } from "./bus-control.js";
 import { planOfWords } from "./device-bus.js";
-import { type IscsiPlan, iscsiPlanOfFile } from "./iscsi-plan.js";
+import { type IscsiPlan, iscsiPlanOfFile, type ListenWord, portalsOf } from "./iscsi-plan.js";
 import { runIscsiServe } from "./iscsi-serve.js";
 import { parseListen } from "./nbd-command.js";
 import type { Printer } from "./printer.js";
@@ -14,8 +15,8 @@ import { readChapSecret } from "./secret-file.js";
 import { Exit, type Outcome } from "./verb.js";
 
 interface ServeWords {
-  readonly listen: { readonly host?: string; readonly port: number };
-  readonly advertise?: string;
+  readonly listen?: readonly ListenWord[];
+  readonly advertise?: readonly string[];
   readonly lun?: readonly string[];
   readonly config?: string;
   readonly name: string;
@@ -33,8 +34,7 @@ export interface IscsiCommandParts {
   readonly finish: (outcome: Outcome) => void;
 }
 
-/** IANA's port for iSCSI targets. */
-const PORT = 3260;
+const MAX_TAG = 0xffff;
 /** RFC 7143 4.2.7.4; nobody else may own `localhost`. */
 export const DEFAULT_NAME = "iqn.2026-11.localhost:pvscsi";
 
@@ -58,8 +58,18 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
   command
     .command("serve")
     .description("serve an iSCSI target, until Ctrl-C or SIGTERM")
-    .option("--listen <[addr:]port>", "where initiators connect to", listenAddress, { host: "127.0.0.1", port: PORT })
-    .option("--advertise <addr:port>", "what initiators are told instead, behind NAT or a forwarded port", advertised)
+    .addOption(
+      new Option(
+        "--listen <[addr:]port[,tag]>",
+        "a portal where initiators connect to, and the tag of its portal group; repeatable (default: 127.0.0.1:3260, 1)",
+      ).argParser((word: string, before: readonly ListenWord[] = []) => [...before, listenWord(word)]),
+    )
+    .addOption(
+      new Option(
+        "--advertise <addr:port>",
+        "what initiators are told instead, behind NAT or a forwarded port; repeatable: for the first --listen, and so on",
+      ).argParser((word: string, before: readonly string[] = []) => [...before, advertised(word)]),
+    )
     .addOption(
       new Option("--lun <word>", "a LUN: FILE, mem:SIZE or null:SIZE, then ,key=value; repeatable: LUN 0, 1 and so on")
         .argParser((word: string, before: readonly string[] = []) => [...before, word])
@@ -67,7 +77,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
     )
     .option(
       "--config <file>",
-      "LIO's saveconfig.json: its iSCSI targets, with who may log in and what each has to prove",
+      "LIO's saveconfig.json: its iSCSI targets and their portals, with who may log in and what each has to prove",
     )
     .option("--name <iqn>", "the target's name", targetName, DEFAULT_NAME)
     .addOption(
@@ -75,7 +85,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
         (word: string, before: readonly string[] = []) => [...before, targetName(word)],
       ),
     )
-    .option("--control <path>", "a Unix socket where attach, detach, resize and list reach it")
+    .option("--control <path>", "a Unix socket where attach, detach, resize, list and alua reach it")
     .option("--chap-user <name>", "who initiators have to be; needs --chap-file")
     .option("--chap-file <file>", "that user's secret, in one line, for its owner alone (mode 0600)")
     .option("--chap-target-user <name>", "who the target is, for initiators that ask; needs --chap-target-file")
@@ -85,25 +95,53 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
       const { listen, advertise, control, config } = words;
       const wrong = wrongWords(words);
       if (wrong !== null) return program.error(`error: ${wrong}`, { exitCode: Exit.usage });
-      const served = config === undefined ? await planOfCommand(words) : await iscsiPlanOfFile(config);
-      process.exitCode = await runIscsiServe({ listen, advertise, ...served, control, printer, ended });
+      const served = config === undefined ? await planOfCommand(words) : await iscsiPlanOfFile(config, listen);
+      process.exitCode = await runIscsiServe({ ...served, advertise, control, printer, ended });
     });
 }
 
-/** One target, with the LUNs and for the initiators that were named. */
+/** One target, with the LUNs and for the initiators that were named. Its portal groups are its ports, and lead to every LUN. */
 async function planOfCommand(words: ServeWords): Promise<IscsiPlan> {
   const { lun: luns = [], name, initiator } = words;
+  const { listen, groups } = portalsOf(words.listen);
   const authentication = await authenticationOf(words);
-  const initiators = initiator === undefined ? null : new Map(initiator.map((each) => [each, authentication]));
-  return { plan: planOfWords(luns), targets: [{ name, authentication, initiators }] };
+  const target = new Target(
+    "0:0",
+    groups.map(({ port }) => port),
+  );
+  const found = { target, authentication };
+  const initiators = new Map((initiator ?? []).map((each) => [each, found]));
+  const portGroups = groups.map(({ tag, port }) => ({ id: tag, name: `tpg${tag}`, ports: [port] }));
+  return {
+    plan: planOfWords(luns, groups.length > 1 ? portGroups : []),
+    listen,
+    places: [target],
+    targets: [
+      {
+        name,
+        groups: groups.map(({ tag, port, portals }) => {
+          return {
+            tag,
+            portals,
+            targetPort: port,
+            initiators,
+            others: initiator === undefined ? found : null,
+            place: 0,
+          };
+        }),
+      },
+    ],
+  };
 }
 
 /** What options say only together. */
 function wrongWords(words: ServeWords): string | null {
-  const { lun, config, control, initiator, chapUser, chapFile, chapTargetUser, chapTargetFile } = words;
+  const { listen, advertise, lun, config, control, initiator, chapUser, chapFile, chapTargetUser, chapTargetFile } =
+    words;
   if (config !== undefined && (initiator ?? chapUser ?? chapTargetUser) !== undefined) {
     return "--config says who may log in: it stands without --initiator and --chap options";
   }
+  if ((advertise?.length ?? 0) > (listen?.length ?? 1)) return "--advertise is given more often than --listen";
   if (lun === undefined && control === undefined && config === undefined) {
     return "name what is to be served: --lun WORD, --config FILE, or --control PATH";
   }
@@ -140,10 +178,15 @@ function targetName(text: string): string {
   return name;
 }
 
-function listenAddress(text: string): ServeWords["listen"] {
-  const address = parseListen(text);
-  if (address === null) throw new InvalidArgumentError("Expected a port, or ADDR:PORT.");
-  return address;
+/** As `TargetAddress` is written: the tag behind a comma (RFC 7143 13.8). */
+function listenWord(text: string): ListenWord {
+  const [, at, digits] = /^(.*?)(?:,(\d{1,5}))?$/.exec(text) ?? [];
+  const address = parseListen(at ?? "");
+  const tag = digits === undefined ? undefined : Number(digits);
+  if (address === null || (tag !== undefined && tag > MAX_TAG)) {
+    throw new InvalidArgumentError("Expected a port, or ADDR:PORT, and perhaps a comma and a tag up to 65535.");
+  }
+  return { ...address, tag };
 }
 
 /** As it stands behind TargetAddress (RFC 7143 13.8): without an address nobody would find it. */

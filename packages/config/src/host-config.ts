@@ -25,11 +25,37 @@ export interface DeviceNames {
   readonly byPath: readonly string[] | undefined;
 }
 
+/** The states that LIO has for a target port group. */
+export type PortGroupState =
+  | "active-optimized"
+  | "active-non-optimized"
+  | "standby"
+  | "unavailable"
+  | "offline"
+  | "transitioning";
+
+/** Target ports that lead to a LUN alike (ALUA). What is left out is what a SCSI target takes for usual. */
+export interface LunPortGroup {
+  readonly id: number;
+  readonly name: string;
+  /** Relative target port identifiers. */
+  readonly ports: readonly number[];
+  readonly state?: PortGroupState;
+  readonly preferred?: boolean;
+  readonly implicit?: boolean;
+  readonly explicit?: boolean;
+  readonly supports?: readonly PortGroupState[];
+  /** Seconds. */
+  readonly transitionTime?: number;
+}
+
 export interface HostLun extends LunSpec {
   readonly address: ScsiAddress;
   /** More than one guest may have it at a time. */
   readonly shareable: boolean;
   readonly names: DeviceNames;
+  /** What leads to it; nothing where no port is better than another. */
+  readonly portGroups?: readonly LunPortGroup[];
 }
 
 export interface ScsiHostConfig {

@@ -5,7 +5,7 @@ export * from "./host-config.js";
 export * from "./host-print.js";
 export { type Json, plainJson, printJson } from "./json-print.js";
 export { type JsonValue, parseJsonTree } from "./json-tree.js";
-export { hostOfLunWord, hostOfLunWords } from "./lun-host.js";
+export { behindPortGroups, hostOfLunWord, hostOfLunWords } from "./lun-host.js";
 export * from "./lun-keys.js";
 export * from "./lun-word.js";
 export * from "./machine.js";

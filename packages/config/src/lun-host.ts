@@ -2,7 +2,7 @@
 
 import type { ScsiAddress } from "./device-names.js";
 import { argumentOrigin, ConfigError, type Origin } from "./errors.js";
-import type { DeviceNames, HostConfig, HostLun } from "./host-config.js";
+import type { DeviceNames, HostConfig, HostLun, LunPortGroup } from "./host-config.js";
 import { parseLunWord } from "./lun-word.js";
 
 /** What flat space addressing reaches (SAM-5 4.7.7.3). */
@@ -26,6 +26,12 @@ export function hostOfLunWords(words: readonly string[], option = "--lun"): Host
 export function hostOfLunWord(word: string, address: ScsiAddress, option = "--lun"): HostConfig {
   const origin = argumentOrigin(option);
   return hostOf([lunAt(word, address, origin)], origin);
+}
+
+/** The same hosts, with every LUN behind these target port groups. */
+export function behindPortGroups(config: HostConfig, portGroups: readonly LunPortGroup[]): HostConfig {
+  const hosts = config.hosts.map((host) => ({ ...host, luns: host.luns.map((lun) => ({ ...lun, portGroups })) }));
+  return { ...config, hosts };
 }
 
 function lunAt(word: string, address: ScsiAddress, origin: Origin): HostLun {

@@ -7,7 +7,8 @@ import type { HostConfig, HostLun } from "./host-config.js";
 import { NO_NAMES } from "./lun-host.js";
 import type { LunBacking, LunSpec } from "./lun-keys.js";
 import { lunSpec } from "./lun-word.js";
-import { backstorePath, type Saveconfig, type StorageObject } from "./saveconfig.js";
+import { backstorePath, type GroupLun, type Saveconfig, type StorageObject } from "./saveconfig.js";
+import { SavedPaths } from "./saveconfig-alua.js";
 
 /** The storage objects that a fabric gives away, each once, and what is told of them. */
 export class SavedDevices {
@@ -15,14 +16,18 @@ export class SavedDevices {
   readonly #config: Saveconfig;
   readonly #devices = new Map<string, HostLun>();
   readonly #objects: ReadonlyMap<string, StorageObject>;
+  readonly #paths: SavedPaths;
 
   constructor(config: Saveconfig) {
     this.#config = config;
+    this.#paths = new SavedPaths(config.file);
     this.#objects = new Map(config.storageObjects.map((object) => [backstorePath(object), object]));
   }
 
-  /** Where a storage object is; the first LUN that has it gives it its address. */
-  at(path: string, target: number, lun: number): ScsiAddress {
+  /** Where the storage object of a LUN is, to which a port leads; the first LUN that has it gives it its address. */
+  at(given: GroupLun, target: number, port: number): ScsiAddress {
+    const { storageObject: path, index: lun } = given;
+    this.#paths.add(this.#objects.get(path) as StorageObject, port, given);
     const known = this.#devices.get(path);
     if (known !== undefined) return known.address;
     const address = { host: 0, channel: 0, target, lun };
@@ -33,7 +38,9 @@ export class SavedDevices {
 
   /** All of them, as one host of ours. */
   config(at: Position): HostConfig {
-    const luns = [...this.#devices.values()].sort((a, b) => compareAddresses(a.address, b.address));
+    const luns = [...this.#devices]
+      .map(([path, lun]) => ({ ...lun, portGroups: this.#paths.groupsOf(this.#objects.get(path) as StorageObject) }))
+      .sort((a, b) => compareAddresses(a.address, b.address));
     return { file: this.#config.file, hosts: [{ host: 0, driver: undefined, pci: undefined, luns, at }] };
   }
 

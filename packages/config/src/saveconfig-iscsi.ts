@@ -2,7 +2,7 @@
 // Knows no transport and no file.
 
 import type { ScsiAddress } from "./device-names.js";
-import { type ConfigWarning, quoted } from "./errors.js";
+import { type ConfigWarning, type Position, quoted } from "./errors.js";
 import type { HostConfig } from "./host-config.js";
 import type { Json } from "./json-print.js";
 import type { PortalGroup, Saveconfig, SavedTarget } from "./saveconfig.js";
@@ -16,19 +16,48 @@ export interface IscsiChap {
   readonly mutual: { readonly user: string; readonly password: string } | null;
 }
 
+/** A LUN as an initiator finds it. */
+export interface IscsiMappedLun {
+  readonly lun: number;
+  /** The group's own number for it. */
+  readonly groupLun: number;
+  readonly readOnly: boolean;
+}
+
+/** What an initiator finds that has an ACL. */
+export interface IscsiAcl {
+  readonly chap: IscsiChap | null;
+  readonly luns: readonly IscsiMappedLun[];
+}
+
+export interface IscsiPortal {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A portal group: a SCSI target port. */
+export interface IscsiGroup {
+  readonly tag: number;
+  /** The relative identifier of its port, unique in the file. */
+  readonly port: number;
+  readonly portals: readonly IscsiPortal[];
+  readonly luns: readonly { readonly lun: number; readonly device: ScsiAddress }[];
+  /** By name in lower case. */
+  readonly initiators: ReadonlyMap<string, IscsiAcl>;
+  /** What everybody else finds: all LUNs; null where nobody else may log in. */
+  readonly others: { readonly chap: IscsiChap | null; readonly readOnly: boolean } | null;
+}
+
 export interface IscsiNode {
   /** `iqn.`, `eui.` or `naa.`, in lower case. */
   readonly name: string;
-  readonly luns: readonly { readonly lun: number; readonly device: ScsiAddress }[];
-  /** By name in lower case; null where whoever comes may log in, and has `chap` to prove. */
-  readonly initiators: ReadonlyMap<string, IscsiChap | null> | null;
-  readonly chap: IscsiChap | null;
+  /** Those that are enabled: at least one. */
+  readonly groups: readonly IscsiGroup[];
 }
 
 export interface IscsiNodes {
-  /** Their numbers are the targets' in the devices' addresses. */
   readonly targets: readonly IscsiNode[];
-  /** Each storage object once, under the address 0:0:TARGET:LUN where it is first found. */
+  /** Each storage object once, under the address 0:0:GROUP:LUN where it is first found: groups are counted through the file, from 0. */
   readonly devices: HostConfig;
   readonly warnings: readonly ConfigWarning[];
 }
@@ -43,6 +72,7 @@ type Fields = { readonly [name: string]: Json };
 class IscsiReader {
   readonly #config: Saveconfig;
   readonly #devices: SavedDevices;
+  #groups = 0;
 
   constructor(config: Saveconfig) {
     this.#config = config;
@@ -55,62 +85,93 @@ class IscsiReader {
     for (const { fabric, wwn, at } of this.#config.targets) {
       if (fabric !== "iscsi") this.#devices.warn(at, `target ${wwn} of fabric ${fabric} is not served: only iscsi is`);
     }
-    const targets = saved.map((target, number) => this.#node(target, number));
+    const targets = saved.map((target) => this.#node(target));
     return { targets, devices: this.#devices.config(this.#config.at), warnings: this.#devices.warnings };
   }
 
-  #node({ wwn, groups, at }: SavedTarget, number: number): IscsiNode {
+  #node({ wwn, groups, at }: SavedTarget): IscsiNode {
     if (!/^(iqn\.\d{4}-\d{2}\.|eui\.|naa\.)[\w.:-]+$/i.test(wwn)) {
       this.#devices.fail(at, `invalid wwn ${quoted(wwn)}, expected iqn., eui. or naa. and a name for fabric iscsi`);
     }
     const enabled = groups.filter(({ enable }) => enable !== false);
-    if (enabled.length !== 1) {
-      this.#devices.fail(at, `${enabled.length} enabled portal groups, expected one for each target in this version`);
-    }
-    const [group] = enabled;
-    const luns = group.luns.map(({ index, storageObject, at: where }) => {
-      if (index > MAX_VHOST_LUN)
-        this.#devices.fail(where, `LUN ${index}, expected a number from 0 to ${MAX_VHOST_LUN}`);
-      return { lun: index, device: this.#devices.at(storageObject, number, index) };
-    });
-    return { name: wwn.toLowerCase(), luns, ...this.#admission(group) };
+    if (enabled.length === 0) this.#devices.fail(at, `no portal group of ${wwn} is enabled`);
+    const node = { name: wwn.toLowerCase(), groups: enabled.map((group) => this.#group(group)) };
+    this.#checkPortals(node, at);
+    return node;
   }
 
-  /** Who may log in. */
-  #admission(group: PortalGroup): Pick<IscsiNode, "initiators" | "chap"> {
+  /** Nobody could say which group somebody has come to by a portal that two have. */
+  #checkPortals({ name, groups }: IscsiNode, at: Position): void {
+    const seen = new Set<string>();
+    for (const { host, port } of groups.flatMap(({ portals }) => portals)) {
+      const portal = `${host}:${port}`;
+      if (seen.has(portal)) this.#devices.fail(at, `portal ${portal} is given twice in ${name}`);
+      seen.add(portal);
+    }
+  }
+
+  #group(group: PortalGroup): IscsiGroup {
+    const number = this.#groups++;
+    const port = number + 1;
+    const luns = group.luns.map((lun) => {
+      if (lun.index > MAX_VHOST_LUN)
+        this.#devices.fail(lun.at, `LUN ${lun.index}, expected a number from 0 to ${MAX_VHOST_LUN}`);
+      return { lun: lun.index, device: this.#devices.at(lun, number, port) };
+    });
+    const portals = listOf(group.others.portals).map((portal) => this.#portal(group, fieldsOf(portal)));
+    return { tag: group.tag, port, portals, luns, ...this.#admission(group) };
+  }
+
+  /** rtslib writes an IPv6 address in brackets. */
+  #portal(group: PortalGroup, { ip_address: address, port }: Fields): IscsiPortal {
+    const host = textOf(address)?.replace(/^\[(.*)\]$/, "$1") ?? "";
+    if (
+      !/^[\d.]+$|^[\da-f:.]+$/i.test(host) ||
+      typeof port !== "number" ||
+      !Number.isInteger(port) ||
+      port < 1 ||
+      port > 0xffff
+    ) {
+      return this.#devices.fail(group.at, "a portal without an ip_address and a port from 1 to 65535");
+    }
+    return { host, port };
+  }
+
+  /** Who may log in: whoever has an ACL, with its LUNs; whoever comes, where ACLs are made for them. */
+  #admission(group: PortalGroup): Pick<IscsiGroup, "initiators" | "others"> {
     const attributes = fieldsOf(group.others.attributes);
     const proves = isOn(attributes.authentication, false);
-    if (isOn(attributes.generate_node_acls, false)) {
-      // LIO's default: whoever is not in the list may read only, which is the LUN's own property here.
-      if (isOn(attributes.demo_mode_write_protect, true)) {
-        this.#devices.fail(group.at, "demo_mode_write_protect for some initiators is not served in this version");
-      }
-      if (listOf(group.others.node_acls).length > 0) {
-        this.#devices.warn(group.at, "node_acls are without effect beside generate_node_acls");
-      }
-      return { initiators: null, chap: proves ? this.#chap(group, group.others) : null };
-    }
     const acls = listOf(group.others.node_acls).map(fieldsOf);
     const initiators = new Map(
-      acls.map((acl) => [this.#initiator(group, acl), proves ? this.#chap(group, acl) : null]),
+      acls.map((acl) => [this.#initiator(group, acl), this.#acl(group, acl, proves ? this.#chap(group, acl) : null)]),
     );
-    return { initiators, chap: null };
+    if (!isOn(attributes.generate_node_acls, false)) return { initiators, others: null };
+    // LIO's default: whoever has no ACL may read only.
+    const readOnly = isOn(attributes.demo_mode_write_protect, true);
+    return { initiators, others: { chap: proves ? this.#chap(group, group.others) : null, readOnly } };
   }
 
   #initiator(group: PortalGroup, acl: Fields): string {
-    const name = textOf(acl.node_wwn);
-    if (name === null) return this.#devices.fail(group.at, "a node ACL without node_wwn");
-    const mapped = listOf(acl.mapped_luns).map(fieldsOf);
-    const wanted = group.luns.map(({ index }) => index);
-    const same =
-      mapped.length === wanted.length &&
-      mapped.every(({ index, tpg_lun: lun }) => index === lun && wanted.includes(Number(lun)));
-    if (!same)
-      this.#devices.fail(group.at, `${name} has other LUNs than its group, which is not served in this version`);
-    if (mapped.some(({ write_protect: protects }) => isOn(protects, false))) {
-      this.#devices.fail(group.at, `${name} may read only, which is not served in this version`);
+    return textOf(acl.node_wwn)?.toLowerCase() ?? this.#devices.fail(group.at, "a node ACL without node_wwn");
+  }
+
+  #acl(group: PortalGroup, acl: Fields, chap: IscsiChap | null): IscsiAcl {
+    const who = textOf(acl.node_wwn);
+    const luns = listOf(acl.mapped_luns)
+      .map(fieldsOf)
+      .map(({ index, tpg_lun: groupLun, write_protect: protects }) => {
+        if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index > MAX_VHOST_LUN) {
+          return this.#devices.fail(group.at, `${who} has a mapped LUN without an index from 0 to ${MAX_VHOST_LUN}`);
+        }
+        if (typeof groupLun !== "number" || !group.luns.some((lun) => lun.index === groupLun)) {
+          return this.#devices.fail(group.at, `${who} has LUN ${index} of a tpg_lun that its group has not`);
+        }
+        return { lun: index, groupLun, readOnly: isOn(protects, false) };
+      });
+    if (new Set(luns.map(({ lun }) => lun)).size < luns.length) {
+      this.#devices.fail(group.at, `${who} has a mapped LUN twice`);
     }
-    return name.toLowerCase();
+    return { chap, luns };
   }
 
   #chap(group: PortalGroup, fields: Fields): IscsiChap {

@@ -1,6 +1,7 @@
 // Knows the keys of rtslib's saveconfig.json that mean something here: one table for each kind of object, which the
 // reader, the printer and the test of docs/CONFIG.md use. All other keys are kept as they are.
 
+import type { PortGroupState } from "./host-config.js";
 import type { Json } from "./json-print.js";
 import type { JsonAtom } from "./json-tree.js";
 
@@ -36,6 +37,25 @@ export interface StorageAttributes {
   nonRotating: boolean;
 }
 
+/** A target port group of a storage object (ALUA). */
+export interface AluaFields {
+  name: string;
+  id: number;
+  /** ASYMMETRIC ACCESS STATE of SPC-4. */
+  state: number;
+  /** The sum of 1 where the target changes states, and 2 where initiators may. */
+  accessType: number;
+  preferred: boolean;
+  /** Seconds. */
+  transitionTime: number;
+  activeOptimized: boolean;
+  activeNonOptimized: boolean;
+  standby: boolean;
+  unavailable: boolean;
+  offline: boolean;
+  transitioning: boolean;
+}
+
 export interface TargetFields {
   wwn: string;
   fabric: string;
@@ -50,6 +70,8 @@ export interface GroupLunFields {
   index: number;
   /** `/backstores/PLUGIN/NAME`. */
   storageObject: string;
+  /** The target port group of that object which leads to it by this LUN. */
+  aluaGroup: string;
 }
 
 export interface SaveKey<Value> {
@@ -90,6 +112,31 @@ export const ATTRIBUTE_KEYS: SaveKeys<StorageAttributes> = {
   nonRotating: bit("is_nonrot"),
 };
 
+/** Those of SPC-4 that LIO has, by their codes. */
+export const ALUA_STATES: ReadonlyMap<number, PortGroupState> = new Map([
+  [0, "active-optimized"],
+  [1, "active-non-optimized"],
+  [2, "standby"],
+  [3, "unavailable"],
+  [14, "offline"],
+  [15, "transitioning"],
+]);
+
+export const ALUA_KEYS: SaveKeys<AluaFields> = {
+  name: matching("name", /^[!-.0-~]{1,255}$/, "1 to 255 printable ASCII characters without blanks and '/'"),
+  id: number("tg_pt_gp_id", 0, 0xffff, "a number from 0 to 65535"),
+  state: number("alua_access_state", 0, 15, "0, 1, 2, 3, 14 or 15", (state) => ALUA_STATES.has(state)),
+  accessType: number("alua_access_type", 0, 3, "0 to 3"),
+  preferred: bit("preferred"),
+  transitionTime: number("implicit_trans_secs", 0, 0xff, "a number from 0 to 255"),
+  activeOptimized: bit("alua_support_active_optimized"),
+  activeNonOptimized: bit("alua_support_active_nonoptimized"),
+  standby: bit("alua_support_standby"),
+  unavailable: bit("alua_support_unavailable"),
+  offline: bit("alua_support_offline"),
+  transitioning: bit("alua_support_transitioning"),
+};
+
 export const TARGET_KEYS: SaveKeys<TargetFields> = {
   wwn: matching("wwn", /^[!-~]{1,223}$/, "1 to 223 printable ASCII characters"),
   fabric: matching("fabric", /^[a-z][\w-]{0,31}$/, "a fabric such as vhost or iscsi"),
@@ -109,6 +156,7 @@ export const MAX_VHOST_LUN = 16383;
 export const GROUP_LUN_KEYS: SaveKeys<GroupLunFields> = {
   index: number("index", 0, 0xffff, "a number from 0 to 65535"),
   storageObject: matching("storage_object", /^\/backstores\/[^/]+\/[^/]+$/, "/backstores/PLUGIN/NAME"),
+  aluaGroup: matching("alua_tg_pt_gp_name", /^[!-.0-~]{1,255}$/, "the name of a target port group"),
 };
 
 /** What a storage object of a plugin cannot be without. */

@@ -3,6 +3,7 @@
 import { type Json, printJson } from "./json-print.js";
 import type { OtherKeys, PortalGroup, Saveconfig, SavedTarget, StorageObject } from "./saveconfig.js";
 import {
+  ALUA_KEYS,
   ATTRIBUTE_KEYS,
   GROUP_KEYS,
   GROUP_LUN_KEYS,
@@ -18,7 +19,10 @@ export function printSaveconfig({ storageObjects, targets, others }: Saveconfig)
 
 function storageJson(object: StorageObject): Json {
   const attributes = fieldsJson(object.attributes, ATTRIBUTE_KEYS, object.otherAttributes);
-  return { ...fieldsJson(object, STORAGE_KEYS, object.others), attributes };
+  const fields = { ...fieldsJson(object, STORAGE_KEYS, object.others), attributes };
+  if (object.aluaGroups === undefined) return fields;
+  const groups = object.aluaGroups.map((group) => fieldsJson(group, ALUA_KEYS, group.others));
+  return { ...fields, alua_tpgs: groups };
 }
 
 function targetJson(target: SavedTarget): Json {

@@ -76,10 +76,7 @@ class VhostReader {
     return [
       {
         target: tag,
-        luns: sorted.map(({ index, storageObject }) => ({
-          lun: index,
-          device: this.#devices.at(storageObject, tag, index),
-        })),
+        luns: sorted.map((lun) => ({ lun: lun.index, device: this.#devices.at(lun, tag, tag + 1) })),
       },
     ];
   }

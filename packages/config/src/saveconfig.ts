@@ -5,6 +5,8 @@ import { ConfigError, formatPosition, type Position, quoted } from "./errors.js"
 import { type Json, plainJson } from "./json-print.js";
 import { type JsonObject, type JsonValue, parseJsonTree } from "./json-tree.js";
 import {
+  ALUA_KEYS,
+  type AluaFields,
   ATTRIBUTE_KEYS,
   GROUP_KEYS,
   GROUP_LUN_KEYS,
@@ -25,17 +27,28 @@ import {
 /** Keys that mean nothing here, as they are in the file. */
 export type OtherKeys = { readonly [key: string]: Json };
 
+/** A target port group that leads to a storage object. */
+export interface AluaGroup extends Readonly<Partial<AluaFields>> {
+  readonly name: string;
+  readonly others: OtherKeys;
+  readonly at: Position;
+}
+
 export interface StorageObject extends Readonly<Partial<StorageFields>> {
   readonly name: string;
   readonly plugin: string;
   readonly attributes: Readonly<Partial<StorageAttributes>>;
   readonly otherAttributes: OtherKeys;
+  /** Absent where the file has no such list. */
+  readonly aluaGroups?: readonly AluaGroup[];
   readonly others: OtherKeys;
   readonly at: Position;
 }
 
 /** One LUN of a target portal group. */
-export interface GroupLun extends Readonly<GroupLunFields> {
+export interface GroupLun extends Readonly<Partial<GroupLunFields>> {
+  readonly index: number;
+  readonly storageObject: string;
   readonly others: OtherKeys;
   readonly at: Position;
 }
@@ -75,7 +88,13 @@ export function parseSaveconfig(text: string, file: string): Saveconfig {
 }
 
 /** Keys of objects whose values are lists and objects of their own. */
-const LISTS = { storageObjects: "storage_objects", targets: "targets", groups: "tpgs", luns: "luns" } as const;
+const LISTS = {
+  storageObjects: "storage_objects",
+  aluaGroups: "alua_tpgs",
+  targets: "targets",
+  groups: "tpgs",
+  luns: "luns",
+} as const;
 const ATTRIBUTES = "attributes";
 const FABRIC = "vhost";
 
@@ -109,9 +128,22 @@ class SaveconfigReader {
       ...fields,
       attributes: attributes === undefined ? {} : this.#fields(attributes, ATTRIBUTE_KEYS, []),
       otherAttributes: attributes === undefined ? {} : othersOf(attributes, keysOf(ATTRIBUTE_KEYS)),
-      others: othersOf(object, [...keysOf(STORAGE_KEYS), ATTRIBUTES]),
+      ...(object.entries.has(LISTS.aluaGroups) ? { aluaGroups: this.#aluaGroups(object) } : {}),
+      others: othersOf(object, [...keysOf(STORAGE_KEYS), ATTRIBUTES, LISTS.aluaGroups]),
       at: object.at,
     };
+  }
+
+  #aluaGroups(object: JsonObject): AluaGroup[] {
+    const names = new Map<string, Position>();
+    const ids = new Map<string, Position>();
+    return this.#list(object, LISTS.aluaGroups).map((value) => {
+      const group = this.#object(value, "a target port group");
+      const fields = this.#fields(group, ALUA_KEYS, ["name"]);
+      this.#once(names, `target port group ${fields.name}`, group.at);
+      if (fields.id !== undefined) this.#once(ids, `target port group ${fields.id}`, group.at);
+      return { ...fields, others: othersOf(group, keysOf(ALUA_KEYS)), at: group.at };
+    });
   }
 
   #target(value: JsonValue): SavedTarget {

@@ -150,6 +150,7 @@ export class HostUnit {
       features: featuresOf(lun),
       rotation: lun.rotation,
       clock: this.#clock,
+      portGroups: lun.portGroups,
       keeper,
       operations,
     };

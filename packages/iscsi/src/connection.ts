@@ -12,7 +12,7 @@ import { Login, type LoginIdentity, type LoginReply } from "./login.js";
 import { type OutgoingPdu, PduWriter } from "./outgoing.js";
 import type { IscsiPortal } from "./portal.js";
 import type { Session, SessionConnection } from "./session.js";
-import type { IscsiTarget } from "./target.js";
+import type { Destination } from "./target.js";
 
 /** PDUs that have not left, at which no more is taken: an initiator that sends and does not read. */
 const MOST_UNSENT = 4096;
@@ -27,11 +27,19 @@ const NO_TEXT = new Uint8Array(0);
  */
 type State = "login" | "opening" | "open" | "ending" | "failed" | "gone";
 
+/** By which portal an initiator has come. */
+export interface Reached {
+  /** Its number. */
+  readonly portal: number;
+  /** Every portal's address as this initiator would reach it, by number. */
+  readonly addresses: readonly string[];
+}
+
 /** Feed it with `receive`, tell it of the connection's end with `closed`; its sink's `settled` is the last call. */
 export class IscsiConnection implements SessionConnection {
   readonly #portal: IscsiPortal;
   readonly #sink: ByteSink;
-  readonly #address: string;
+  readonly #reached: Reached;
   readonly #input = new Input();
   readonly #reader = new PduReader(LOGIN_DATA);
   readonly #outbox: Outbox<OutgoingPdu>;
@@ -54,11 +62,10 @@ export class IscsiConnection implements SessionConnection {
   #closing = false;
   #settled = false;
 
-  /** `address` is where the initiator has reached us: `ADDR:PORT`. */
-  constructor(portal: IscsiPortal, sink: ByteSink, address: string) {
+  constructor(portal: IscsiPortal, sink: ByteSink, reached: Reached) {
     this.#portal = portal;
     this.#sink = sink;
-    this.#address = address;
+    this.#reached = reached;
     this.#outbox = new Outbox(
       sink,
       portal.scheduler,
@@ -66,7 +73,7 @@ export class IscsiConnection implements SessionConnection {
       () => this.#left(),
     );
     this.#writer = new PduWriter(this.#outbox);
-    this.#login = new Login(portal);
+    this.#login = new Login(portal, reached.portal);
     this.#heard = portal.clock.now();
     this.#timer = this.#after(portal.limits.loginTimeout, () => this.drop("no login in time"));
   }
@@ -192,11 +199,11 @@ export class IscsiConnection implements SessionConnection {
       if (reply.status !== LoginStatus.success) this.#end(reply.reason);
       return;
     }
-    if (identity.target === null) return this.#begin(identity, reply, 0);
-    this.#open({ ...identity, target: identity.target }, reply);
+    if (identity.destination === null) return this.#begin(identity, reply, 0);
+    this.#open({ ...identity, destination: identity.destination }, reply);
   }
 
-  #open(identity: LoginIdentity & { readonly target: IscsiTarget }, reply: LoginReply): void {
+  #open(identity: LoginIdentity & { readonly destination: Destination }, reply: LoginReply): void {
     const { cmdSN } = this.#reader.pdu.login;
     const opened = this.#portal.open(identity, cmdSN, this);
     if (opened === null) {
@@ -229,8 +236,7 @@ export class IscsiConnection implements SessionConnection {
         text: {
           identity,
           negotiation: this.#login.negotiation,
-          portalGroup: portal.portalGroup,
-          address: this.#address,
+          addresses: this.#reached.addresses,
           targets: () => portal.targets,
         },
         others: () => (session === null ? [] : portal.others(session)),
@@ -239,7 +245,7 @@ export class IscsiConnection implements SessionConnection {
       this.#reader.pdu.login.cmdSN,
     );
     this.#features = features;
-    if (session !== null) this.#unwatch = session.target.target.watch(() => features.announcements.lunsChanged());
+    if (session !== null) this.#unwatch = session.destination.target.watch(() => features.announcements.lunsChanged());
     this.#writer.numbers = session?.window ?? features;
     this.#writer.headerDigest = this.#reader.headerDigest = parameters.HeaderDigest === "CRC32C";
     this.#writer.dataDigest = this.#reader.dataDigest = parameters.DataDigest === "CRC32C";

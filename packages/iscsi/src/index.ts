@@ -10,5 +10,13 @@ export * from "./portal.js";
 export { withReceiveBuffer } from "./receive-buffer.js";
 export * from "./server.js";
 export type { Session } from "./session.js";
-export { type Authentication, type ChapAccount, type IscsiTarget, normalName } from "./target.js";
+export {
+  type Admission,
+  type Authentication,
+  type ChapAccount,
+  type IscsiPortalGroup,
+  type IscsiTarget,
+  normalName,
+  openGroup,
+} from "./target.js";
 export { formatText, type KeyValue, parseText } from "./text.js";

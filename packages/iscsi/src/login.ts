@@ -7,13 +7,18 @@ import type { LoginRequest } from "./abi/pdu.js";
 import { ChapExchange, hexadecimal, NotAuthenticated } from "./chap.js";
 import { defaultParameters, type Parameters } from "./keys.js";
 import { Negotiation } from "./negotiation.js";
-import { type Authentication, admits, authenticationFor, type IscsiTarget, normalName } from "./target.js";
+import {
+  type Authentication,
+  admission,
+  type Destination,
+  type IscsiTarget,
+  isReachedBy,
+  normalName,
+} from "./target.js";
 import { formatText, type KeyValue, parseText, TextAssembly } from "./text.js";
 
 /** What a login asks of the portal it came to. */
 export interface LoginHost {
-  /** The tag of its only portal group. */
-  readonly portalGroup: number;
   /** What a discovery session has to prove. */
   readonly discoveryAuthentication: Authentication | null;
   readonly unguessable: (size: number) => Uint8Array;
@@ -28,7 +33,7 @@ export interface LoginIdentity {
   /** Hexadecimal. */
   readonly isid: string;
   /** Null for a discovery session. */
-  readonly target: IscsiTarget | null;
+  readonly destination: Destination | null;
   readonly cid: number;
 }
 
@@ -61,6 +66,7 @@ class Refused extends Error {
 export class Login {
   readonly parameters: Parameters = defaultParameters();
   readonly #host: LoginHost;
+  readonly #portal: number;
   readonly #text = new TextAssembly(MAX_TEXT);
   #requests = 0;
   #stage: number | null = null;
@@ -72,8 +78,10 @@ export class Login {
   /** What the first answer tells besides. */
   #tell: KeyValue[] = [];
 
-  constructor(host: LoginHost) {
+  /** `portal` is the number of the one that the initiator came to. */
+  constructor(host: LoginHost, portal: number) {
     this.#host = host;
+    this.#portal = portal;
   }
 
   /** Whether any request has come. */
@@ -156,23 +164,29 @@ export class Login {
       throw new Refused(LoginStatus.sessionTypeNotSupported, `SessionType=${type}`);
     }
     const isid = hexadecimal(request.isid).slice(2);
-    const target = type === "Normal" ? this.#findTarget(keys.get("TargetName"), initiator) : null;
-    this.#identity = { initiator, isid, target, cid: request.cid };
+    const destination = type === "Normal" ? this.#find(keys.get("TargetName"), initiator) : null;
+    this.#identity = { initiator, isid, destination, cid: request.cid };
     this.#checkSession(request.tsih);
-    const authentication = target === null ? this.#host.discoveryAuthentication : authenticationFor(target, initiator);
+    const authentication = (destination ?? { authentication: this.#host.discoveryAuthentication }).authentication;
     if (authentication === null) this.#proved = true;
     else this.#chap = new ChapExchange(authentication, this.#host.unguessable);
-    this.#negotiation = new Negotiation(this.parameters, target !== null);
-    if (target === null) return;
-    if (target.alias !== undefined) this.#tell.push({ key: "TargetAlias", value: target.alias });
-    this.#tell.push({ key: "TargetPortalGroupTag", value: String(this.#host.portalGroup) });
+    this.#negotiation = new Negotiation(this.parameters, destination !== null);
+    if (destination === null) return;
+    const { alias, group } = destination;
+    if (alias !== undefined) this.#tell.push({ key: "TargetAlias", value: alias });
+    this.#tell.push({ key: "TargetPortalGroupTag", value: String(group.tag) });
   }
 
-  #findTarget(named: string | undefined, initiator: string): IscsiTarget {
+  /** The portal that somebody comes to says by which group of the target. */
+  #find(named: string | undefined, initiator: string): Destination {
     if (named === undefined) throw new Refused(LoginStatus.missingParameter, "no TargetName");
     const target = this.#host.findTarget(normalName(named) ?? "");
-    if (target === undefined) throw new Refused(LoginStatus.notFound, `${initiator} asks for an unknown target`);
-    if (admits(target, initiator)) return target;
+    const group = target?.groups.find((each) => isReachedBy(each, this.#portal));
+    if (target === undefined || group === undefined) {
+      throw new Refused(LoginStatus.notFound, `${initiator} asks for an unknown target`);
+    }
+    const found = admission(group, initiator);
+    if (found !== null) return { ...found, name: target.name, alias: target.alias, group };
     throw new Refused(LoginStatus.authorizationFailure, `${initiator} may not log in to ${target.name}`);
   }
 
@@ -206,9 +220,10 @@ export class Login {
   }
 }
 
-/** Which session a login is about: there is one for each initiator port and target (10.1.1). */
-export function sessionKey({ initiator, isid, target }: LoginIdentity): string {
-  return `${initiator},i,0x${isid},${target?.name ?? ""}`;
+/** Which session a login is about: there is one for each initiator port and portal group of a target (10.1.1). */
+export function sessionKey({ initiator, isid, destination }: LoginIdentity): string {
+  const where = destination === null ? "" : `${destination.name},t,${destination.group.tag}`;
+  return `${initiator},i,0x${isid},${where}`;
 }
 
 function answer(flags: number, pairs: readonly KeyValue[], finished = false): LoginReply {

@@ -1,10 +1,10 @@
-// Knows the targets behind a portal and the sessions with them: one for each initiator port and target. Knows no socket.
+// Knows the targets behind portals, and the sessions with them: one for each initiator port and portal group. Knows no socket.
 
 import type { Nexus } from "@pvscsi/scsi";
 import { assert, type Clock, heapPages, nullProbes, PagePool, type Probes, type Scheduler } from "@pvscsi/wire";
 import { type LoginHost, type LoginIdentity, sessionKey } from "./login.js";
 import { Session, type SessionConnection } from "./session.js";
-import { type Authentication, type IscsiTarget, normalName } from "./target.js";
+import { type Authentication, type Destination, type IscsiTarget, normalName } from "./target.js";
 
 export interface PortalOptions {
   readonly clock: Clock;
@@ -60,7 +60,6 @@ export interface SessionView {
 }
 
 export class IscsiPortal implements LoginHost {
-  readonly portalGroup = 1;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly probes: Probes;
@@ -87,9 +86,9 @@ export class IscsiPortal implements LoginHost {
   }
 
   get sessions(): readonly SessionView[] {
-    return [...this.#sessions.values()].map(({ identity, target, tsih, nexus }) => ({
+    return [...this.#sessions.values()].map(({ identity, destination, tsih, nexus }) => ({
       initiator: identity.initiator,
-      target: target.name,
+      target: destination.name,
       tsih,
       nexus,
     }));
@@ -98,15 +97,16 @@ export class IscsiPortal implements LoginHost {
   add(target: IscsiTarget): void {
     assert(normalName(target.name) === target.name, `'${target.name}' is no name in lower case`);
     assert(!this.#targets.has(target.name), `there is a target ${target.name}`);
+    const tags = new Set(target.groups.map(({ tag }) => tag));
+    assert(tags.size === target.groups.length, `portal groups of ${target.name} have a tag in common`);
     this.#targets.set(target.name, target);
   }
 
   /** Takes a target out: nobody finds it any more, and whoever is logged in is asked to leave. */
   remove(name: string): void {
-    const target = this.#targets.get(name);
     this.#targets.delete(name);
     for (const session of this.#sessions.values()) {
-      if (session.target === target) session.connection.askToLeave(`${name} is taken away`);
+      if (session.destination.name === name) session.connection.askToLeave(`${name} is taken away`);
     }
   }
 
@@ -119,11 +119,11 @@ export class IscsiPortal implements LoginHost {
   }
 
   /**
-   * Opens a session for a login that is done. One of the same initiator port and target ends by that (RFC 7143 6.3.5):
+   * Opens a session for a login that is done. One of the same initiator port and portal group ends by that (RFC 7143 6.3.5):
    * `before` resolves when none of its tasks is under way.
    */
   open(
-    identity: LoginIdentity & { readonly target: IscsiTarget },
+    identity: LoginIdentity & { readonly destination: Destination },
     firstCmdSN: number,
     connection: SessionConnection,
   ): { readonly session: Session; readonly before: Promise<void> | null } | null {
@@ -144,9 +144,11 @@ export class IscsiPortal implements LoginHost {
     if (this.#sessions.get(session.key) === session) this.#sessions.delete(session.key);
   }
 
-  /** The other sessions with the same target. */
+  /** The other sessions that find the same LUNs by the same port. */
   others(session: Session): Session[] {
-    return [...this.#sessions.values()].filter((other) => other !== session && other.target === session.target);
+    return [...this.#sessions.values()].filter(
+      (other) => other !== session && other.destination.target === session.destination.target,
+    );
   }
 
   #newTsih(): number {

@@ -6,11 +6,19 @@ import { IscsiConnection } from "./connection.js";
 import { IscsiPortal, type PortalOptions } from "./portal.js";
 import { withReceiveBuffer } from "./receive-buffer.js";
 
+/** One portal: an address where initiators come to. */
+export interface ListenOptions {
+  /** Without one only this machine is served. */
+  readonly host?: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** What initiators are told as its address, `ADDR:PORT`: by default where each has reached this server. */
+  readonly advertised?: string | undefined;
+}
+
 export interface IscsiServerOptions extends PortalOptions {
-  /** Without a host only this machine is served; port 0 takes a free one. */
-  readonly listen: { readonly host?: string; readonly port: number };
-  /** What initiators are told as the targets' address, `ADDR:PORT`: by default where each has reached this server. */
-  readonly advertised?: string;
+  /** The portals, by number. */
+  readonly listen: readonly ListenOptions[];
   /** Connections at once, of all and of one address: 256 and 64 by default. Further ones are closed at once. */
   readonly connections?: number;
   readonly connectionsOfAddress?: number;
@@ -18,9 +26,9 @@ export interface IscsiServerOptions extends PortalOptions {
 
 /** A server that listens. */
 export interface IscsiServer {
-  /** Where initiators find it: `ADDR:PORT`. */
-  readonly address: string;
-  readonly port: number;
+  /** Where initiators find its portals, by number: `ADDR:PORT`. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly number[];
   /** Its targets and sessions. */
   readonly portal: IscsiPortal;
   /** What its connections hold at this moment: all zero when nothing is under way. */
@@ -36,37 +44,86 @@ const CONNECTIONS = 256;
 const CONNECTIONS_OF_ADDRESS = 64;
 /** Of TCP's own: finds a machine that has gone away without a word. */
 const KEEP_ALIVE = 30_000;
+const SOCKET_OPTIONS = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE,
+  pauseOnConnect: true,
+} as const;
 
-/** Serves a portal. Rejects when it cannot listen. */
+/** Serves targets at all portals, or rejects with an error that says where it cannot listen. */
 export async function serveIscsi(options: IscsiServerOptions): Promise<IscsiServer> {
   const portal = new IscsiPortal(options);
   const sockets = new Sockets(portal, options);
-  const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE, pauseOnConnect: true };
-  const server = createServer(socketOptions, (socket) => sockets.take(socket));
-  await listening(server, options.listen);
-  const address = server.address();
-  const tcp = typeof address === "object" && address !== null ? address : { address: "", port: 0 };
+  const listeners: Listener[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all([...listeners.map((listener) => listener.close()), sockets.close()]);
+    portal.pages.close();
+  };
+  try {
+    for (const [number, at] of options.listen.entries()) {
+      listeners.push(await Listener.open(at, (socket) => sockets.take(socket, number)));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  sockets.listeners = listeners;
   return {
-    address: formatAddress(tcp.address, tcp.port),
-    port: tcp.port,
+    addresses: listeners.map(({ address }) => address),
+    ports: listeners.map(({ port }) => port),
     portal,
     holds: () => ({ connections: sockets.count, pages: portal.pages.taken }),
-    close: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      await Promise.all([closed, sockets.close()]);
-      portal.pages.close();
-    },
+    close,
   };
 }
 
-function listening(server: Server, { host = "127.0.0.1", port }: IscsiServerOptions["listen"]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.removeListener("error", reject);
-      resolve();
+/** One portal's listening socket. */
+class Listener {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #host: string;
+  readonly #advertised: string | undefined;
+
+  private constructor(server: Server, advertised: string | undefined) {
+    const address = server.address();
+    const tcp = typeof address === "object" && address !== null ? address : { address: "", port: 0 };
+    this.#server = server;
+    this.#host = tcp.address;
+    this.#advertised = advertised;
+    this.port = tcp.port;
+  }
+
+  static open(
+    { host = "127.0.0.1", port, advertised }: ListenOptions,
+    take: (socket: Socket) => void,
+  ): Promise<Listener> {
+    const server = createServer(SOCKET_OPTIONS, take);
+    return new Promise((resolve, reject) => {
+      const failed = (cause: Error): void => {
+        reject(new Error(`cannot listen at ${formatAddress(host, port)}: ${cause.message}`, { cause }));
+      };
+      server.once("error", failed);
+      server.listen({ host, port }, () => {
+        server.removeListener("error", failed);
+        resolve(new Listener(server, advertised));
+      });
     });
-  });
+  }
+
+  get address(): string {
+    return formatAddress(this.#host, this.port);
+  }
+
+  /** Its address for somebody who has reached this machine at `local`, perhaps by another portal. */
+  addressFor(local: string): string {
+    const everywhere = this.#host === "::" || this.#host === "0.0.0.0";
+    return this.#advertised ?? formatAddress(everywhere ? local : this.#host, this.port);
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
 }
 
 /** An IPv4 address that came by an IPv6 socket is told as itself. */
@@ -77,34 +134,34 @@ function formatAddress(address: string, port: number): string {
 
 /** All connections, and how many there are of each address. */
 class Sockets {
+  /** Every portal's, by number. */
+  listeners: readonly Listener[] = [];
   readonly #portal: IscsiPortal;
   readonly #most: number;
   readonly #mostOfAddress: number;
-  readonly #advertised: string | undefined;
   readonly #open = new Set<SocketConnection>();
 
-  constructor(portal: IscsiPortal, { connections, connectionsOfAddress, advertised }: IscsiServerOptions) {
+  constructor(portal: IscsiPortal, { connections, connectionsOfAddress }: IscsiServerOptions) {
     this.#portal = portal;
     this.#most = connections ?? CONNECTIONS;
     this.#mostOfAddress = connectionsOfAddress ?? CONNECTIONS_OF_ADDRESS;
-    this.#advertised = advertised;
   }
 
   get count(): number {
     return this.#open.size;
   }
 
-  take(accepted: Socket): void {
+  take(accepted: Socket, portal: number): void {
     const peer = accepted.remoteAddress ?? "";
     const before = [...this.#open].filter((each) => each.peer === peer).length;
-    if (this.#open.size >= this.#most || before >= this.#mostOfAddress) {
+    if (this.count >= this.#most || before >= this.#mostOfAddress) {
       accepted.destroy();
       return;
     }
     const socket = withReceiveBuffer(accepted, (bytes) => receiver.receive(bytes));
-    const address = this.#advertised ?? formatAddress(socket.localAddress ?? "", socket.localPort ?? 0);
+    const addresses = this.listeners.map((listener) => listener.addressFor(socket.localAddress ?? ""));
     const sink = new SocketSink(socket, () => this.#open.delete(connection));
-    const receiver = new IscsiConnection(this.#portal, sink, address);
+    const receiver = new IscsiConnection(this.#portal, sink, { portal, addresses });
     const connection = new SocketConnection(peer, sink, receiver);
     this.#open.add(connection);
   }

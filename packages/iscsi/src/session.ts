@@ -4,7 +4,7 @@ import { iscsiTransportId, Nexus } from "@pvscsi/scsi";
 import type { Probes } from "@pvscsi/wire";
 import type { Commands } from "./commands.js";
 import { type LoginIdentity, sessionKey } from "./login.js";
-import type { IscsiTarget } from "./target.js";
+import type { Destination } from "./target.js";
 import { CommandWindow } from "./window.js";
 
 /** What a session is to its portal: whom to ask to leave. */
@@ -18,12 +18,12 @@ export interface SessionConnection {
 }
 
 export class Session {
-  /** Initiator, ISID and target: no two have the same. */
+  /** Initiator, ISID, target and portal group: no two have the same. */
   readonly key: string;
   readonly identity: LoginIdentity;
   /** The target's number for it, never 0. */
   readonly tsih: number;
-  readonly target: IscsiTarget;
+  readonly destination: Destination;
   readonly nexus: Nexus;
   readonly window: CommandWindow;
   readonly connection: SessionConnection;
@@ -32,7 +32,7 @@ export class Session {
   #over: Promise<void> | null = null;
 
   constructor(
-    identity: LoginIdentity & { readonly target: IscsiTarget },
+    identity: LoginIdentity & { readonly destination: Destination },
     { tsih, firstCmdSN, depth }: { readonly tsih: number; readonly firstCmdSN: number; readonly depth: number },
     connection: SessionConnection,
     probes: Probes,
@@ -40,12 +40,14 @@ export class Session {
     this.key = sessionKey(identity);
     this.identity = identity;
     this.tsih = tsih;
-    this.target = identity.target;
+    this.destination = identity.destination;
     this.connection = connection;
     // The initiator port's name as SAM has it (RFC 7143 4.4.1): its node's name and ISID.
-    this.nexus = new Nexus(identity.target.target, {
+    const { target, group } = identity.destination;
+    this.nexus = new Nexus(target, {
       initiator: `${identity.initiator},i,0x${identity.isid}`,
       initiatorPort: iscsiTransportId(identity.initiator, identity.isid),
+      ...(group.targetPort === undefined ? {} : { targetPort: group.targetPort }),
       probes,
       wellKnown: true,
     });

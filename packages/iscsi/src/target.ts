@@ -1,4 +1,5 @@
-// Knows what an iSCSI target node is: a name, who may log in to it and how they prove it, and the SCSI target behind it.
+// Knows what an iSCSI target node is: a name and its portal groups, who may log in by each and how they prove it, and which SCSI
+// target they find.
 
 import type { Target } from "@pvscsi/scsi";
 
@@ -16,16 +17,45 @@ export interface Authentication {
   readonly target?: ChapAccount;
 }
 
+/** What an initiator that may log in finds: LUNs, and what it has to prove before. */
+export interface Admission {
+  readonly target: Target;
+  /** Null where nothing has to be proved. */
+  readonly authentication: Authentication | null;
+}
+
+/** A target portal group (RFC 7143 4.4.1): the portals that lead to one SCSI target port. */
+export interface IscsiPortalGroup {
+  /** 0 to 65535, unique in its target. */
+  readonly tag: number;
+  /** By number; every portal of the server where it is not said. No two groups of a target have a portal in common. */
+  readonly portals?: readonly number[];
+  /** Which port of its SCSI targets it is; their first where it is not said. */
+  readonly targetPort?: number;
+  /** Who may log in, by name. */
+  readonly initiators: ReadonlyMap<string, Admission>;
+  /** Whoever has no name there; null where nobody else may. */
+  readonly others: Admission | null;
+}
+
 export interface IscsiTarget {
   /** `iqn.`, `eui.` or `naa.`, in lower case. */
   readonly name: string;
   /** For people. */
   readonly alias?: string;
-  readonly target: Target;
-  /** What whoever logs in has to prove, where `initiators` is null; null where nothing. */
-  readonly authentication: Authentication | null;
-  /** The initiators that may log in, by name, and what each has to prove; null where all may. */
-  readonly initiators: ReadonlyMap<string, Authentication | null> | null;
+  readonly groups: readonly IscsiPortalGroup[];
+}
+
+/** What somebody logs in to. */
+export interface Destination extends Admission {
+  readonly name: string;
+  readonly alias: string | undefined;
+  readonly group: IscsiPortalGroup;
+}
+
+/** A group for whoever comes, at every portal. */
+export function openGroup(target: Target, authentication: Authentication | null = null): IscsiPortalGroup {
+  return { tag: 1, initiators: new Map(), others: { target, authentication } };
 }
 
 /** Characters of a name (RFC 7143 4.2.7.2). */
@@ -36,15 +66,12 @@ export function normalName(text: string): string | null {
   return text.length <= MAX_NAME && /^[\p{L}\p{N}.:_-]+$/u.test(text) ? text.toLowerCase() : null;
 }
 
-/** What an initiator that may log in has to prove. */
-export function authenticationFor(
-  { authentication, initiators }: IscsiTarget,
-  initiator: string,
-): Authentication | null {
-  return initiators === null ? authentication : (initiators.get(initiator) ?? null);
+/** What an initiator finds by a group; null where it may not log in. */
+export function admission({ initiators, others }: IscsiPortalGroup, initiator: string): Admission | null {
+  return initiators.get(initiator) ?? others;
 }
 
-/** Whether an initiator may log in to a target, whatever it has to prove. */
-export function admits({ initiators }: IscsiTarget, initiator: string): boolean {
-  return initiators === null || initiators.has(initiator);
+/** Whether a group is reached by a portal. */
+export function isReachedBy({ portals }: IscsiPortalGroup, portal: number): boolean {
+  return portals === undefined || portals.includes(portal);
 }

@@ -6,7 +6,7 @@ import { CONTINUE, FINAL } from "./abi/codes.js";
 import { NO_TAG } from "./abi/pdu.js";
 import type { LoginIdentity } from "./login.js";
 import type { Negotiation } from "./negotiation.js";
-import { admits, type IscsiTarget, normalName } from "./target.js";
+import { admission, type IscsiPortalGroup, type IscsiTarget, isReachedBy, normalName } from "./target.js";
 import { formatText, type KeyValue, parseText, TextAssembly } from "./text.js";
 
 /** Bytes of one request, in however many PDUs. */
@@ -15,9 +15,8 @@ const MAX_TEXT = 16 * 1024;
 export interface TextParts {
   readonly identity: LoginIdentity;
   readonly negotiation: Negotiation;
-  readonly portalGroup: number;
-  /** Where this portal is reached, as the initiator did: `ADDR:PORT`. */
-  readonly address: string;
+  /** Where each portal is reached by this initiator, by number: `ADDR:PORT`. */
+  readonly addresses: readonly string[];
   readonly targets: () => Iterable<IscsiTarget>;
 }
 
@@ -79,20 +78,26 @@ export class TextRequests {
   /** RFC 7143 appendix C: all in a discovery session; in a normal one only its own target. */
   #sendTargets(value: string): KeyValue[] {
     const { identity, targets } = this.#parts;
-    const own = identity.target;
+    const own = identity.destination;
     const wanted = value === "" ? own?.name : value === "All" ? null : normalName(value);
     if (wanted === undefined || (wanted === null && own !== null)) return [{ key: "SendTargets", value: "Reject" }];
     return [...targets()]
       .filter((target) => wanted === null || target.name === wanted)
-      .filter((target) => (own === null ? admits(target, identity.initiator) : target === own))
+      .filter(({ name }) => own === null || name === own.name)
       .flatMap((target) => this.#describe(target));
   }
 
-  #describe({ name }: IscsiTarget): KeyValue[] {
-    const { address, portalGroup } = this.#parts;
-    return [
-      { key: "TargetName", value: name },
-      { key: "TargetAddress", value: `${address},${portalGroup}` },
-    ];
+  /** Each address of each group that the initiator may log in by, with the group's tag; nothing where there is none. */
+  #describe({ name, groups }: IscsiTarget): KeyValue[] {
+    const { identity, addresses } = this.#parts;
+    const admitted = groups.filter((group) => admission(group, identity.initiator) !== null);
+    const found = admitted.flatMap((group) => addressesOf(group, addresses));
+    return found.length === 0 ? [] : [{ key: "TargetName", value: name }, ...found];
   }
+}
+
+function addressesOf(group: IscsiPortalGroup, addresses: readonly string[]): KeyValue[] {
+  return addresses
+    .filter((_, portal) => isReachedBy(group, portal))
+    .map((address) => ({ key: "TargetAddress", value: `${address},${group.tag}` }));
 }

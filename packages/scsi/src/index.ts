@@ -1,6 +1,6 @@
 export * from "./adapter.js";
 export { type PortGroup, type PortGroupOptions, TargetPortGroups } from "./alua/groups.js";
-export { ACCESS_STATES, type AccessState, ALL_STATES, accessStateOf } from "./alua/states.js";
+export { ACCESS_STATES, type AccessState, ALL_STATES, accessStateOf, accessStateOfWord } from "./alua/states.js";
 export * from "./block-adapter.js";
 export * from "./cdb.js";
 export * from "./direct.js";

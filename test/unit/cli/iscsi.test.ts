@@ -1,6 +1,8 @@
 // Tests the command line of an iSCSI server. What initiators make of it is for outside judges: npm run test:interop -- iscsi.
 
+import { once } from "node:events";
 import { chmod, stat, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { expect } from "chai";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { pvscsi, RunningCommand } from "./command.js";
@@ -87,6 +89,75 @@ describe("pvscsi iscsi", () => {
     expect([status, errors]).to.deep.equal([1, "pvscsi: '0:0' is no LUN, 0 to 16383\n"]);
   });
 
+  it("has a portal for each --listen, and target port groups by their tags, whose states are told and changed", async () => {
+    const control = folder.path("paths.control");
+    const portals = ["--listen", "0,2", "--listen", "0,2", "--listen", "0,7"];
+    const server = new RunningCommand(["iscsi", "serve", ...portals, "--lun", "mem:1MiB", "--control", control]);
+    started.push(server);
+    await server.printed(READY);
+    const urls = server.output.split("\n").filter((line) => line.startsWith("iscsi://"));
+    expect(new Set(urls).size).to.equal(3);
+    const alua = (...words: string[]) => pvscsi(["iscsi", "alua", control, ...words]);
+    const table = (lines: readonly string[]) => ["LUN ID Name State Preferred Access Ports", ...lines];
+    const lines = async (...words: string[]) =>
+      (await alua(...words)).output
+        .trim()
+        .split("\n")
+        .map((line) => line.replaceAll(/ +/g, " "));
+    const first = "0 2 tpg2 Active/Optimized no Implicit and Explicit 1";
+    expect(await lines()).to.deep.equal(table([first, "0 7 tpg7 Active/Optimized no Implicit and Explicit 2"]));
+    for (const [words, state] of [
+      [["alua_access_state=standby", "preferred=1"], "Standby yes"],
+      [["alua_access_state=3"], "Unavailable yes"],
+      [["preferred=0", "alua_access_state=Active/NonOptimized"], "Active/NonOptimized no"],
+    ] as const) {
+      expect(await alua("0", "tpg7", ...words)).to.deep.include({ status: 0, output: "", errors: "" });
+      expect(await lines("0", "7")).to.deep.equal(table([`0 7 tpg7 ${state} Implicit and Explicit 2`]));
+    }
+    // What comes later has the same ways to it.
+    await pvscsi(["iscsi", "attach", control, "mem:1MiB"]);
+    expect((await lines("1")).length).to.equal(3);
+    for (const [words, errors] of [
+      [["0", "tpg3"], "no target port group 'tpg3', expected one of tpg2, tpg7"],
+      [["9"], "nothing is at 0:9"],
+      [["0", "tpg7", "alua_access_state=4"], "'alua_access_state=4', expected alua_access_state=0 (Active/Optimized)"],
+      [["0", "tpg7", "standby"], "'standby', expected alua_access_state="],
+    ] as const) {
+      const outcome = await alua(...words);
+      expect(outcome.status).to.equal(1);
+      expect(outcome.errors).to.include(errors);
+    }
+  });
+
+  it("serves the portals of a saveconfig.json, and each initiator's own LUNs", async () => {
+    const free = createServer().listen(0, "127.0.0.1");
+    await once(free, "listening");
+    const { port } = free.address() as AddressInfo;
+    await new Promise((resolve) => free.close(resolve));
+    const group = (tag: number, portals: readonly object[], more: object = {}) => {
+      const lun = { index: 0, storage_object: "/backstores/ramdisk/scratch", alua_tg_pt_gp_name: `gp${tag}` };
+      return { tag, enable: true, luns: [lun], portals, node_acls: [], attributes: { generate_node_acls: 1 }, ...more };
+    };
+    const gp = (tag: number, type: number) => ({ name: `gp${tag}`, tg_pt_gp_id: tag, alua_access_type: type });
+    const wwn = "iqn.2026-11.localhost:a";
+    const config = {
+      storage_objects: [{ name: "scratch", plugin: "ramdisk", size: 1 << 20, alua_tpgs: [gp(1, 3), gp(2, 2)] }],
+      targets: [{ fabric: "iscsi", wwn, tpgs: [group(1, [{ ip_address: "127.0.0.1", port }]), group(2, [])] }],
+    };
+    folder.write({ "paths.json": JSON.stringify(config) });
+    const control = folder.path("file.control");
+    const server = new RunningCommand(["iscsi", "serve", "--config", folder.path("paths.json"), "--control", control]);
+    started.push(server);
+    await server.printed(READY);
+    expect(server.output).to.match(new RegExp(`^iscsi://127\\.0\\.0\\.1:${port}/${wwn}/0\nserving it`));
+    const { output } = await pvscsi(["iscsi", "alua", control]);
+    expect(output).to.match(
+      /^T:L .*\n0:0 +0 +default_tg_pt_gp .* -\n0:0 +1 +gp1 .* 1\n0:0 +2 +gp2 .* Explicit +2\n1:0 /,
+    );
+    const { errors } = await pvscsi(["iscsi", "alua", control, "0:0", "gp2", "alua_access_state=2"]);
+    expect(errors).to.include("initiators alone change gp2: its access type is Explicit");
+  });
+
   it("says where nobody is to be asked", async () => {
     const { status, errors } = await pvscsi(["iscsi", "list", folder.path("nobody")]);
     expect(status).to.equal(1);
@@ -120,6 +191,13 @@ describe("pvscsi iscsi", () => {
       ["--lun", "mem:1MiB", "--listen", "192.0.2.1:0"],
       1,
       /^pvscsi: cannot listen at 192\.0\.2\.1:0: /,
+    ],
+    ["a tag that is none", ["--lun", "mem:1MiB", "--listen", "0,65536"], 2, /a comma and a tag up to 65535/],
+    [
+      "more to be advertised than there is",
+      ["--lun", "mem:1MiB", "--advertise", "192.0.2.1:1", "--advertise", "192.0.2.1:2"],
+      2,
+      "pvscsi: --advertise is given more often than --listen\n",
     ],
     ["a file that is not there", ["--lun", "mem:1MiB", "--chap-user", "a", "--chap-file", "/nowhere"], 1, /nowhere/],
   ] as const) {

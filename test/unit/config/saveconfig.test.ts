@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  ALUA_KEYS,
   ATTRIBUTE_KEYS,
   ConfigError,
   GROUP_KEYS,
@@ -69,7 +70,7 @@ describe("saveconfig.json", () => {
   it("keeps every key it does not know, wherever it is, and prints the example to the letter", () => {
     const config = parse(EXAMPLE);
     expect(config.others).to.deep.equal({ fabric_modules: [] });
-    expect(config.storageObjects[0].others).to.have.property("alua_tpgs");
+    expect(config.storageObjects[0].aluaGroups?.[0].others).to.deep.equal({ alua_access_status: 0 });
     expect(config.storageObjects[0].otherAttributes).to.include({ queue_depth: 128, emulate_tas: 1 });
     expect(config.targets[0].groups[0].luns[0].others).to.include({ alias: "a08824829b" });
     expect(printSaveconfig(config)).to.equal(EXAMPLE);
@@ -207,7 +208,7 @@ describe("saveconfig.json", () => {
 
   it("has its keys in docs/CONFIG.md, with what they take", () => {
     const rows = readFileSync(join(repositoryRoot, "docs", "CONFIG.md"), "utf8").split("\n");
-    for (const table of [STORAGE_KEYS, ATTRIBUTE_KEYS, TARGET_KEYS, GROUP_KEYS, GROUP_LUN_KEYS]) {
+    for (const table of [STORAGE_KEYS, ATTRIBUTE_KEYS, ALUA_KEYS, TARGET_KEYS, GROUP_KEYS, GROUP_LUN_KEYS]) {
       for (const { key, expecting } of Object.values(table)) {
         const found = rows.filter((row) => row.startsWith(`| \`${key}\` | `) && row.includes(`| ${expecting}`));
         expect(found.length, `${key}: ${expecting}`).to.be.at.least(1);
@@ -215,6 +216,10 @@ describe("saveconfig.json", () => {
     }
   });
 });
+
+function namedOnce(list: readonly { readonly name: string }[]): boolean {
+  return new Set(list.map(({ name }) => name)).size === list.length;
+}
 
 /** Configurations as a program might build them. */
 function saveconfigs(): fc.Arbitrary<Saveconfig> {
@@ -238,6 +243,21 @@ function saveconfigs(): fc.Arbitrary<Saveconfig> {
     },
     { requiredKeys: [] },
   );
+  const aluaGroup = fc.record(
+    {
+      name: fc.stringMatching(/^[!-.0-~]{1,20}$/),
+      id: fc.nat({ max: 0xffff }),
+      state: fc.constantFrom(0, 1, 2, 3, 14, 15),
+      accessType: fc.nat({ max: 3 }),
+      preferred: fc.boolean(),
+      transitionTime: fc.nat({ max: 255 }),
+      standby: fc.boolean(),
+      offline: fc.boolean(),
+      others,
+      at: fc.constant(at),
+    },
+    { requiredKeys: ["name", "id", "others", "at"] },
+  );
   const storage = (name: string) =>
     fc
       .record({
@@ -254,6 +274,7 @@ function saveconfigs(): fc.Arbitrary<Saveconfig> {
             readOnly: fc.boolean(),
             exclusive: fc.boolean(),
             nullIo: fc.boolean(),
+            aluaGroups: fc.uniqueArray(aluaGroup, { maxLength: 2, selector: ({ id }) => id }).filter(namedOnce),
           },
           { requiredKeys: [] },
         ),
@@ -272,6 +293,7 @@ function saveconfigs(): fc.Arbitrary<Saveconfig> {
             fc.record({
               index: fc.constant(index),
               storageObject: fc.constantFrom(...paths),
+              aluaGroup: fc.stringMatching(/^[!-.0-~]{1,20}$/),
               others,
               at: fc.constant(at),
             }),

@@ -1,7 +1,7 @@
 // The judge that compares us with tgt, without tgt: two targets of ours are equal in everything, and whatever one of them
 // does otherwise has to be found. So initiator, generator and judge are shown to work, and the classes to let nothing through.
 
-import { type IscsiServer, serveIscsi } from "@pvscsi/iscsi";
+import { type IscsiServer, openGroup, serveIscsi } from "@pvscsi/iscsi";
 import { createDisk, type DiskOptions, MemoryStore, type StoreRequest, Target } from "@pvscsi/scsi";
 import { nullProbes, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
@@ -37,15 +37,15 @@ describe("the judge of two targets", () => {
     target.add(DISK_LUN, createDisk(diskOptions(changes)));
     const random = seededRandom(1);
     const server = await serveIscsi({
-      listen: { port: 0 },
+      listen: [{ port: 0 }],
       clock: realClock,
       scheduler: realScheduler,
       probes: nullProbes,
       unguessable: (size) => Uint8Array.from({ length: size }, () => random.below(256)),
     });
-    server.portal.add({ name: NAME, target, authentication: null, initiators: null });
+    server.portal.add({ name: NAME, groups: [openGroup(target)] });
     servers.push(server);
-    return new Side(name, async () => ({ address: server.address, target: NAME }));
+    return new Side(name, async () => ({ address: server.addresses[0], target: NAME }));
   }
 
   async function judged(changes: Partial<DiskOptions>, seed = 1): Promise<Tally> {

@@ -9,6 +9,7 @@ import {
   IscsiPortal,
   LoginRequest,
   Opcode,
+  openGroup,
   Request,
   Stage,
   TRANSIT,
@@ -49,7 +50,7 @@ function measure(keys: Readonly<Record<string, string>>, requests: Uint8Array): 
   });
   const target = new Target();
   target.add(0, memoryDisk(new MemoryStore(1 << 20)));
-  portal.add({ name: TARGET, target, authentication: null, initiators: null });
+  portal.add({ name: TARGET, groups: [openGroup(target)] });
   const sink: ByteSink = {
     send: (_chunks, _count, whenSent) => whenSent(),
     pause() {},
@@ -58,7 +59,7 @@ function measure(keys: Readonly<Record<string, string>>, requests: Uint8Array): 
     destroy() {},
     settled() {},
   };
-  const connection = new IscsiConnection(portal, sink, "127.0.0.1:3260");
+  const connection = new IscsiConnection(portal, sink, { portal: 0, addresses: ["127.0.0.1:3260"] });
   const flags = TRANSIT | (Stage.operational << 2) | Stage.fullFeature;
   const text = formatText([...identityOf({}), ...pairsOf(keys)]);
   connection.receive(pduOf(LoginRequest, { opcode: Opcode.login | IMMEDIATE, flags, cmdSN: 1 }, text));

@@ -12,6 +12,7 @@ import {
   LogoutResponse,
   LogoutResponseCode,
   Opcode,
+  openGroup,
   parseText,
   Reject,
   RejectReason,
@@ -79,13 +80,10 @@ describe("full feature phase of iSCSI", () => {
 
   it("answers SendTargets in a discovery session, and only with targets that the initiator may log in to", async () => {
     const world = new World();
-    const hidden = {
-      target: new Target(),
-      authentication: null,
-      initiators: new Map([["iqn.2026-11.localhost:x", null]]),
-    };
-    world.portal.add({ name: `${TARGET}-hidden`, ...hidden });
-    world.portal.add({ name: `${TARGET}-other`, ...hidden, initiators: null });
+    const found = { target: new Target(), authentication: null };
+    const initiators = new Map([["iqn.2026-11.localhost:x", found]]);
+    world.portal.add({ name: `${TARGET}-hidden`, groups: [{ tag: 1, initiators, others: null }] });
+    world.portal.add({ name: `${TARGET}-other`, groups: [openGroup(new Target())] });
     const peer = world.connect();
     peer.login({ target: null });
     const address = "TargetAddress=127.0.0.1:3260,1";
@@ -101,7 +99,7 @@ describe("full feature phase of iSCSI", () => {
 
   it("answers SendTargets in a normal session with its own target alone", async () => {
     const world = new World();
-    world.portal.add({ name: `${TARGET}-other`, target: new Target(), authentication: null, initiators: null });
+    world.portal.add({ name: `${TARGET}-other`, groups: [openGroup(new Target())] });
     const peer = world.loggedIn();
     for (const word of ["", TARGET]) {
       expect(ask(peer, `SendTargets=${word}\0`).pairs[0], word).to.equal(`TargetName=${TARGET}`);
@@ -114,7 +112,7 @@ describe("full feature phase of iSCSI", () => {
   it("gives a long answer piece by piece", async () => {
     const world = new World();
     for (let i = 0; i < 256; i++) {
-      world.portal.add({ name: `${TARGET}-${i}`, target: new Target(), authentication: null, initiators: null });
+      world.portal.add({ name: `${TARGET}-${i}`, groups: [openGroup(new Target())] });
     }
     const peer = world.connect();
     peer.login({ target: null, keys: { MaxRecvDataSegmentLength: "512" } });

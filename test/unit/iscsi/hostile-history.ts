@@ -1,7 +1,7 @@
 // Knows a portal under several hostile initiators, from a seed, and two sessions beside them: one with a target of its own,
 // which must not notice anything, and one with theirs, which must be answered. In the end nothing may be held.
 
-import { IscsiConnection } from "@pvscsi/iscsi";
+import { IscsiConnection, openGroup } from "@pvscsi/iscsi";
 import { createDisk, MemoryStore, Target } from "@pvscsi/scsi";
 import { type Random, Simulation, seededRandom } from "@pvscsi/wire";
 import { chaotic } from "../../support/chaos-store.js";
@@ -70,9 +70,9 @@ export class HostileHistory extends World {
     this.#timers = clock;
     const shared = hostileTarget(simulation, random);
     this.#targets = [this.target, shared];
-    this.portal.add({ name: HOSTILE_TARGET, target: shared, authentication: null, initiators: null });
+    this.portal.add({ name: HOSTILE_TARGET, groups: [openGroup(shared)] });
     const authentication = { initiators: [ACCOUNT], target: TARGET_ACCOUNT };
-    this.portal.add({ name: SECRET_TARGET, target: shared, authentication, initiators: null });
+    this.portal.add({ name: SECRET_TARGET, groups: [openGroup(shared, authentication)] });
     this.#watched = new Watched(this, random.fork("watched"));
     this.#bystander = new Bystander(this);
   }
@@ -132,7 +132,7 @@ export class HostileHistory extends World {
   #connect(slot: number): Line {
     this.#connections += 1;
     const sink = new HeldSink();
-    const connection = new IscsiConnection(this.portal, sink, "127.0.0.1:3260");
+    const connection = new IscsiConnection(this.portal, sink, { portal: 0, addresses: this.addresses });
     const name = `initiator ${this.#connections}`;
     const initiator = new HostileInitiator(randomPlan(this.#random), this.#random.fork(name));
     const line = { sink, connection, initiator };

@@ -1,6 +1,7 @@
 // Knows the initiator's side of iSCSI as bytes: builds what an initiator sends, and takes apart what it gets.
 
 import {
+  type Authentication,
   crc32c,
   FINAL,
   formatText,
@@ -8,7 +9,6 @@ import {
   IMMEDIATE,
   IscsiConnection,
   IscsiPortal,
-  type IscsiTarget,
   type KeyValue,
   LoginRequest,
   LoginResponse,
@@ -61,6 +61,13 @@ export function lunBytes(lun: number): Uint8Array {
   return Uint8Array.of(lun < 256 ? 0 : 0x40 | (lun >>> 8), lun & 0xff, 0, 0, 0, 0, 0, 0);
 }
 
+/** Who may log in to the target, by which name where that is said. */
+export interface TargetWishes {
+  readonly alias?: string;
+  readonly authentication?: Authentication | null;
+  readonly initiators?: ReadonlyMap<string, Authentication | null>;
+}
+
 /** One PDU from the target. */
 export interface Received {
   readonly opcode: number;
@@ -85,11 +92,13 @@ export class World {
   readonly store = new MemoryStore(DISK_SIZE);
   readonly target = new Target();
   readonly portal: IscsiPortal;
+  /** Of its portals, by number. */
+  addresses: readonly string[] = ["127.0.0.1:3260"];
   /** What the portal's people are told: `iscsi:refused` and `iscsi:end`. */
   readonly told: string[] = [];
 
   constructor(
-    options: Partial<Pick<IscsiTarget, "authentication" | "initiators" | "alias">> = {},
+    options: TargetWishes = {},
     portal: Partial<PortalOptions> = {},
     unit?: LogicalUnit | null,
     simulation = new Simulation(seededRandom(1)),
@@ -107,17 +116,23 @@ export class World {
       unguessable: (size) => Uint8Array.from({ length: size }, () => random.below(256)),
       ...portal,
     });
-    if (unit !== null) this.target.add(0, unit ?? memoryDisk(this.store));
-    this.portal.add({ name: TARGET, target: this.target, authentication: null, initiators: null, ...options });
+    const { target } = this;
+    if (unit !== null) target.add(0, unit ?? memoryDisk(this.store));
+    const { alias, authentication = null, initiators = null } = options;
+    const named = [...(initiators ?? [])].map(([who, proof]) => [who, { target, authentication: proof }] as const);
+    const others = initiators === null ? { target, authentication } : null;
+    const groups = [{ tag: 1, initiators: new Map(named), others }];
+    this.portal.add({ name: TARGET, ...(alias === undefined ? {} : { alias }), groups });
   }
 
-  connect(): Peer {
-    return new Peer(this);
+  /** Comes to the portal of that number. */
+  connect(portal = 0): Peer {
+    return new Peer(this, portal);
   }
 
   /** A peer that is logged in, with the unit attention of power on taken away. */
-  loggedIn(wishes: LoginWishes = {}): Peer {
-    const peer = this.connect();
+  loggedIn(wishes: LoginWishes = {}, portal = 0): Peer {
+    const peer = this.connect(portal);
     peer.login(wishes);
     if (wishes.target !== null) peer.takeAttention();
     return peer;
@@ -163,10 +178,10 @@ export class Peer extends HeldSink {
   spoil: number | null = null;
   #itt = 0x100;
 
-  constructor(world: World) {
+  constructor(world: World, portal: number) {
     super();
     this.world = world;
-    this.connection = new IscsiConnection(world.portal, this, "127.0.0.1:3260");
+    this.connection = new IscsiConnection(world.portal, this, { portal, addresses: world.addresses });
   }
 
   /** Sends bytes to the target and lets it work. */

@@ -13,6 +13,7 @@ import {
   LoginRequest,
   NO_TAG,
   Opcode,
+  openGroup,
   Request,
   Stage,
   serveIscsi,
@@ -113,7 +114,7 @@ describe("an iSCSI server", () => {
   async function serve(unit: HoldingUnit, options: Partial<IscsiServerOptions> = {}): Promise<IscsiServer> {
     const random = seededRandom(1);
     const server = await serveIscsi({
-      listen: { port: 0 },
+      listen: [{ port: 0 }],
       clock: realClock,
       scheduler: realScheduler,
       unguessable: (size) => Uint8Array.from({ length: size }, () => random.below(256)),
@@ -122,7 +123,7 @@ describe("an iSCSI server", () => {
     servers.push(server);
     const target = new Target();
     target.add(0, unit);
-    server.portal.add({ name: TARGET, target, authentication: null, initiators: null });
+    server.portal.add({ name: TARGET, groups: [openGroup(target)] });
     return server;
   }
 
@@ -131,17 +132,18 @@ describe("an iSCSI server", () => {
   });
 
   it("listens on this machine alone where no address is told", async () => {
-    const { address, port } = await serve(new HoldingUnit());
+    const { addresses, ports } = await serve(new HoldingUnit());
+    const [[address], [port]] = [addresses, ports];
     expect(address).to.equal(`127.0.0.1:${port}`);
   });
 
   it("tells where each initiator has reached it, or what is advertised", async () => {
-    const { port, address } = await serve(new HoldingUnit());
-    const behind = await serve(new HoldingUnit(), { advertised: "192.0.2.1:3260" });
-    const first = new Initiator(port);
+    const here = await serve(new HoldingUnit());
+    const behind = await serve(new HoldingUnit(), { listen: [{ port: 0, advertised: "192.0.2.1:3260" }] });
+    const first = new Initiator(here.ports[0]);
     await first.logIn(1, { target: null });
-    expect(await first.sendTargets()).to.equal(`TargetName=${TARGET}\0TargetAddress=${address},1\0`);
-    const second = new Initiator(behind.port);
+    expect(await first.sendTargets()).to.equal(`TargetName=${TARGET}\0TargetAddress=${here.addresses[0]},1\0`);
+    const second = new Initiator(behind.ports[0]);
     await second.logIn(1, { target: null });
     expect(await second.sendTargets()).to.contain("\0TargetAddress=192.0.2.1:3260,1\0");
     first.close();
@@ -151,7 +153,7 @@ describe("an iSCSI server", () => {
   it("serves many sessions at once, and holds nothing when they are over", async () => {
     const unit = new HoldingUnit();
     const server = await serve(unit);
-    const all = Array.from({ length: 20 }, () => new Initiator(server.port));
+    const all = Array.from({ length: 20 }, () => new Initiator(server.ports[0]));
     await Promise.all(all.map((each, i) => each.logIn(i)));
     expect(server.holds().connections).to.equal(20);
     expect(server.portal.sessions.length).to.equal(20);
@@ -165,10 +167,10 @@ describe("an iSCSI server", () => {
 
   it("closes what is too much of one address, and lets others be", async () => {
     const server = await serve(new HoldingUnit(), { connectionsOfAddress: 2 });
-    const [first, second] = [new Initiator(server.port), new Initiator(server.port)];
+    const [first, second] = [new Initiator(server.ports[0]), new Initiator(server.ports[0])];
     await first.logIn(1);
     await second.logIn(2);
-    const third = new Initiator(server.port);
+    const third = new Initiator(server.ports[0]);
     expect(await third.take()).to.equal("ended");
     first.command(1, 0x00);
     expect(await first.take()).to.equal(Opcode.response);
@@ -178,12 +180,12 @@ describe("an iSCSI server", () => {
 
   it("closes what is too much of all, until one has gone", async () => {
     const server = await serve(new HoldingUnit(), { connections: 1 });
-    const first = new Initiator(server.port);
+    const first = new Initiator(server.ports[0]);
     await first.logIn(1);
-    expect(await new Initiator(server.port).take()).to.equal("ended");
+    expect(await new Initiator(server.ports[0]).take()).to.equal("ended");
     first.close();
     while (server.holds().connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    const second = new Initiator(server.port);
+    const second = new Initiator(server.ports[0]);
     await second.logIn(2);
     second.close();
   });
@@ -192,7 +194,7 @@ describe("an iSCSI server", () => {
     const unit = new HoldingUnit();
     unit.stubborn = true;
     const server = await serve(unit, { limits: { leaveTimeout: 20 } });
-    const initiator = new Initiator(server.port);
+    const initiator = new Initiator(server.ports[0]);
     await initiator.logIn(1);
     initiator.command(1, 0x00);
     await initiator.take();
@@ -213,29 +215,64 @@ describe("an iSCSI server", () => {
 
   it("waits for initiators that log out when they are asked to, and takes no more", async () => {
     const server = await serve(new HoldingUnit());
-    const initiator = new Initiator(server.port);
+    const initiator = new Initiator(server.ports[0]);
     await initiator.logIn(1);
     servers.splice(0);
     const closed = server.close();
     expect(await initiator.take()).to.equal(Opcode.asynchronous);
-    expect(await new Initiator(server.port).take()).to.equal("ended");
+    expect(await new Initiator(server.ports[0]).take()).to.equal("ended");
     initiator.give(pduOf(Request, { opcode: Opcode.logout | IMMEDIATE, flags: FINAL, itt: 3 }));
     expect([await initiator.take(), await initiator.take()]).to.deep.equal([Opcode.logoutResponse, "ended"]);
     await closed;
   });
 
+  it("serves several portals: each initiator is told all that lead to its target, with the tags of their groups", async () => {
+    const server = await serve(new HoldingUnit(), { listen: [{ port: 0 }, { port: 0 }, { host: "0.0.0.0", port: 0 }] });
+    const target = new Target("0:1", [2, 3]);
+    target.add(0, new HoldingUnit());
+    const found = { target, authentication: null };
+    const group = (tag: number, portals: readonly number[]) => {
+      return { tag, portals, targetPort: tag - 5, initiators: new Map(), others: found };
+    };
+    server.portal.add({ name: `${TARGET}-2`, groups: [group(7, [1]), group(8, [2])] });
+    const [one, two, everywhere] = server.addresses;
+    expect(everywhere).to.equal(`0.0.0.0:${server.ports[2]}`);
+    const seen = everywhere.replace("0.0.0.0", "127.0.0.1");
+    const words = [
+      `TargetName=${TARGET}`,
+      `TargetAddress=${one},1`,
+      `TargetAddress=${two},1`,
+      `TargetAddress=${seen},1`,
+    ];
+    words.push(`TargetName=${TARGET}-2`, `TargetAddress=${two},7`, `TargetAddress=${seen},8`);
+    for (const port of server.ports) {
+      const initiator = new Initiator(port);
+      await initiator.logIn(1, { target: null });
+      expect(await initiator.sendTargets()).to.equal(`${words.join("\0")}\0`);
+      initiator.close();
+    }
+    const [left, right] = [new Initiator(server.ports[1]), new Initiator(server.ports[2])];
+    await left.logIn(1, { target: `${TARGET}-2` });
+    await right.logIn(1, { target: `${TARGET}-2` });
+    // The same initiator port at two portal groups has two sessions, at two ports of the target.
+    expect(server.portal.sessions.map(({ nexus }) => nexus.identity.targetPort)).to.deep.equal([2, 3]);
+    left.close();
+    right.close();
+  });
+
   it("says why it cannot listen", async () => {
-    const { port } = await serve(new HoldingUnit());
-    const failed = await serve(new HoldingUnit(), { listen: { port } }).then(
+    const { ports } = await serve(new HoldingUnit());
+    const listen = [{ port: 0 }, { port: ports[0] }];
+    const failed = await serve(new HoldingUnit(), { listen }).then(
       () => null,
       (error: Error) => error.message,
     );
-    expect(failed).to.contain("EADDRINUSE");
+    expect(failed).to.match(new RegExp(`^cannot listen at 127\\.0\\.0\\.1:${ports[0]}: .*EADDRINUSE`));
   });
 
   it("bears a connection that ends in the middle of a PDU", async () => {
     const server = await serve(new HoldingUnit());
-    const socket = connect(server.port, "127.0.0.1");
+    const socket = connect(server.ports[0], "127.0.0.1");
     await once(socket, "connect");
     socket.end(Buffer.alloc(20));
     await once(socket, "close");

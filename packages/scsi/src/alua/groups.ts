@@ -123,6 +123,11 @@ export class TargetPortGroups implements PathGuard {
     this.#changed(cause);
   }
 
+  /** Which group an initiator had better use while several are as good; nobody has to hear of that. */
+  prefer(group: PortGroup, preferred: boolean): void {
+    group.preferred = preferred;
+  }
+
   #watch(): void {
     this.#guard = this.all.some(({ state }) => ACCESS_STATES[state].refusal !== null) ? this : null;
   }

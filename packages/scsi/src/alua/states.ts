@@ -57,6 +57,15 @@ export type AccessState = keyof typeof ACCESS_STATES;
 
 export const ALL_STATES = Object.keys(ACCESS_STATES) as readonly AccessState[];
 
+/** The state that a person means by its code, its word or LIO's; undefined where it is none. */
+export function accessStateOfWord(text: string): AccessState | undefined {
+  const word = text.toLowerCase();
+  return ALL_STATES.find((name) => {
+    const { code, title } = ACCESS_STATES[name];
+    return word === name || word === title.toLowerCase() || word === String(code);
+  });
+}
+
 /** The state of a code; undefined where there is none. */
 export function accessStateOf(code: number): AccessState | undefined {
   return ALL_STATES.find((name) => ACCESS_STATES[name].code === code);
