@@ -53,6 +53,10 @@ export interface LogicalUnit {
   readonly blockSize?: number;
   /** Whether a name is this unit's and a copy manager may read and write its blocks. */
   copyable?(name: Designator): boolean;
+  /** Whether a task of its own copies from or to another unit. */
+  copiesBy?(task: Task, other: LogicalUnit): boolean;
+  /** Asks that such a task end with COPY ABORTED, as the other unit's tasks are ended. */
+  interrupt?(task: Task, other: LogicalUnit): void;
   /** Hears of events until the returned function is called. `cause` is the task that brought one about. */
   listen(listener: UnitListener): () => void;
   /** Ends when nothing is under way and all is durable. */

@@ -1,7 +1,7 @@
 // Knows how the task manager performs a function for one nexus: whose tasks it ends, and who hears of that (SAM-5 5.6 and 7).
 
-import { COMMANDS } from "./cdb.js";
-import { endTasks, type ManagementRequest } from "./management.js";
+import type { LogicalUnit } from "./logical-unit.js";
+import { Ending, endTasks, type ManagementRequest } from "./management.js";
 import type { Nexus } from "./nexus.js";
 import type { Place } from "./place.js";
 import { SENSE } from "./sense.js";
@@ -45,7 +45,7 @@ export class TaskManager {
       case "abort-task-set":
         return endTasks(this.#nexus.tasksAt(request.lun), silently, complete);
       case "clear-task-set":
-        return clear(tasksOf([place]), this.#nexus, complete);
+        return this.#clear(place, complete);
       case "logical-unit-reset":
         return this.#reset([place], complete);
     }
@@ -55,10 +55,10 @@ export class TaskManager {
     return this.#nexus.tasks().find((task) => task.lun === lun && task.tag === tag);
   }
 
-  /** PREEMPT AND ABORT ends tasks of this nexus at a place, and copies wherever they are, which may be from or to it (SPC-4 5.13.11.2.6). */
-  preempt({ lun }: Place, except: Task, ended: () => void): void {
-    const isCopy = ({ cdb }: Task): boolean => cdb[0] === COMMANDS.extendedCopy.opcode;
-    const tasks = this.#nexus.tasks().filter((task) => task !== except && (task.lun === lun || isCopy(task)));
+  /** PREEMPT AND ABORT ends tasks of this nexus at a place, and copies from or to it (SPC-4 5.13.11.2.6). */
+  preempt(place: Place, except: Task, ended: () => void): void {
+    const isMeant = (task: Task): boolean => task.lun === place.lun || copies(task, place);
+    const tasks = this.#nexus.tasks().filter((task) => task !== except && isMeant(task));
     clear(tasks, except.nexus as TaskNexus, ended);
   }
 
@@ -72,14 +72,17 @@ export class TaskManager {
 
   /** Units go back to what they were at power on while their tasks are ending. */
   #reset(places: readonly Place[], completed: () => void): void {
-    let left = 2;
-    const half = (): void => {
-      left -= 1;
-      if (left === 0) completed();
-    };
-    endTasks(tasksOf(places), (task) => tells(task, this.#nexus), half);
+    const third = afterAll(3, completed);
+    interruptCopies(places, third);
+    endTasks(tasksOf(places), (task) => tells(task, this.#nexus), third);
     for (const { unit } of places) unit.reset();
-    half();
+    third();
+  }
+
+  #clear(place: Place, completed: () => void): void {
+    const half = afterAll(2, completed);
+    interruptCopies([place], half);
+    clear(tasksOf([place]), this.#nexus, half);
   }
 
   #resetTarget(request: ManagementRequest): void {
@@ -106,6 +109,36 @@ function queryEvent({ attentions }: Place, { completed }: ManagementRequest): vo
 /** The tasks of all initiators at units, by whichever target they reach them. */
 function tasksOf(places: readonly Place[]): Task[] {
   return places.flatMap(({ taskSet }) => [...taskSet.places].flatMap(({ nexus, lun }) => nexus.tasksAt(lun)));
+}
+
+/** Whether a task is at another unit and copies from or to that of a place. */
+function copies(task: Task, { nexus, unit }: Place): boolean {
+  const at = nexus.unitAt(task.lun);
+  return at !== undefined && at !== unit && at.copiesBy?.(task, unit) === true;
+}
+
+/** Copies from or to units end with those units' tasks, but as errors of their own; `ended` follows when the last has. */
+function interruptCopies(places: readonly Place[], ended: () => void): void {
+  const found = places.flatMap(({ taskSet, unit }) =>
+    [...taskSet.places].flatMap((place) =>
+      place.nexus
+        .tasks()
+        .filter((task) => copies(task, place))
+        .map((task) => ({ task, at: place.nexus.unitAt(task.lun) as LogicalUnit, unit })),
+    ),
+  );
+  if (found.length === 0) return ended();
+  const tasks = [...new Set(found.map(({ task }) => task))];
+  const ending = new Ending(tasks, ended);
+  for (const { task, at, unit } of found) if (task.endings?.includes(ending)) at.interrupt?.(task, unit);
+}
+
+/** Calls `completed` when it has been called `count` times itself. */
+function afterAll(count: number, completed: () => void): () => void {
+  return () => {
+    count -= 1;
+    if (count === 0) completed();
+  };
 }
 
 /** Whoever asked for the end of its own tasks hears of it by the function's response alone (SAM-5 5.6.2). */

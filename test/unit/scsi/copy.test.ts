@@ -203,6 +203,42 @@ describe("EXTENDED COPY", () => {
     expect(ask(initiator, 0).bytes[4]).to.equal(2);
   });
 
+  for (const [name, step, lun] of [
+    ["logical-unit-reset", "read", 0],
+    ["logical-unit-reset", "write", 1],
+    ["logical-unit-reset", "read", 1],
+    ["clear-task-set", "write", 1],
+    ["clear-task-set", "read", 1],
+  ] as const) {
+    it(`ends by ${name} of the ${lun === 0 ? "first" : "second"} unit while it has a ${step}; nothing is written behind the answer`, () => {
+      const both = new Target();
+      const stores = [target(), target(OTHER)].map((_, i) => {
+        const store = new HeldStore(BLOCKS * 512);
+        both.add(i, createDisk({ ...IDENTITY, ...(i === 1 ? { wwn: OTHER } : {}), store }));
+        return store;
+      });
+      const initiator = new Initiator(both).settle().settle(1);
+      // Its copy manager is the third's: what is reset is only copied from or to.
+      both.add(2, createDisk({ ...IDENTITY, wwn: "5000c50000000009", store: new MemoryStore(BLOCKS * 512) }));
+      const other = new Initiator(both).settle().settle(1).settle(2);
+      initiator.settle().settle(1).settle(2);
+      const bytes = list({ targets: [target(), target(OTHER)], segments: [segment(8, 0, 0, [0, 1])] });
+      const size = number(bytes.length, 4);
+      const copying = initiator.send(`83 00 00 00 00 00 00 00 00 00 ${size} 00 00`, { lun: 2, out: bytes });
+      if (step === "write") stores[0].release();
+      let response = "";
+      other.nexus.manage({ function: name, lun, completed: (said) => (response = said) });
+      const atReset = stores[lun].held.length > 0;
+      expect([copying.ends, response]).to.deep.equal([0, ""]);
+      if (atReset) stores[lun].drop();
+      else stores[0].release();
+      expect([copying.ends, response]).to.deep.equal([1, "function-complete"]);
+      copying.checked(SENSE.copyAborted);
+      expect(copying.sense.slice(54), "TASK ABORTED").to.equal("40");
+      expect(stores[1].seen).to.deep.equal(step === "write" ? ["write"] : []);
+    });
+  }
+
   it("runs 16 at once, and says BUSY to more", () => {
     const store = new HeldStore(BLOCKS * 512);
     const scsiTarget = new Target();

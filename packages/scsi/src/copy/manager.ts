@@ -53,6 +53,8 @@ class Copy {
   filled = 0;
   running = false;
   again = false;
+  /** As what the unit serves that has ended what was under way there. */
+  interrupted: Party["role"] | null = null;
   /** The unit that has `own` now. */
   at: LogicalUnit | null = null;
   readonly own = new OwnTask();
@@ -79,6 +81,7 @@ export class CopyManager {
     copy.index = 0;
     copy.done = 0;
     copy.filled = 0;
+    copy.interrupted = null;
     this.#underWay.set(task, copy);
     this.#run(copy);
   }
@@ -87,11 +90,29 @@ export class CopyManager {
   abort(task: Task): boolean {
     const copy = this.#underWay.get(task);
     if (copy === undefined) return false;
-    if (copy.at !== null) {
-      copy.own.aborted = true;
-      copy.at.abort(copy.own);
-    }
+    this.#abortOwn(copy);
     return true;
+  }
+
+  /** Whether a task is a copy from or to a unit. */
+  uses(task: Task, unit: LogicalUnit): boolean {
+    return this.#underWay.get(task)?.jobs.some((job) => roleOf(job, unit) !== null) ?? false;
+  }
+
+  /** A unit ends what is under way there: a copy that uses it ends as if its command there had ended with TASK ABORTED. */
+  interrupt(task: Task, unit: LogicalUnit): void {
+    const copy = this.#underWay.get(task);
+    if (copy === undefined || copy.interrupted !== null) return;
+    const used = copy.jobs.find((job) => roleOf(job, unit) !== null);
+    if (used === undefined) return;
+    copy.interrupted = roleOf(used, unit);
+    if (copy.at === unit) this.#abortOwn(copy);
+  }
+
+  #abortOwn({ own, at }: Copy): void {
+    if (at === null) return;
+    own.aborted = true;
+    at.abort(own);
   }
 
   #make(): Copy {
@@ -116,6 +137,7 @@ export class CopyManager {
   #advance(copy: Copy): void {
     const result = copy.result as CopyResult;
     if (copy.task?.aborted) return this.#end(copy, null);
+    if (copy.interrupted !== null) return this.#failInterrupted(copy, copy.interrupted);
     while (copy.index < copy.jobs.length && copy.done === copy.jobs[copy.index].bytes) {
       copy.index += 1;
       copy.done = 0;
@@ -155,7 +177,7 @@ export class CopyManager {
     const { own } = copy;
     copy.at = null;
     const length = own.data.length;
-    if (!copy.task?.aborted && own.status !== Status.good) {
+    if (copy.interrupted === null && !copy.task?.aborted && own.status !== Status.good) {
       const role = copy.filled > 0 ? "destination" : "source";
       return this.#fail(copy, SENSE.copyAborted, partyOf(role, own.status, own.sense.subarray(0, own.senseLength)));
     }
@@ -166,6 +188,10 @@ export class CopyManager {
       (copy.result as CopyResult).bytes += length;
     }
     this.#run(copy);
+  }
+
+  #failInterrupted(copy: Copy, role: Party["role"]): void {
+    this.#fail(copy, SENSE.copyAborted, partyOf(role, Status.taskAborted, copy.own.sense));
   }
 
   #fail(copy: Copy, sense: Sense, party: Party | null): void {
@@ -189,6 +215,11 @@ export class CopyManager {
     if (failure === null) return task.end(Status.good);
     endWithFailure(task, failure, descriptorSense);
   }
+}
+
+function roleOf({ source, destination }: CopyJob, unit: LogicalUnit): Party["role"] | null {
+  if (destination.unit === unit) return "destination";
+  return source.unit === unit ? "source" : null;
 }
 
 /** Ends a task with what went wrong. */

@@ -234,6 +234,14 @@ export class Disk implements LogicalUnit, DeviceServer {
     return this.features.thirdPartyCopy && this.designators.some((own) => sameDesignator(own, name));
   }
 
+  copiesBy(task: Task, other: LogicalUnit): boolean {
+    return this.copies.uses(task, other);
+  }
+
+  interrupt(task: Task, other: LogicalUnit): void {
+    this.copies.interrupt(task, other);
+  }
+
   listen(listener: UnitListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
