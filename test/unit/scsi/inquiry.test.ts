@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SENSE, VPD_PAGES } from "@pvscsi/scsi";
+import { MemoryStore, SENSE, VPD_PAGES } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { repositoryRoot } from "../../support/repository.js";
 import { withDisk } from "./initiator.js";
@@ -87,6 +87,13 @@ describe("INQUIRY of a disk", () => {
     const other = withDisk({ wwn: "6000c50012345678aabbccddeeff0011" }).initiator;
     const page = other.send("12 01 83 00 ff 00", { room: 255 }).data;
     expect(page.slice(12, 12 + 20 * 3 - 1)).to.equal("01 03 00 10 60 00 c5 00 12 34 56 78 aa bb cc dd ee ff 00 11");
+  });
+
+  it("tells the task attributes, the cache and the longest sense data (86h)", () => {
+    const zeros = " 00".repeat(50);
+    expect(inquire("12 01 86 00 ff 00").data).to.equal(`00 86 00 3c 00 07 00 00 00 00 00 00 00 fc${zeros}`);
+    const cached = withDisk({ store: new MemoryStore(1 << 20, { writeBack: true }) }).initiator;
+    expect(cached.send("12 01 86 00 08 00", { room: 8 }).data).to.equal("00 86 00 3c 00 07 01 00");
   });
 
   it("says that mode pages are shared (87h)", () => {

@@ -29,9 +29,9 @@ describe("LOG SENSE", () => {
   const ask = (cdb: string) => initiator.send(cdb, { room: 255 });
 
   it("lists the pages, and the pages with their subpages", () => {
-    expect(ask(sense(0)).data).to.equal("00 00 00 05 00 02 03 05 2f");
-    expect(ask(sense(0, { subpage: 0xff })).data).to.equal("40 ff 00 0c 00 00 00 ff 02 00 03 00 05 00 2f 00");
-    expect(ask(sense(0, { allocation: 5 })).data).to.equal("00 00 00 05 00");
+    expect(ask(sense(0)).data).to.equal("00 00 00 06 00 02 03 05 19 2f");
+    expect(ask(sense(0, { subpage: 0xff })).data).to.equal("40 ff 00 0e 00 00 00 ff 02 00 03 00 05 00 19 00 2f 00");
+    expect(ask(sense(0, { allocation: 5 })).data).to.equal("00 00 00 06 00");
   });
 
   it("has the pages that its README prints", () => {
@@ -56,6 +56,29 @@ describe("LOG SENSE", () => {
       "83 00 00 18 00 05 02 08 00 00 00 00 00 00 04 00 00 06 02 08 00 00 00 00 00 00 00 00",
     );
     expect(fresh.send(sense(3, { control: 3 }), { room: 255 }).bytes[14]).to.equal(0);
+  });
+
+  it("counts the commands that read and write, and their blocks, and takes no times", () => {
+    const fresh = withDisk().initiator;
+    const statistics = () => {
+      const { bytes } = fresh.send(sense(0x19), { room: 255 });
+      const view = new DataView(bytes.buffer, bytes.byteOffset);
+      expect(bytes.length).to.equal(72);
+      return Array.from({ length: 8 }, (_, i) => Number(view.getBigUint64(8 + 8 * i)));
+    };
+    expect(statistics()).to.deep.equal([0, 0, 0, 0, 0, 0, 0, 0]);
+    fresh.send(READ, { room: 1024 }).good();
+    fresh.send("08 00 00 00 01 00", { room: 512 }).good();
+    fresh.send(WRITE, { out: new Uint8Array(1536) }).good();
+    fresh.send("2e 00 00 00 00 00 00 00 01 00", { out: new Uint8Array(512) }).good();
+    fresh.send("9c 00 00 00 00 00 00 00 00 00 00 00 00 01 00 00", { out: new Uint8Array(512) }).good();
+    // Neither reads nor writes what is sent or asked for.
+    fresh.send("2f 00 00 00 00 00 00 00 04 00").good();
+    fresh.send("41 00 00 00 00 00 00 00 04 00", { out: new Uint8Array(512).fill(1) }).good();
+    expect(statistics()).to.deep.equal([2, 3, 5, 3, 0, 0, 0, 0]);
+    expect(fresh.send(sense(0x19), { room: 8 }).data).to.equal("99 00 00 44 00 01 02 40");
+    fresh.send("4c 02 19 00 00 00 00 00 00 00").good();
+    expect(statistics()).to.deep.equal([0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
   it("counts on beyond 2^29 bytes", () => {

@@ -26,7 +26,7 @@ export function logSense(disk: Disk, task: Task): void {
   if (control === Control.threshold || control === Control.defaultThreshold) return invalidField(disk, task, 2, 7);
   const counters = control === Control.cumulative ? disk.counters : AT_POWER_ON;
   // From the one that is asked for on.
-  const parameters = page.parameters(counters).filter(({ code }) => code >= get16(cdb, 5));
+  const parameters = page.parameters(counters, disk.blockSize).filter(({ code }) => code >= get16(cdb, 5));
   if (parameters.length === 0) return invalidField(disk, task, 5, null);
   const bytes = disk.scratch;
   let at = HEADER;
@@ -68,7 +68,7 @@ function setBack(disk: Disk, task: Task, pages: readonly LogPage[]): void {
   let changed = false;
   for (const page of pages) {
     const counters = page.counters?.(disk.counters);
-    if (counters === undefined || (counters.bytes === 0 && counters.uncorrected === 0)) continue;
+    if (counters === undefined || counters.fresh) continue;
     counters.clear();
     changed = true;
   }

@@ -1,7 +1,7 @@
 // Knows the log pages of a disk (SPC-4 7.3): one table lists, writes and sets them back.
 
 import { put16, put64 } from "../big-endian.js";
-import type { DiskCounters, ErrorCounters } from "./counters.js";
+import type { DiskCounters, ErrorCounters, PageCounters, Statistics } from "./counters.js";
 
 export interface LogParameter {
   readonly code: number;
@@ -14,9 +14,9 @@ export interface LogPage {
   readonly code: number;
   readonly name: string;
   /** Its counters, where it has some that an initiator can set back. */
-  readonly counters?: (counters: DiskCounters) => ErrorCounters;
+  readonly counters?: (counters: DiskCounters) => PageCounters;
   /** What it tells; absent of the page that lists the others. */
-  readonly parameters?: (counters: DiskCounters) => readonly LogParameter[];
+  readonly parameters?: (counters: DiskCounters, blockSize: number) => readonly LogParameter[];
 }
 
 /** In ascending order. */
@@ -25,6 +25,12 @@ export const LOG_PAGES: readonly LogPage[] = [
   errorPage(0x02, "Write Error Counters", ({ write }) => write),
   errorPage(0x03, "Read Error Counters", ({ read }) => read),
   errorPage(0x05, "Verify Error Counters", ({ verify }) => verify),
+  {
+    code: 0x19,
+    name: "General Statistics and Performance",
+    counters: ({ statistics }) => statistics,
+    parameters: ({ statistics }, blockSize) => [generalStatistics(statistics, blockSize)],
+  },
   { code: 0x2f, name: "Informational Exceptions", parameters: () => [NO_EXCEPTION] },
 ];
 
@@ -51,6 +57,19 @@ function counter(code: number, count: number): LogParameter {
   const value = new Uint8Array(8);
   put64(value, 0, count);
   return { code, control: UNBOUNDED, value };
+}
+
+/**
+ * SPC-4 7.3.9. No times are taken, as that would be paid by each command: what is told of processing and idle times is zero, or is not
+ * there, as with disks that do not support it.
+ */
+function generalStatistics({ reads, writes }: Statistics, blockSize: number): LogParameter {
+  const value = new Uint8Array(64);
+  put64(value, 0, reads.commands.value);
+  put64(value, 8, writes.commands.value);
+  put64(value, 16, writes.bytes.value / blockSize);
+  put64(value, 24, reads.bytes.value / blockSize);
+  return { code: 0x0001, control: UNBOUNDED, value };
 }
 
 const PARAMETER_HEADER = 4;

@@ -3,7 +3,7 @@
 import { put16, put32, put64, putText } from "../big-endian.js";
 import { Association, CodeSet, type Designator, DesignatorType, writeDesignator } from "../copy/designator.js";
 import { writeCopyPage } from "../copy/page.js";
-import type { Task } from "../task.js";
+import { MAX_SENSE, type Task } from "../task.js";
 import type { Disk } from "./disk.js";
 
 interface VpdPage {
@@ -79,9 +79,14 @@ function ofPort(type: number, number: number): Designator {
   return { codeSet: CodeSet.binary, association: Association.port, type, bytes };
 }
 
+const HEADSUP = 0x04;
+const ORDSUP = 0x02;
+const SIMPSUP = 0x01;
+
 function extendedInquiry({ store }: Disk, bytes: Uint8Array): number {
-  bytes[5] = 0x01; // SIMPSUP
+  bytes[5] = HEADSUP | ORDSUP | SIMPSUP;
   bytes[6] = store.features.writeBack ? 0x01 : 0; // V_SUP
+  bytes[13] = MAX_SENSE;
   return 64;
 }
 
