@@ -24,25 +24,36 @@ export interface PortalWishes {
   readonly advertise?: string;
   /** The only initiator that may log in. */
   readonly initiator?: string;
+  /** Portal groups, with a portal each, by their tags; one where it is not said. */
+  readonly tags?: readonly number[];
   /** LIO's saveconfig.json as an object, which says it all instead of LUN words; its first target is meant. */
   readonly saveconfig?: object;
 }
 
-/** A portal of one target that listens on a free port of this machine. */
+/** A portal of one target that listens on a free port of this machine, or several of it. */
 export class ServedPortal {
-  /** `ADDR:PORT`. */
+  /** `ADDR:PORT`, of the first. */
   readonly address: string;
+  /** Of all, in the order of their tags. */
+  readonly addresses: readonly string[];
   /** The target's name. */
   readonly target: string;
   readonly #context: SuiteContext;
   readonly #server: Child;
   readonly #control: string;
 
-  private constructor(context: SuiteContext, server: Child, control: string, [address, target]: readonly string[]) {
+  private constructor(
+    context: SuiteContext,
+    server: Child,
+    control: string,
+    addresses: readonly string[],
+    target: string,
+  ) {
     this.#context = context;
     this.#server = server;
     this.#control = control;
-    this.address = address;
+    this.address = addresses[0];
+    this.addresses = addresses;
     this.target = target;
   }
 
@@ -58,12 +69,16 @@ export class ServedPortal {
       ...(wishes.initiator === undefined ? [] : ["--initiator", wishes.initiator]),
       ...(await configWords(context, wishes.saveconfig)),
     ];
-    const server = context.start(process.execPath, MAIN, "iscsi", "serve", "--listen", "0", ...words);
+    const listen = wishes.tags?.map((tag) => `0,${tag}`) ?? ["0"];
+    const portals = listen.flatMap((word) => ["--listen", word]);
+    const server = context.start(process.execPath, MAIN, "iscsi", "serve", ...portals, ...words);
     const said: string[] = [];
     do said.push(await server.readLine());
     while (!said.at(-1)?.startsWith("serving "));
-    const [, ...names] = /^iscsi:\/\/([^/]+)\/([^/]+)\/0$/.exec(said[0]) ?? expect.fail(said.join("\n"));
-    return new ServedPortal(context, server, control, names);
+    const urls = said.flatMap((line) => [...line.matchAll(/^iscsi:\/\/([^/]+)\/([^/]+)\/0$/g)]);
+    expect(urls.length, said.join("\n")).to.equal(listen.length);
+    const addresses = urls.map(([, address]) => address);
+    return new ServedPortal(context, server, control, addresses, urls[0][2]);
   }
 
   /** As libiscsi's programs and QEMU take it; `who` is `USER%SECRET`, `what` the arguments behind it. */
@@ -71,12 +86,17 @@ export class ServedPortal {
     return `iscsi://${who === "" ? "" : `${who}@`}${this.address}/${this.target}/${lun}${what === "" ? "" : `?${what}`}`;
   }
 
+  /** A LUN by each portal. */
+  paths(lun: number): string[] {
+    return this.addresses.map((address) => `iscsi://${address}/${this.target}/${lun}`);
+  }
+
   /** As iscsi-ls takes it. */
   get discovery(): string {
     return `iscsi://${this.address}`;
   }
 
-  /** Has it change its LUNs: `attach WORD [LUN]`, `detach LUN`, `resize LUN SIZE`, `list`; gives what it prints. */
+  /** Has it change its LUNs: `attach WORD [LUN]`, `detach LUN`, `resize LUN SIZE`, `list`, `alua ...`; gives what it prints. */
   async ask(verb: string, ...words: readonly string[]): Promise<string> {
     return this.#context.succeed(process.execPath, MAIN, "iscsi", verb, this.#control, ...words);
   }

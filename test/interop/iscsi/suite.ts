@@ -5,12 +5,13 @@ import { judgeConformance } from "./conformance.js";
 import { judgeContents } from "./contents.js";
 import { judgeLogins } from "./logins.js";
 import { judgeLooks } from "./looks.js";
+import { judgePaths } from "./paths.js";
 import { ServedPortal } from "./portal.js";
 
 export const iscsiSuite: Suite = {
   name: "iscsi",
   judges:
-    "pvscsi iscsi serve: libiscsi's programs, its tests of iSCSI itself and of reservations, qemu-img, qemu-io; CHAP, digests",
+    "pvscsi iscsi serve: libiscsi's programs, its tests of iSCSI itself, of reservations and of two paths, qemu-img, qemu-io; CHAP, digests",
   packages: ["libiscsi-bin", "qemu-utils", "qemu-block-extra"],
   default: true,
   budgetSeconds: 60,
@@ -32,4 +33,5 @@ async function judge(context: SuiteContext): Promise<void> {
     return "status 0, nothing said";
   });
   await judgeLogins(context);
+  await judgePaths(context);
 }
