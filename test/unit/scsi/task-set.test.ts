@@ -6,6 +6,7 @@ import { seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 import { HeldStore } from "../../support/held-store.js";
 import { hex, IDENTITY, Initiator, pattern, type Sent } from "./initiator.js";
+import { OUT, out, port } from "./reserving.js";
 
 const BLOCKS = 4096;
 const READY = "00 00 00 00 00 00";
@@ -21,9 +22,9 @@ class Shared {
 
   constructor(depth?: number) {
     for (const [i, target] of this.targets.entries()) target.add(i * 7, this.disk);
-    this.initiators = this.luns.map((lun) => {
+    this.initiators = this.luns.map((lun, i) => {
       const target = this.targets[lun === 7 ? 1 : 0];
-      const options = depth === undefined ? {} : { depth };
+      const options = { initiatorPort: port(`initiator ${i}`), ...(depth === undefined ? {} : { depth }) };
       return new Initiator(target, new Nexus(target, options)).settle(lun);
     });
   }
@@ -215,6 +216,30 @@ describe("tasks that another initiator ends", () => {
         expect(dormant[who].task.status).to.equal(sent[who].task.status);
         expect(heard(sent[who], shared, who)).to.equal(theirs);
       }
+    });
+  }
+
+  for (const [tas, theirs] of [
+    [0, "no status 2a/5 2f/0"],
+    [0x40, "TASK ABORTED 2a/5"],
+  ] as const) {
+    it(`by PREEMPT AND ABORT with TAS ${tas >> 6}: ${theirs}, and no others'`, () => {
+      const shared = new Shared();
+      if (tas > 0) shared.select(0, tas);
+      for (const [i, initiator] of shared.initiators.entries()) {
+        out(initiator, OUT.register, { serviceKey: i + 1 }, shared.luns[i]).good();
+      }
+      const sent = [0, 1, 2].map((who) => shared.read(who, who));
+      const preempting = out(shared.initiators[0], OUT.preemptAndAbort, { key: 1, serviceKey: 3 });
+      shared.store.held.push(...shared.store.held.splice(0, 2));
+      expect(preempting.ends).to.equal(0);
+      shared.store.drop();
+      preempting.good();
+      for (const who of [0, 1]) {
+        shared.store.release();
+        sent[who].good();
+      }
+      expect([0, 1, 2].map((who) => heard(sent[who], shared, who))).to.deep.equal(["ended", "ended", theirs]);
     });
   }
 
