@@ -7,7 +7,6 @@ export type { Exchange } from "./exchange.js";
 export { KEYS, type KeyName, type KeyRow, type KeyRule } from "./keys.js";
 export { agree } from "./negotiation.js";
 export * from "./portal.js";
-export { withReceiveBuffer } from "./receive-buffer.js";
 export * from "./server.js";
 export type { Session } from "./session.js";
 export {

@@ -1,10 +1,9 @@
 // Knows sockets: listens on TCP and gives each connection to a portal. Knows no PDU.
 
-import { createServer, type Server, type Socket } from "node:net";
-import { SocketSink } from "@pvscsi/wire";
+import { createServer, type Server, Socket } from "node:net";
+import { SocketSink, withReceiveBuffer } from "@pvscsi/wire";
 import { IscsiConnection } from "./connection.js";
 import { IscsiPortal, type PortalOptions } from "./portal.js";
-import { withReceiveBuffer } from "./receive-buffer.js";
 
 /** One portal: an address where initiators come to. */
 export interface ListenOptions {
@@ -158,7 +157,7 @@ class Sockets {
       accepted.destroy();
       return;
     }
-    const socket = withReceiveBuffer(accepted, (bytes) => receiver.receive(bytes));
+    const socket = withReceiveBuffer(Socket, accepted, (bytes) => receiver.receive(bytes));
     const addresses = this.listeners.map((listener) => listener.addressFor(socket.localAddress ?? ""));
     const sink = new SocketSink(socket, () => this.#open.delete(connection));
     const receiver = new IscsiConnection(this.#portal, sink, { portal, addresses });

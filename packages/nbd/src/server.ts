@@ -1,7 +1,7 @@
 // Knows sockets: listens on a Unix or TCP socket and gives each connection a session. Knows no message.
 
-import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
-import { type Clock, nullProbes, type Probes, type Scheduler, SocketSink } from "@pvscsi/wire";
+import { createServer, type ListenOptions, type Server, Socket } from "node:net";
+import { type Clock, nullProbes, type Probes, type Scheduler, SocketSink, withReceiveBuffer } from "@pvscsi/wire";
 import { NbdExport, type NbdExportOptions } from "./export.js";
 import { type NbdHost, NbdSession } from "./session.js";
 
@@ -50,11 +50,15 @@ export async function serveNbd(options: NbdServerOptions): Promise<NbdServer> {
     bytesInFlight: options.bytesInFlight ?? BYTES_IN_FLIGHT,
   };
   const connections = new Set<Connection>();
-  const server = createServer((socket) => {
+  const most = options.connections ?? CONNECTIONS;
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    if (connections.size >= most) {
+      socket.destroy();
+      return;
+    }
     const connection = new Connection(host, socket, () => connections.delete(connection));
     connections.add(connection);
   });
-  server.maxConnections = options.connections ?? CONNECTIONS;
   await listening(server, options.listen);
   return running(server, host, connections, options.listen);
 }
@@ -119,7 +123,8 @@ class Connection {
   readonly #sink: SocketSink;
   readonly #session: NbdSession;
 
-  constructor(host: NbdHost, socket: Socket, left: () => void) {
+  constructor(host: NbdHost, accepted: Socket, left: () => void) {
+    const socket = withReceiveBuffer(Socket, accepted, (bytes) => this.#session.receive(bytes));
     this.#sink = new SocketSink(socket, left);
     this.#session = new NbdSession(host, this.#sink);
     socket.setNoDelay(true);

@@ -67,11 +67,12 @@ export class NbdSession {
     this.#timer = host.clock.after(host.handshakeTimeout, expired);
   }
 
-  /** Takes received bytes. They belong to the session until they were taken; what it takes it copies. */
-  receive(bytes: Uint8Array): void {
-    if (this.#state !== "open") return;
+  /** Takes received bytes, and copies what it takes. Where it says false, the rest is lent to it until it has taken that too. */
+  receive(bytes: Uint8Array): boolean {
+    if (this.#state !== "open") return true;
     this.#input.push(bytes);
     this.#proceed();
+    return this.#state !== "open" || this.#input.available === 0;
   }
 
   /** The connection has ended, whoever ended it. Requests in the store finish; their replies go nowhere. */

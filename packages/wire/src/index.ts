@@ -10,6 +10,7 @@ export * from "./print.js";
 export * from "./probes.js";
 export * from "./queue.js";
 export * from "./random.js";
+export * from "./receive-buffer.js";
 export * from "./scalars.js";
 export * from "./scheduler.js";
 export * from "./simulation.js";

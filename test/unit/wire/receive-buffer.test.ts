@@ -2,8 +2,7 @@
 
 import { once } from "node:events";
 import { connect, createServer, Socket } from "node:net";
-import { withReceiveBuffer } from "@pvscsi/iscsi";
-import { seededRandom } from "@pvscsi/wire";
+import { seededRandom, withReceiveBuffer } from "@pvscsi/wire";
 import { expect } from "chai";
 
 /** Sends `bytes` to a socket that `receive` is called for, until it ends. */
@@ -11,7 +10,7 @@ async function send(bytes: Uint8Array, receive: (bytes: Uint8Array) => boolean):
   const server = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const closed = new Promise((resolve) => {
-    server.once("connection", (accepted) => withReceiveBuffer(accepted, receive).once("close", resolve));
+    server.once("connection", (accepted) => withReceiveBuffer(Socket, accepted, receive).once("close", resolve));
   });
   const { port } = server.address() as { port: number };
   connect(port, "127.0.0.1").end(bytes);
@@ -53,7 +52,7 @@ describe("the receive buffer of a socket", () => {
 
   it("gives a socket without a handle back as it is, to be read by its events", () => {
     const socket = new Socket();
-    expect(withReceiveBuffer(socket, () => true)).to.equal(socket);
+    expect(withReceiveBuffer(Socket, socket, () => true)).to.equal(socket);
     expect(socket.readableFlowing).to.equal(true);
     socket.destroy();
   });
