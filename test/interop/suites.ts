@@ -2,6 +2,7 @@
 
 import { abiSuite } from "./abi/suite.js";
 import { fioSuite } from "./fio/suite.js";
+import { iscsiKillSuite } from "./iscsi/kill-suite.js";
 import { iscsiSuite } from "./iscsi/suite.js";
 import { iscsiLinuxSuite } from "./iscsi-linux/suite.js";
 import { libiscsiSuite } from "./libiscsi/suite.js";
@@ -37,6 +38,7 @@ export const suites: readonly Suite[] = [
   qemuSuite,
   qemuBlockSuite,
   sharedSuite,
+  iscsiKillSuite,
   xenstoreFullSuite,
   processesFullSuite,
   xenFullSuite,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { parseMachineConfig } from "@pvscsi/config";
 import { seededRandom } from "@pvscsi/wire";
 import { openSession } from "pvscsi";
+import { makeFilesVolatile } from "../support/volatile-file.js";
 import { VersionWriter } from "./versions.js";
-import { makeFilesVolatile } from "./volatile-file.js";
 
 const SECTORS = 2048;
 const WRITERS = 4;
@@ -17,7 +17,7 @@ const HOST = `hosts:
 `;
 
 const [folder, seed] = process.argv.slice(2);
-makeFilesVolatile(join(folder, "medium.img"));
+makeFilesVolatile();
 const hostFile = join(folder, "host.yaml");
 writeFileSync(hostFile, HOST);
 const { system } = await openSession(hostFile, folder);

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 import { temporaryFolder } from "../support/temporary-folder.js";
+import { mediumOf } from "../support/volatile-file.js";
 import { cutPower } from "./power-cut.js";
 import { Promises } from "./versions.js";
 
@@ -56,7 +57,7 @@ describe("a process that is killed while it writes", function () {
       }
       expect(promises.count).to.be.above(99);
       expect(promises.broken(readFileSync(folder.path("disk.img"))), "the file").to.equal(null);
-      expect(promises.broken(readFileSync(folder.path("medium.img"))), "what was synced of it").to.equal(null);
+      expect(promises.broken(readFileSync(mediumOf(folder.path("disk.img")))), "what was synced of it").to.equal(null);
     });
   }
 });

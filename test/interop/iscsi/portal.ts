@@ -28,6 +28,8 @@ export interface PortalWishes {
   readonly tags?: readonly number[];
   /** LIO's saveconfig.json as an object, which says it all instead of LUN words; its first target is meant. */
   readonly saveconfig?: object;
+  /** Node, and what stands before the program; without it Node alone. */
+  readonly node?: readonly string[];
 }
 
 /** A portal of one target that listens on a free port of this machine, or several of it. */
@@ -71,7 +73,8 @@ export class ServedPortal {
     ];
     const listen = wishes.tags?.map((tag) => `0,${tag}`) ?? ["0"];
     const portals = listen.flatMap((word) => ["--listen", word]);
-    const server = context.start(process.execPath, MAIN, "iscsi", "serve", ...portals, ...words);
+    const [program, ...before] = wishes.node ?? [process.execPath];
+    const server = context.start(program, ...before, MAIN, "iscsi", "serve", ...portals, ...words);
     const said: string[] = [];
     do said.push(await server.readLine());
     while (!said.at(-1)?.startsWith("serving "));
@@ -104,6 +107,12 @@ export class ServedPortal {
   /** Its process. */
   get pid(): number {
     return this.#server.pid;
+  }
+
+  /** Ends it with SIGKILL. */
+  async kill(): Promise<void> {
+    process.kill(this.pid, "SIGKILL");
+    expect((await this.#server.finished).status).to.equal("SIGKILL");
   }
 
   /** Ends it; resolves to what it has said of initiators, line by line. */

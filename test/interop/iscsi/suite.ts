@@ -3,10 +3,14 @@
 import type { Suite, SuiteContext } from "../suite.js";
 import { judgeConformance } from "./conformance.js";
 import { judgeContents } from "./contents.js";
+import { judgeKills } from "./kill.js";
 import { judgeLogins } from "./logins.js";
 import { judgeLooks } from "./looks.js";
 import { judgePaths } from "./paths.js";
 import { ServedPortal } from "./portal.js";
+
+/** More of them: the suite `iscsi-kill`. */
+const KILLS = 2;
 
 export const iscsiSuite: Suite = {
   name: "iscsi",
@@ -34,4 +38,5 @@ async function judge(context: SuiteContext): Promise<void> {
   });
   await judgeLogins(context);
   await judgePaths(context);
+  await judgeKills(context, KILLS, 1);
 }
