@@ -58,6 +58,10 @@ export interface LunSpec {
   readonly thirdPartyCopy: boolean;
   /** It can be reserved. */
   readonly reservable: boolean;
+  /** Commands that one initiator may have under way; those beyond end with TASK SET FULL. */
+  readonly queueDepth: number;
+  /** Tasks that another initiator ends are told by TASK ABORTED (TAS of the control page). */
+  readonly taskAborted: boolean;
   /** As VPD page B1h has it: 0 not reported, 1 it does not rotate, else revolutions per minute. */
   readonly rotation: number;
   /**
@@ -91,6 +95,8 @@ export interface LunProperties {
   compareAndWrite: boolean;
   thirdPartyCopy: boolean;
   reservable: boolean;
+  queueDepth: number;
+  taskAborted: boolean;
   rotation: number;
   reservations: string;
   encrypt: Encryption;
@@ -144,6 +150,14 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
   compareAndWrite: flag("compareAndWrite", "compareAndWrite"),
   thirdPartyCopy: flag("thirdPartyCopy", "thirdPartyCopy"),
   reservable: flag("reservable", "reservable"),
+  queueDepth: {
+    word: "queueDepth",
+    key: "queueDepth",
+    expecting: "1 to 65535",
+    parse: (text) => (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= 0xffff ? Number(text) : undefined),
+    print: String,
+  },
+  taskAborted: flag("taskAborted", "taskAborted"),
   rotation: {
     word: "rotation",
     key: "rotation",
@@ -213,6 +227,8 @@ export const LUN_DEFAULTS = {
   compareAndWrite: true,
   thirdPartyCopy: true,
   reservable: true,
+  queueDepth: 1024,
+  taskAborted: false,
   rotation: 1,
 } as const satisfies Partial<LunProperties>;
 

@@ -77,6 +77,7 @@ export class SavedDevices {
       compareAndWrite: attributes.compareAndWrite ?? true,
       thirdPartyCopy: attributes.thirdPartyCopy ?? true,
       reservable: attributes.reservable ?? true,
+      taskAborted: attributes.taskAborted ?? true,
       // LIO says that it takes FUA only where there is a cache to go past.
       fua: cached && (attributes.fuaWrite ?? true),
       rotation: (attributes.nonRotating ?? kind.nonRotating) ? 1 : 0,

@@ -33,6 +33,7 @@ export interface StorageAttributes {
   compareAndWrite: boolean;
   thirdPartyCopy: boolean;
   reservable: boolean;
+  taskAborted: boolean;
   writeCache: boolean;
   nonRotating: boolean;
 }
@@ -108,6 +109,7 @@ export const ATTRIBUTE_KEYS: SaveKeys<StorageAttributes> = {
   compareAndWrite: bit("emulate_caw"),
   thirdPartyCopy: bit("emulate_3pc"),
   reservable: bit("emulate_pr"),
+  taskAborted: bit("emulate_tas"),
   writeCache: bit("emulate_write_cache"),
   nonRotating: bit("is_nonrot"),
 };

@@ -149,6 +149,8 @@ export class HostUnit {
       fua: lun.fua,
       features: featuresOf(lun),
       rotation: lun.rotation,
+      queueDepth: lun.queueDepth,
+      tellsAborted: lun.taskAborted,
       clock: this.#clock,
       portGroups: lun.portGroups,
       keeper,

@@ -23,12 +23,7 @@ export interface NexusOptions {
   readonly probes?: Probes;
   /** Whether the initiator's wire can name the REPORT LUNS well-known logical unit; it is there then. */
   readonly wellKnown?: boolean;
-  /** Tasks that it may have at one logical unit; those beyond end with TASK SET FULL. */
-  readonly depth?: number;
 }
-
-/** As many as no initiator has under way that does not want to be told. */
-const DEFAULT_DEPTH = 1024;
 
 /**
  * An initiator's connection to a target. Tasks are executed in the order of submission; one that is submitted while
@@ -41,7 +36,6 @@ export class Nexus implements TaskNexus {
   readonly wellKnownLuns: readonly number[];
   readonly #target: Target;
   readonly #probes: Probes;
-  readonly #depth: number;
   readonly #places = new Map<number, Place>();
   readonly #leaving = new Map<Place, () => void>();
   readonly #manager: TaskManager;
@@ -56,13 +50,12 @@ export class Nexus implements TaskNexus {
   #lastWaiting: Task | null = null;
 
   constructor(target: Target, options: NexusOptions = {}) {
-    const { initiator = "", probes = nullProbes, wellKnown = false, depth = DEFAULT_DEPTH } = options;
+    const { initiator = "", probes = nullProbes, wellKnown = false } = options;
     this.initiator = initiator;
     this.identity = identityOf(target, options);
     this.wellKnownLuns = wellKnown ? [REPORT_LUNS_UNIT] : [];
     this.#target = target;
     this.#probes = probes;
-    this.#depth = depth;
     this.#manager = new TaskManager(this, target);
     for (const lun of target.luns) this.#place(lun, target.get(lun) as LogicalUnit);
     for (const lun of this.wellKnownLuns) this.#place(lun, target.reportLuns);
@@ -229,7 +222,7 @@ export class Nexus implements TaskNexus {
   }
 
   #place(lun: number, unit: LogicalUnit): void {
-    const place = new Place(this, lun, unit, this.#depth);
+    const place = new Place(this, lun, unit);
     place.attentions.add(SENSE.powerOn);
     place.taskSet.places.add(place);
     const unlisten = unit.listen((event, cause) => this.#heard(place, event, cause));

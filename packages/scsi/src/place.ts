@@ -15,11 +15,11 @@ export class Place {
   readonly depth: number;
   underWay = 0;
 
-  constructor(nexus: Nexus, lun: number, unit: LogicalUnit, depth: number) {
+  constructor(nexus: Nexus, lun: number, unit: LogicalUnit) {
     this.nexus = nexus;
     this.lun = lun;
     this.unit = unit;
-    this.depth = depth;
     this.taskSet = unit.taskSet;
+    this.depth = unit.taskSet.depth;
   }
 }

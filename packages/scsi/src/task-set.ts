@@ -17,9 +17,14 @@ export interface TaskSetRules {
 /** Those of a unit without a control mode page. */
 const DEFAULT_RULES: TaskSetRules = { tellsAborted: false, errorEnds: "nothing" };
 
+/** More than any initiator has under way that does not mean to be told. */
+export const DEFAULT_DEPTH = 1024;
+
 export class TaskSet {
   /** The I_T_L nexuses whose tasks it has. */
   readonly places = new Set<Place>();
+  /** Tasks that one nexus may have in it; those beyond end with TASK SET FULL. */
+  readonly depth: number;
   readonly #rules: () => TaskSetRules;
   /** Those that wait for others, in the order in which they came. */
   readonly #dormant = new Queue<Task>();
@@ -31,7 +36,8 @@ export class TaskSet {
   #restraints = 0;
   #waking = false;
 
-  constructor(rules: () => TaskSetRules = () => DEFAULT_RULES) {
+  constructor(rules: () => TaskSetRules = () => DEFAULT_RULES, depth = DEFAULT_DEPTH) {
+    this.depth = depth;
     this.#rules = rules;
   }
 

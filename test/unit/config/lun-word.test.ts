@@ -83,7 +83,7 @@ describe("a --lun word", () => {
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
       "a.img,bad=1",
-      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable, rotation, reservations, encrypt, fault",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable, queueDepth, taskAborted, rotation, reservations, encrypt, fault",
     ],
     ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
     ["a.img,block=1024", "--lun:1:7: invalid block '1024', expected 512 or 4096"],
@@ -168,6 +168,8 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
     writeSameUnmap: fc.boolean(),
     compareAndWrite: fc.boolean(),
     thirdPartyCopy: fc.boolean(),
+    queueDepth: fc.integer({ min: 1, max: 0xffff }),
+    taskAborted: fc.boolean(),
     reservable: fc.boolean(),
     rotation: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 1025, max: 65534 })),
     reservations: fc.option(fc.constantFrom("none", "a,b.reservations", "/var/lib/x"), { nil: undefined }),

@@ -56,8 +56,8 @@ describe("a vhost target of saveconfig.json", () => {
     ]);
     expect(controller.warnings).to.deep.equal([]);
     expect(controller.devices.hosts[0].luns.map(formatLunWord)).to.deep.equal([
-      `images/disk0.img,size=256MiB,vendor=LIO-ORG,product=disk0,revision=4.0,serial=${UUID},wwn=naa.60014052f6b4a7c90d14e5b8a33c1d20,thin=false,rotation=0`,
-      "mem:64MiB,vendor=LIO-ORG,product=scratch,revision=4.0,serial=b0a9d3f4-17ce-4c28-9d50-3fe6128a75c9,wwn=naa.6001405b0a9d3f417ce4c289d503fe61,fua=false,writeSameUnmap=false",
+      `images/disk0.img,size=256MiB,vendor=LIO-ORG,product=disk0,revision=4.0,serial=${UUID},wwn=naa.60014052f6b4a7c90d14e5b8a33c1d20,thin=false,taskAborted,rotation=0`,
+      "mem:64MiB,vendor=LIO-ORG,product=scratch,revision=4.0,serial=b0a9d3f4-17ce-4c28-9d50-3fe6128a75c9,wwn=naa.6001405b0a9d3f417ce4c289d503fe61,fua=false,writeSameUnmap=false,taskAborted",
     ]);
   });
 
@@ -101,22 +101,22 @@ describe("a vhost target of saveconfig.json", () => {
     [
       "a file is as the kernel has it",
       {},
-      "/a.img,sync=writethrough,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,fua=false,rotation=0",
+      "/a.img,sync=writethrough,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,fua=false,taskAborted,rotation=0",
     ],
     [
       "write_back is a cache, and FUA goes past it",
       { write_back: true },
-      "/a.img,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,rotation=0",
+      "/a.img,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,taskAborted,rotation=0",
     ],
     [
       "emulate_write_cache is stronger than write_back",
       { write_back: true, attributes: { emulate_write_cache: 0 } },
-      "/a.img,sync=writethrough,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,fua=false,rotation=0",
+      "/a.img,sync=writethrough,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,fua=false,taskAborted,rotation=0",
     ],
     [
       "attributes switch FUA, UNMAP and rotation",
       { write_back: true, attributes: { emulate_fua_write: 0, emulate_tpu: 1, is_nonrot: 1, block_size: 4096 } },
-      "/a.img,block=4096,vendor=LIO-ORG,product=FILEIO,revision=4.0,fua=false,writeSameUnmap=false",
+      "/a.img,block=4096,vendor=LIO-ORG,product=FILEIO,revision=4.0,fua=false,writeSameUnmap=false,taskAborted",
     ],
     [
       "attributes switch commands",
@@ -124,42 +124,42 @@ describe("a vhost target of saveconfig.json", () => {
         write_back: true,
         attributes: { emulate_tpws: 1, emulate_caw: 0, emulate_3pc: 0, emulate_pr: 0, is_nonrot: 1 },
       },
-      "/a.img,vendor=LIO-ORG,product=FILEIO,revision=4.0,unmap=false,compareAndWrite=false,thirdPartyCopy=false,reservable=false",
+      "/a.img,vendor=LIO-ORG,product=FILEIO,revision=4.0,unmap=false,compareAndWrite=false,thirdPartyCopy=false,reservable=false,taskAborted",
     ],
     [
       "a name is the product with emulate_model_alias, its first 16 characters",
       { name: "twenty-characters-ok", attributes: { emulate_model_alias: 1 } },
-      "/a.img,sync=writethrough,vendor=LIO-ORG,product=twenty-character,revision=4.0,thin=false,fua=false,rotation=0",
+      "/a.img,sync=writethrough,vendor=LIO-ORG,product=twenty-character,revision=4.0,thin=false,fua=false,taskAborted,rotation=0",
     ],
     [
       "a file that is missing is made with its size",
       { size: 1048576, write_back: true },
-      "/a.img,size=1MiB,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,rotation=0",
+      "/a.img,size=1MiB,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,taskAborted,rotation=0",
     ],
     [
       "but not among the devices",
       { dev: "/dev/sdz", size: 1048576, write_back: true },
-      "/dev/sdz,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,rotation=0",
+      "/dev/sdz,vendor=LIO-ORG,product=FILEIO,revision=4.0,thin=false,taskAborted,rotation=0",
     ],
     [
       "a block device has a cache of its own, and may be read-only",
       { plugin: "block", dev: "/dev/sdb", readonly: true, write_back: false },
-      "/dev/sdb,ro,vendor=LIO-ORG,product=IBLOCK,revision=4.0,thin=false,rotation=0",
+      "/dev/sdb,ro,vendor=LIO-ORG,product=IBLOCK,revision=4.0,thin=false,taskAborted,rotation=0",
     ],
     [
       "a ramdisk has whole pages",
       { plugin: "ramdisk", size: 9000 },
-      "mem:8KiB,vendor=LIO-ORG,product=RAMDISK-MCP,revision=4.0,thin=false,fua=false",
+      "mem:8KiB,vendor=LIO-ORG,product=RAMDISK-MCP,revision=4.0,thin=false,fua=false,taskAborted",
     ],
     [
       "at least one",
       { plugin: "ramdisk", size: 512 },
-      "mem:4KiB,vendor=LIO-ORG,product=RAMDISK-MCP,revision=4.0,thin=false,fua=false",
+      "mem:4KiB,vendor=LIO-ORG,product=RAMDISK-MCP,revision=4.0,thin=false,fua=false,taskAborted",
     ],
     [
       "and may keep nothing",
       { plugin: "ramdisk", size: 4096, nullio: true },
-      "null:4KiB,vendor=LIO-ORG,product=RAMDISK-MCP,revision=4.0,thin=false,fua=false",
+      "null:4KiB,vendor=LIO-ORG,product=RAMDISK-MCP,revision=4.0,thin=false,fua=false,taskAborted",
     ],
   ];
   for (const [what, storage, expected] of identities) it(what, () => expect(word(storage)).to.equal(expected));

@@ -52,6 +52,7 @@ describe("saveconfig.json", () => {
       writeSameUnmap: false,
       compareAndWrite: true,
       thirdPartyCopy: true,
+      taskAborted: true,
       reservable: true,
       writeCache: true,
       nonRotating: false,
@@ -71,7 +72,7 @@ describe("saveconfig.json", () => {
     const config = parse(EXAMPLE);
     expect(config.others).to.deep.equal({ fabric_modules: [] });
     expect(config.storageObjects[0].aluaGroups?.[0].others).to.deep.equal({ alua_access_status: 0 });
-    expect(config.storageObjects[0].otherAttributes).to.include({ queue_depth: 128, emulate_tas: 1 });
+    expect(config.storageObjects[0].otherAttributes).to.include({ queue_depth: 128 });
     expect(config.targets[0].groups[0].luns[0].others).to.include({ alias: "a08824829b" });
     expect(printSaveconfig(config)).to.equal(EXAMPLE);
   });
@@ -237,6 +238,7 @@ function saveconfigs(): fc.Arbitrary<Saveconfig> {
       writeSameUnmap: fc.boolean(),
       compareAndWrite: fc.boolean(),
       thirdPartyCopy: fc.boolean(),
+      taskAborted: fc.boolean(),
       reservable: fc.boolean(),
       writeCache: fc.boolean(),
       nonRotating: fc.boolean(),

@@ -1,7 +1,16 @@
 // The order of tasks by their attributes (SAM-5 8.6), how many there may be (5.3.1), and what ends with a CHECK CONDITION or
 // because another initiator wants it (5.6; TAS and QERR of SPC-4 7.5.8).
 
-import { createDisk, type ManagementFunction, Nexus, SENSE, Status, Target, type TaskAttribute } from "@pvscsi/scsi";
+import {
+  createDisk,
+  type LogicalUnit,
+  type ManagementFunction,
+  Nexus,
+  SENSE,
+  Status,
+  Target,
+  type TaskAttribute,
+} from "@pvscsi/scsi";
 import { seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 import { HeldStore } from "../../support/held-store.js";
@@ -15,17 +24,17 @@ const WRITE = "2a 00 00 00 00 05 00 00 01 00";
 /** A unit that two targets have, at LUN 0 and at LUN 7, over a store that keeps requests: three initiators, two of them at the first. */
 class Shared {
   readonly store = new HeldStore(BLOCKS * 512);
-  readonly disk = createDisk({ ...IDENTITY, store: this.store });
+  readonly disk: LogicalUnit;
   readonly targets = [new Target("0:0", [1]), new Target("1:0", [2])];
   readonly initiators: readonly Initiator[];
   readonly luns = [0, 0, 7];
 
-  constructor(depth?: number) {
+  constructor(queueDepth = 1024, tellsAborted = false) {
+    this.disk = createDisk({ ...IDENTITY, store: this.store, queueDepth, tellsAborted });
     for (const [i, target] of this.targets.entries()) target.add(i * 7, this.disk);
     this.initiators = this.luns.map((lun, i) => {
       const target = this.targets[lun === 7 ? 1 : 0];
-      const options = { initiatorPort: port(`initiator ${i}`), ...(depth === undefined ? {} : { depth }) };
-      return new Initiator(target, new Nexus(target, options)).settle(lun);
+      return new Initiator(target, new Nexus(target, { initiatorPort: port(`initiator ${i}`) })).settle(lun);
     });
   }
 
@@ -242,6 +251,17 @@ describe("tasks that another initiator ends", () => {
       expect([0, 1, 2].map((who) => heard(sent[who], shared, who))).to.deep.equal(["ended", "ended", theirs]);
     });
   }
+
+  it("are told by TASK ABORTED from the first on, of a disk that is made so; a reset goes back to that", () => {
+    const shared = new Shared(1024, true);
+    shared.select(0, 0);
+    shared.manage(0, "logical-unit-reset");
+    for (const who of [0, 1, 2]) shared.initiators[who].settle(shared.luns[who]);
+    const theirs = shared.read(1, 0);
+    shared.manage(0, "clear-task-set");
+    shared.store.drop();
+    expect(heard(theirs, shared, 1)).to.equal("TASK ABORTED");
+  });
 
   it("are told nothing where they had none", () => {
     const shared = new Shared();

@@ -42,6 +42,10 @@ export interface DiskOptions {
   readonly readOnly?: boolean;
   /** MEDIUM ROTATION RATE of VPD page B1h: 0 not reported, 1 it does not rotate (the default), else per minute. */
   readonly rotation?: number;
+  /** Commands that one nexus may have under way here; those beyond end with TASK SET FULL. 1024 where it is not said. */
+  readonly queueDepth?: number;
+  /** TAS of the control page at first. */
+  readonly tellsAborted?: boolean;
   /** Takes DPO and FUA in CDBs, and says so in MODE SENSE; the default. */
   readonly fua?: boolean;
   /** Thin provisioning, where the store can give space back; false hides that it can. */
@@ -98,7 +102,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly scratch = new Uint8Array(PARAMETER_BYTES);
   readonly defaults: ModeSettings;
   settings: ModeSettings;
-  readonly taskSet = new TaskSet(() => this.settings);
+  readonly taskSet: TaskSet;
   medium: MediumState = "ready";
   /** What goes through the whole medium, or has failed to. */
   operation: Operation | null = null;
@@ -131,10 +135,11 @@ export class Disk implements LogicalUnit, DeviceServer {
       writeCache: store.features.writeBack,
       descriptorSense: false,
       softwareWriteProtect: false,
-      tellsAborted: false,
+      tellsAborted: options.tellsAborted === true,
       errorEnds: "nothing",
     };
     this.settings = { ...this.defaults };
+    this.taskSet = new TaskSet(() => this.settings, options.queueDepth);
     const { portGroups = [] } = options;
     const changed = (cause: Task | null): void => this.notify("access-state-changed", cause);
     this.portGroups = portGroups.length === 0 ? null : new TargetPortGroups(portGroups, changed);
