@@ -29,6 +29,8 @@ const SG_PROGRAMS = [
   "readcap",
   "raw",
   "persist",
+  "rtpg",
+  "stpg",
 ];
 const PROGRAMS = ["lsscsi", "iscsi-test-cu", "fio", ...SG_PROGRAMS.map((name) => `sg_${name}`)];
 const MODULES = ["virtio_pci", "virtio_console", "virtio_scsi", "virtio_blk", "sd_mod", "sg"];

@@ -33,7 +33,7 @@ export const servedDisks: DiskServerKind = {
   start: async (context, disks, queues) => await ServedDisks.start(context, disks, queues),
 };
 
-class ServedDisks implements DiskServer {
+export class ServedDisks implements DiskServer {
   readonly words: readonly string[];
   readonly #context: SuiteContext;
   readonly #socket: string;
@@ -53,6 +53,22 @@ class ServedDisks implements DiskServer {
     const luns = inOrder
       ? disks.flatMap((disk) => ["--lun", wordOf(disk)])
       : ["--config", await saveConfig(context, disks)];
+    return ServedDisks.#serve(context, socket, queues, luns);
+  }
+
+  /** What a saveconfig.json says, as an object. */
+  static async startSaved(context: SuiteContext, config: object, queues: number): Promise<ServedDisks> {
+    const path = context.freshPath("saveconfig");
+    await writeFile(path, JSON.stringify(config));
+    return ServedDisks.#serve(context, context.freshPath("socket"), queues, ["--config", path]);
+  }
+
+  static async #serve(
+    context: SuiteContext,
+    socket: string,
+    queues: number,
+    luns: readonly string[],
+  ): Promise<ServedDisks> {
     const words = ["vhost-user", "serve", "--socket", socket, "--queues", String(queues), ...luns];
     const server = context.start(process.execPath, MAIN, ...words);
     const said: string[] = [];

@@ -18,6 +18,7 @@ import { LIBVIRT_PACKAGES, validateXml } from "./libvirt.js";
 import { judgeLostEvents } from "./lost-events.js";
 import { GOLDEN_DISK, missingIn } from "./messages.js";
 import { ownDisks } from "./own-disks.js";
+import { judgePaths } from "./paths.js";
 import { useQueues } from "./queues.js";
 import { servedDisks } from "./served-disks.js";
 import { ask, QUESTIONS } from "./sg3-utils.js";
@@ -47,7 +48,8 @@ export const qemuSuite: Suite = {
   budgetSeconds: 240,
   run: async (context) => {
     await context.check("libvirt's schema takes the XML that is printed for it", () => validateXml(context));
-    await judge(context, servedDisks, "cloud");
+    const images = await judge(context, servedDisks, "cloud");
+    if (images !== null) await judgePaths(context, images);
   },
 };
 
