@@ -2,8 +2,8 @@
 
 import { type DecodedSense, decodeSense, describeCdb, describeSense, Status } from "@pvscsi/scsi";
 import { hexBytes } from "@pvscsi/wire";
+import type { Ending } from "../../support/iscsi-session.js";
 import type { Step } from "./generator.js";
-import type { Ending } from "./initiator.js";
 import { type Layout, layoutOf } from "./layouts.js";
 
 /**

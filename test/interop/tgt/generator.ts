@@ -1,8 +1,8 @@
 // Knows which commands are sent: a stream of steps from a seed, the same whatever the targets answer.
 
 import { type Random, seededRandom } from "@pvscsi/wire";
+import type { Command } from "../../support/iscsi-session.js";
 import { BLOCK, BLOCKS, DISK_LUN, MISSING_LUN } from "./geometry.js";
-import type { Command } from "./initiator.js";
 import { type Field, fieldOfKind, LAYOUTS, type Layout, rangeOf, setValue } from "./layouts.js";
 import { formatList, modeList, pick, randomBytes, reserveList, unmapList } from "./parameters.js";
 

@@ -2,6 +2,7 @@
 // brought together again where it was not. Which differences are allowed is in classes.ts.
 
 import { SenseKey, Status } from "@pvscsi/scsi";
+import type { Command, Ending } from "../../support/iscsi-session.js";
 import { classify, type DifferenceClass } from "./classes.js";
 import {
   type Answer,
@@ -16,7 +17,6 @@ import {
 } from "./difference.js";
 import { Generator, type Step } from "./generator.js";
 import { BLOCK, BLOCKS, DISK_LUN } from "./geometry.js";
-import type { Command, Ending } from "./initiator.js";
 import { type Layout, layoutOf, rangeOf, type Touch } from "./layouts.js";
 import { adaptModeList } from "./mode-lists.js";
 import type { Side } from "./side.js";

@@ -1,8 +1,8 @@
 // Knows one of the two targets as the judge has it: two sessions with it, and how it is brought back to where it began.
 
 import { decodeSense, SenseKey, Status } from "@pvscsi/scsi";
+import { type Command, type Ending, Session } from "../../support/iscsi-session.js";
 import { BLOCK, BLOCKS, DISK_LUN, INITIATORS } from "./geometry.js";
-import { type Command, type Ending, Session } from "./initiator.js";
 import type { Pages } from "./mode-lists.js";
 
 /** Who listens where. */

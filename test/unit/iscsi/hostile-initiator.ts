@@ -187,7 +187,8 @@ export class HostileInitiator {
     const direction = out !== null ? CommandFlag.write : room > 0 ? CommandFlag.read : 0;
     const data = out === null ? undefined : out.subarray(0, this.#immediateLength(out.length));
     const unsolicited = out !== null && this.#plan.keys.InitialR2T === "No" && this.#random.chance(0.3);
-    const { header } = this.#ordered(Opcode.command, (unsolicited ? 0 : FINAL) | direction, itt);
+    const attribute = this.#random.chance(0.95) ? 1 : this.#random.below(8);
+    const { header } = this.#ordered(Opcode.command, (unsolicited ? 0 : FINAL) | direction | attribute, itt);
     header.set(lunBytes(this.#random.chance(0.95) ? this.#random.below(2) : this.#random.below(300)), 8);
     header.writeUInt32BE(length, 20);
     header.set(cdb.subarray(0, 16), 32);

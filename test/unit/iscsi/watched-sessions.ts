@@ -1,10 +1,20 @@
 // Knows sessions beside those that mean harm: one must not notice them at all, the other must be answered all the same.
 
-import { CommandFlag, FINAL, Opcode, STATUS } from "@pvscsi/iscsi";
+import {
+  CommandFlag,
+  FINAL,
+  IMMEDIATE,
+  ManagementAnswer,
+  ManagementFunctionCode,
+  ManagementRequest,
+  ManagementResponseCode,
+  Opcode,
+  STATUS,
+} from "@pvscsi/iscsi";
 import type { Random } from "@pvscsi/wire";
 import { expect } from "chai";
 import { HOSTILE_TARGET } from "./hostile-login.js";
-import { blocksCdb, type Peer, type Received, type World } from "./peer.js";
+import { blocksCdb, lunBytes, type Peer, pduOf, type Received, type World } from "./peer.js";
 
 const BLOCKS = 64;
 const BLOCK = 512;
@@ -72,14 +82,29 @@ export class Bystander {
       this.#peer.connection.closed();
       this.#peer = this.#logIn();
     }
+    if (this.#read()) return;
+    // One with ORDERED or HEAD OF QUEUE whose data does not come keeps all others waiting (SAM-5 8.6): a reset has to help.
+    const { cmdSN } = this.#peer;
+    const fields = { opcode: Opcode.management | IMMEDIATE, flags: FINAL | ManagementFunctionCode.logicalUnitReset };
+    const bytes = pduOf(ManagementRequest, { ...fields, itt: this.#peer.newTag(), cmdSN });
+    bytes.set(lunBytes(1), 8);
+    this.#peer.give(bytes);
+    const { response } = this.#peer.takeAs(Opcode.managementResponse, ManagementAnswer).fields;
+    expect(response, "the bystander's reset").to.equal(ManagementResponseCode.functionComplete);
+    expect(this.#read(), "the bystander is answered after its reset").to.equal(true);
+  }
+
+  /** A read; false where it is not answered. */
+  #read(): boolean {
     const itt = this.#peer.command(blocksCdb(0x28, 0, 1), { lun: 1, flags: READ, expectedLength: BLOCK });
-    for (;;) {
+    while (this.#peer.received.length > 0) {
       const { opcode, bytes } = this.#peer.take();
       if (opcode === Opcode.asynchronous) continue;
       expect(opcode, "what the bystander is answered").to.be.oneOf([Opcode.response, Opcode.dataIn]);
       expect(bytes.readUInt32BE(16), "whose answer it is").to.equal(itt);
-      return;
+      return true;
     }
+    return false;
   }
 
   async leave(): Promise<void> {

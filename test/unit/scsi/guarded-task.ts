@@ -7,6 +7,7 @@ import type { RandomCommand } from "../../support/random-command.js";
 const GUARD = 16;
 const CANARY = 0xa5;
 const MOST_PIECES = 4;
+const ATTRIBUTES: readonly Task["attribute"][] = ["ordered", "head-of-queue", "aca", "reserved"];
 const STATUSES: ReadonlySet<number> = new Set(Object.values(Status));
 
 /** A pooled record. */
@@ -40,6 +41,7 @@ export class GuardedTask {
     task.cdbLength = cdb.length;
     task.direction = out !== null ? "to-device" : room > 0 ? "from-device" : "none";
     if (random.chance(0.02)) task.direction = "bidirectional";
+    task.attribute = random.chance(0.1) ? ATTRIBUTES[random.below(ATTRIBUTES.length)] : "simple";
     task.tellsOverflow = random.chance(0.5);
     this.#lay(out === null ? room : out.length, random);
     if (out !== null) this.#places.write(out);
