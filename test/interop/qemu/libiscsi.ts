@@ -1,12 +1,12 @@
 // Knows libiscsi's suite of SCSI tests as it runs on a generic device of the guest, and what it found in QEMU's own scsi-hd.
 
 import { expect } from "chai";
+import { readReports, textOfAllTests } from "../libiscsi/on-a-device.js";
 import { peerResults, QEMU } from "../libiscsi/peers.js";
-import { readReport, type TestResult, type Verdict } from "./cunit.js";
+import type { SuiteContext } from "../suite.js";
+import type { TestResult, Verdict } from "./cunit.js";
 import type { Guest } from "./guest.js";
 
-/** The family without those tests that are about iSCSI itself. */
-const FAMILY = "SCSI";
 const FEWEST_TESTS = 200;
 const SECONDS = 150;
 
@@ -19,12 +19,13 @@ export interface Findings {
 
 /** Runs it, which loses the device's contents; rejects when a test fails that is not among `known`. */
 export async function runLibiscsi(
+  context: SuiteContext,
   guest: Guest,
   generic: string,
   known: ReadonlyMap<string, string>,
 ): Promise<Findings> {
-  const { output } = await guest.attempt(`iscsi-test-cu --dataloss --verbose --test=${FAMILY} ${generic}`, SECONDS);
-  const results = readReport(output);
+  const { output } = await guest.attempt(await textOfAllTests(context, generic), SECONDS);
+  const results = readReports(output);
   expect(results.length, output.slice(-500)).to.be.at.least(FEWEST_TESTS);
   const bad = results.filter(({ verdict }) => verdict === "failed" || verdict === "incomplete");
   const listed = bad.filter(({ name }) => !known.has(name)).map(({ name, reason }) => `${name} (${reason})`);

@@ -19,10 +19,6 @@ export const FAILING = new Map([
     "WriteSame10.UnmapUntilEnd",
     "gives 0xFF with UNMAP and wants zeros; with LBPRZ what is not zeros is written (SBC-3 5.40)",
   ],
-  [
-    "ReceiveCopyResults.CopyStatus",
-    "wants no result at first, under the list identifier of an earlier test's copy by the same nexus, whose result is kept (SPC-3 6.17)",
-  ],
 ]);
 
 export const servedDisks: DiskServerKind = {

@@ -186,7 +186,7 @@ async function judgeByTools(stand: Stand): Promise<void> {
 async function judgeByLibiscsi({ context, kind, guest }: Stand, generic: string): Promise<void> {
   const failed: string[] = [];
   await context.check("iscsi-test-cu, all SCSI tests", async () => {
-    const findings = await runLibiscsi(guest, generic, kind.failing);
+    const findings = await runLibiscsi(context, guest, generic, kind.failing);
     failed.push(...findings.failed);
     return findings.figures;
   });

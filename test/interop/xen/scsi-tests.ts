@@ -1,12 +1,11 @@
 // Knows libiscsi's suite of SCSI tests as it runs in a guest of Xen, on targets whose commands may hang for ever, and what two
 // targets have made of it beside each other.
 
-import { readReport, type TestResult, type Verdict } from "../qemu/cunit.js";
+import { readReports } from "../libiscsi/on-a-device.js";
+import type { TestResult, Verdict } from "../qemu/cunit.js";
 import { figuresOf } from "../qemu/libiscsi.js";
 import type { Guest } from "./guest.js";
 
-/** Those of the suite that are not about iSCSI itself. */
-const ALL = "SCSI";
 /** Seconds that a console may take for a report. */
 const PATIENCE = 60;
 
@@ -18,15 +17,14 @@ export interface Report {
   readonly figures: string;
 }
 
-/** Runs it in the background, which loses the disk's contents: one that hangs is left alone, with what it has told until then. */
-export async function runScsiTests(guest: Guest, generic: string, seconds: number, tests = ALL): Promise<Report> {
+/** Runs `tests`, shell text, in the background, which loses the disk's contents: one that hangs is left alone, with what it has told until then. */
+export async function runScsiTests(guest: Guest, tests: string, seconds: number): Promise<Report> {
   await guest.run("rm -f /tmp/tests.ended");
-  const program = `iscsi-test-cu --dataloss --verbose --test=${tests} ${generic} > /tmp/tests.report 2>&1`;
-  await guest.run(`(${program}; touch /tmp/tests.ended) > /dev/null 2>&1 < /dev/null &`);
+  await guest.run(`{ { ${tests}; } > /tmp/tests.report 2>&1; touch /tmp/tests.ended; } > /dev/null 2>&1 < /dev/null &`);
   const wait = `n=0; until [ -e /tmp/tests.ended ] || [ $n -ge ${seconds} ]; do n=$((n+1)); sleep 1; done`;
   const ended =
     (await guest.run(`${wait}; ls /tmp | grep -c 'tests.ended$' || true`, seconds + PATIENCE)).trim() === "1";
-  const results = readReport(await guest.run("cat /tmp/tests.report", PATIENCE));
+  const results = readReports(await guest.run("cat /tmp/tests.report", PATIENCE));
   return { results, ended, figures: figuresOf(results) };
 }
 

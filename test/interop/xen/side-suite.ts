@@ -2,6 +2,7 @@
 // The same stock front end drives both; the same programs judge both, in turns where it is about time, which is counted in instructions.
 
 import { expect } from "chai";
+import { textOfAllTests } from "../libiscsi/on-a-device.js";
 import { measureRounds, type Workload } from "../linux/rounds.js";
 import { FAILING } from "../qemu/served-disks.js";
 import { reasonOf, type Suite, type SuiteContext } from "../suite.js";
@@ -166,7 +167,7 @@ async function judgeTests(stand: Stand, { backend, target, sides }: Served): Pro
   const reports: Report[] = [];
   await context.check(`iscsi-test-cu, all SCSI tests, ${ours.name}`, () =>
     told(backend, async () => {
-      reports.push(await runScsiTests(guest, ours.generic, TESTS));
+      reports.push(await runScsiTests(guest, await textOfAllTests(context, ours.generic), TESTS));
       return judgeOurs(reports[0]);
     }),
   );
@@ -189,7 +190,8 @@ async function endOurs({ luns }: Stand, backend: Backend, lio: Side): Promise<st
 async function judgeLio({ context, dom0, guest }: Stand, lio: Side): Promise<Report | null> {
   let whole: Report | null = null;
   await context.check(`iscsi-test-cu, all SCSI tests, ${lio.name}`, async () => {
-    const report = await runScsiTests(guest, lio.generic, TESTS).catch((error) => reasonOf(error));
+    const tests = await textOfAllTests(context, lio.generic);
+    const report = await runScsiTests(guest, tests, TESTS).catch((error) => reasonOf(error));
     const fault = await faultOf(dom0);
     if (typeof report === "string") return `not run: ${fault ?? report}`;
     if (!report.ended) return `not to its end: ${fault ?? "a command hangs"}; ${report.figures}`;
@@ -221,7 +223,7 @@ function compare(context: SuiteContext, reports: readonly [Report, Report]): voi
 /** Why they were off. That it still is so keeps a workaround from outliving its reason. */
 async function reserve({ dom0, guest }: Stand, target: LioTarget, lio: Side): Promise<string> {
   await target.reserve(true);
-  const { ended } = await runScsiTests(guest, lio.generic, ONE_TEST, "SCSI.TestUnitReady");
+  const { ended } = await runScsiTests(guest, `iscsi-test-cu --test=SCSI.TestUnitReady ${lio.generic}`, ONE_TEST);
   const fault = await faultOf(dom0);
   expect(ended, "READ KEYS into 16 KiB is answered now").to.equal(false);
   return `known: at READ KEYS into 16 KiB ${fault ?? "its command hangs"}`;
