@@ -33,10 +33,15 @@ export class HoldingUnit implements LogicalUnit {
   readonly held: Task[] = [];
   readonly seen: Task[] = [];
   rules: TaskSetRules = { tellsAborted: false, errorEnds: "nothing" };
-  readonly taskSet = new TaskSet(() => this.rules);
+  readonly taskSet: TaskSet;
   stubborn = false;
   resets = 0;
   readonly #listeners = new Set<UnitListener>();
+
+  /** `depth` tasks of each nexus. */
+  constructor(depth?: number) {
+    this.taskSet = new TaskSet(() => this.rules, depth);
+  }
 
   execute(task: Task): void {
     this.seen.push(task);

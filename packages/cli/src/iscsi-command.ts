@@ -21,6 +21,7 @@ interface ServeWords {
   readonly config?: string;
   readonly name: string;
   readonly initiator?: readonly string[];
+  readonly cmdsnDepth?: number;
   readonly control?: string;
   readonly chapUser?: string;
   readonly chapFile?: string;
@@ -35,6 +36,8 @@ export interface IscsiCommandParts {
 }
 
 const MAX_TAG = 0xffff;
+/** As LIO's. */
+const MAX_CMDSN_DEPTH = 512;
 /** RFC 7143 4.2.7.4; nobody else may own `localhost`. */
 export const DEFAULT_NAME = "iqn.2026-11.localhost:pvscsi";
 
@@ -85,6 +88,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
         (word: string, before: readonly string[] = []) => [...before, targetName(word)],
       ),
     )
+    .option("--cmdsn-depth <number>", "commands that a session may have under way (default: 128)", cmdsnDepth)
     .option("--control <path>", "a Unix socket where attach, detach, resize, list and alua reach it")
     .option("--chap-user <name>", "who initiators have to be; needs --chap-file")
     .option("--chap-file <file>", "that user's secret, in one line, for its owner alone (mode 0600)")
@@ -102,7 +106,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
 
 /** One target, with the LUNs and for the initiators that were named. Its portal groups are its ports, and lead to every LUN. */
 async function planOfCommand(words: ServeWords): Promise<IscsiPlan> {
-  const { lun: luns = [], name, initiator } = words;
+  const { lun: luns = [], name, initiator, cmdsnDepth: depth } = words;
   const { listen, groups } = portalsOf(words.listen);
   const authentication = await authenticationOf(words);
   const target = new Target(
@@ -124,6 +128,7 @@ async function planOfCommand(words: ServeWords): Promise<IscsiPlan> {
             tag,
             portals,
             targetPort: port,
+            ...(depth === undefined ? {} : { depth }),
             initiators,
             others: initiator === undefined ? found : null,
             place: 0,
@@ -138,8 +143,8 @@ async function planOfCommand(words: ServeWords): Promise<IscsiPlan> {
 function wrongWords(words: ServeWords): string | null {
   const { listen, advertise, lun, config, control, initiator, chapUser, chapFile, chapTargetUser, chapTargetFile } =
     words;
-  if (config !== undefined && (initiator ?? chapUser ?? chapTargetUser) !== undefined) {
-    return "--config says who may log in: it stands without --initiator and --chap options";
+  if (config !== undefined && (initiator ?? chapUser ?? chapTargetUser ?? words.cmdsnDepth) !== undefined) {
+    return "--config says who may log in: it stands without --initiator, --cmdsn-depth and --chap options";
   }
   if ((advertise?.length ?? 0) > (listen?.length ?? 1)) return "--advertise is given more often than --listen";
   if (lun === undefined && control === undefined && config === undefined) {
@@ -176,6 +181,12 @@ function targetName(text: string): string {
     throw new InvalidArgumentError("Expected a name such as iqn.2026-11.localhost:disks.");
   }
   return name;
+}
+
+function cmdsnDepth(text: string): number {
+  const depth = Number(text);
+  if (/^\d{1,4}$/.test(text) && depth >= 1 && depth <= MAX_CMDSN_DEPTH) return depth;
+  throw new InvalidArgumentError(`Expected a number from 1 to ${MAX_CMDSN_DEPTH}.`);
 }
 
 /** As `TargetAddress` is written: the tag behind a comma (RFC 7143 13.8). */

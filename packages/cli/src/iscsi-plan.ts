@@ -123,7 +123,7 @@ class Portals {
 
 /** Who finds what by a group. */
 function admissions(group: IscsiGroup, places: MappedLuns): Omit<ServedGroup, "portals" | "place"> {
-  const { tag, port, initiators, others } = group;
+  const { tag, port, depth, initiators, others } = group;
   const found = (target: Target, chap: IscsiChap | null): Admission => {
     return { target, authentication: authenticationOf(chap) };
   };
@@ -131,6 +131,7 @@ function admissions(group: IscsiGroup, places: MappedLuns): Omit<ServedGroup, "p
   return {
     tag,
     targetPort: port,
+    ...(depth === undefined ? {} : { depth }),
     initiators: new Map(named),
     others:
       others === null

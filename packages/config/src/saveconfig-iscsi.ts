@@ -40,6 +40,8 @@ export interface IscsiGroup {
   readonly tag: number;
   /** The relative identifier of its port, unique in the file. */
   readonly port: number;
+  /** Commands that a session may have under way; undefined where the file does not say. */
+  readonly depth: number | undefined;
   readonly portals: readonly IscsiPortal[];
   readonly luns: readonly { readonly lun: number; readonly device: ScsiAddress }[];
   /** By name in lower case. */
@@ -66,6 +68,9 @@ export interface IscsiNodes {
 export function iscsiNodes(config: Saveconfig): IscsiNodes {
   return new IscsiReader(config).nodes();
 }
+
+/** LIO's own limit. */
+const MAX_DEPTH = 512;
 
 type Fields = { readonly [name: string]: Json };
 
@@ -119,7 +124,14 @@ class IscsiReader {
       return { lun: lun.index, device: this.#devices.at(lun, number, port) };
     });
     const portals = listOf(group.others.portals).map((portal) => this.#portal(group, fieldsOf(portal)));
-    return { tag: group.tag, port, portals, luns, ...this.#admission(group) };
+    return { tag: group.tag, port, depth: this.#depth(group), portals, luns, ...this.#admission(group) };
+  }
+
+  #depth(group: PortalGroup): number | undefined {
+    const { default_cmdsn_depth: depth } = fieldsOf(group.others.attributes);
+    if (depth === undefined) return undefined;
+    if (typeof depth === "number" && Number.isInteger(depth) && depth >= 1 && depth <= MAX_DEPTH) return depth;
+    return this.#devices.fail(group.at, `a default_cmdsn_depth that is no number from 1 to ${MAX_DEPTH}`);
   }
 
   /** rtslib writes an IPv6 address in brackets. */

@@ -274,7 +274,7 @@ export class IscsiConnection implements SessionConnection {
 
   #answerLogin(reply: LoginReply, tsih: number): void {
     const { login } = this.#reader.pdu;
-    const depth = this.#portal.limits.depth - 1;
+    const depth = this.#portal.depthOf(this.#login.identity?.destination ?? null) - 1;
     this.#writer.numbers = { expCmdSN: login.cmdSN, maxCmdSN: (login.cmdSN + depth) >>> 0 };
     const pdu = this.#writer.begin(Opcode.loginResponse, reply.flags);
     const fields = new LoginResponse(pdu.bytes);

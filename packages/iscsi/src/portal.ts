@@ -23,7 +23,7 @@ export interface PortalOptions {
 
 /** Times in milliseconds. */
 export interface PortalLimits {
-  /** Commands of a session under way. */
+  /** Commands of a session under way, where its portal group says nothing else. */
   readonly depth: number;
   /** Bytes that a session's commands may have asked for; one command always has room. */
   readonly bytesInFlight: number;
@@ -118,6 +118,11 @@ export class IscsiPortal implements LoginHost {
     return this.#sessions.get(key)?.tsih === tsih;
   }
 
+  /** Commands that a session may have under way. */
+  depthOf(destination: Destination | null): number {
+    return destination?.group.depth ?? this.limits.depth;
+  }
+
   /**
    * Opens a session for a login that is done. One of the same initiator port and portal group ends by that (RFC 7143 6.3.5):
    * `before` resolves when none of its tasks is under way.
@@ -130,7 +135,7 @@ export class IscsiPortal implements LoginHost {
     if (this.#sessions.size >= MOST_SESSIONS) return null;
     const key = sessionKey(identity);
     const former = this.#sessions.get(key);
-    const numbers = { tsih: this.#newTsih(), firstCmdSN, depth: this.limits.depth };
+    const numbers = { tsih: this.#newTsih(), firstCmdSN, depth: this.depthOf(identity.destination) };
     const session = new Session(identity, numbers, connection, this.probes);
     this.#sessions.set(key, session);
     if (former === undefined) return { session, before: null };

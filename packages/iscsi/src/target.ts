@@ -32,6 +32,8 @@ export interface IscsiPortalGroup {
   readonly portals?: readonly number[];
   /** Which port of its SCSI targets it is; their first where it is not said. */
   readonly targetPort?: number;
+  /** Commands that a session by it may have under way; as many as the server's limits say where it is not said. */
+  readonly depth?: number;
   /** Who may log in, by name. */
   readonly initiators: ReadonlyMap<string, Admission>;
   /** Whoever has no name there; null where nobody else may. */

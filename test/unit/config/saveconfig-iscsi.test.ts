@@ -46,6 +46,7 @@ describe("iSCSI targets of saveconfig.json", () => {
           {
             tag: 1,
             port: 1,
+            depth: undefined,
             portals: [
               { host: "0.0.0.0", port: 3260 },
               { host: "fe80::1", port: 3261 },
@@ -120,6 +121,13 @@ describe("iSCSI targets of saveconfig.json", () => {
   it("let whoever comes only read where nothing else is said, as LIO does", () => {
     const [{ others }] = read([group({ node_acls: [] }, { generate_node_acls: 1 })]).targets[0].groups;
     expect(others).to.deep.equal({ chap: null, readOnly: true });
+  });
+
+  it("say how many commands a session may have", () => {
+    expect(read([group({}, { default_cmdsn_depth: 64 })]).targets[0].groups[0].depth).to.equal(64);
+    for (const wrong of [0, 513, "64"]) {
+      expect(fault([group({}, { default_cmdsn_depth: wrong })])).to.include("a default_cmdsn_depth that is no number");
+    }
   });
 
   it("let nobody in where no ACL is there and none is made", () => {

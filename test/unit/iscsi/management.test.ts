@@ -8,6 +8,7 @@ import {
   DataOut,
   FINAL,
   IMMEDIATE,
+  LoginResponse,
   ManagementAnswer,
   ManagementRequest,
   ManagementResponseCode,
@@ -16,12 +17,14 @@ import {
   Reject,
   RejectReason,
   ScsiResponse,
+  Stage,
+  TRANSIT,
 } from "@pvscsi/iscsi";
 import { Status } from "@pvscsi/scsi";
 import { hexBytes } from "@pvscsi/wire";
 import { expect } from "chai";
 import { HoldingUnit } from "../../support/scsi-devices.js";
-import { blocksCdb, lunBytes, type Peer, World } from "./peer.js";
+import { blocksCdb, identityOf, lunBytes, type Peer, TARGET, World } from "./peer.js";
 
 const WRITE = { flags: FINAL | CommandFlag.write, expectedLength: 512 };
 
@@ -150,6 +153,8 @@ describe("task management of iSCSI", () => {
     unit.reset();
     expect(events(), "one").to.deep.equal([functionSucceeded, "16 29 03"]);
     peer.world.target.add(1, new HoldingUnit());
+    peer.world.work();
+    peer.takeAs(Opcode.asynchronous, AsynchronousMessage);
     expect(events(), "two, and they stay").to.deep.equal([functionSucceeded, "26 29 03"]);
     await peer.close();
   });
@@ -181,6 +186,8 @@ describe("task management of iSCSI", () => {
     const { world, unit, peers } = held();
     const itt = peers[0].command([0x00]);
     world.target.add(1, new HoldingUnit());
+    world.work();
+    peers[0].takeAs(Opcode.asynchronous, AsynchronousMessage);
     ask(peers[0], Code.abortTask, itt, 1);
     expect(takeAnswer(peers[0])).to.equal(ManagementResponseCode.taskDoesNotExist);
     expect(unit.held.length).to.equal(1);
@@ -302,6 +309,38 @@ describe("task management of iSCSI", () => {
     expect(takeStatus(peers[0])).to.deep.equal([itt, Status.taskAborted]);
     peers[1].connection.closed();
     await peers[0].close();
+  });
+});
+
+describe("the commands of an iSCSI session", () => {
+  it("are as many as its portal group says, from the login on", async () => {
+    const world = new World();
+    const named = `${TARGET}-deep`;
+    const others = { target: world.target, authentication: null };
+    world.portal.add({ name: named, groups: [{ tag: 1, depth: 4, initiators: new Map(), others }] });
+    const peer = world.connect();
+    const flags = TRANSIT | (Stage.operational << 2) | Stage.fullFeature;
+    peer.putLogin(flags, identityOf({ target: named }), { target: named });
+    const { fields } = peer.takeAs(Opcode.loginResponse, LoginResponse);
+    expect((fields.maxCmdSN - fields.expCmdSN) >>> 0).to.equal(3);
+    peer.command([0x00]);
+    const answer = peer.takeAs(Opcode.response, ScsiResponse).fields;
+    expect((answer.maxCmdSN - answer.expCmdSN) >>> 0).to.equal(3);
+    await peer.close();
+  });
+
+  it("are each answered where a LUN takes fewer: those beyond end with TASK SET FULL, a write before its data is asked for", async () => {
+    const unit = new HoldingUnit(2);
+    const peer = new World({}, {}, unit).loggedIn({ keys: { InitialR2T: "Yes" } });
+    const taken = [peer.command([0x00]), peer.command([0x00])];
+    const beyond = [peer.command([0x00]), peer.command(blocksCdb(0x2a, 0, 1), WRITE)];
+    for (const itt of beyond) expect(takeStatus(peer)).to.deep.equal([itt, Status.taskSetFull]);
+    for (const itt of taken) {
+      unit.end();
+      peer.world.work();
+      expect(takeStatus(peer)).to.deep.equal([itt, Status.good]);
+    }
+    await peer.close();
   });
 });
 

@@ -1,6 +1,7 @@
 // Knows the virtio-scsi wire format (virtio 1.3, 5.6; linux/virtio_scsi.h). Numbers are little endian; LUNs and CDBs are
 // bytes in SCSI's order.
 
+import type { TaskAttribute } from "@pvscsi/scsi";
 import { bytes, struct, u8, u16, u32 } from "@pvscsi/wire";
 
 /** Struct virtio_scsi_config. The driver may write the two sizes, nothing else. */
@@ -68,7 +69,7 @@ export const ScsiEvent = struct("virtio_scsi_event", 16, {
 });
 
 /** Task attributes by VIRTIO_SCSI_S_ number. */
-export const TASK_ATTRIBUTES = ["simple", "ordered", "head-of-queue", "aca"] as const;
+export const TASK_ATTRIBUTES: readonly TaskAttribute[] = ["simple", "ordered", "head-of-queue", "aca"];
 
 /** Answers of request and control queue (VIRTIO_SCSI_S_). */
 export const Response = {

@@ -47,7 +47,7 @@ export class CommandSlot {
 
 /** What has no number has none of those that a device knows. */
 function attributeCode(attribute: TaskAttribute): number {
-  const code = TASK_ATTRIBUTES.findIndex((name) => name === attribute);
+  const code = TASK_ATTRIBUTES.indexOf(attribute);
   return code < 0 ? TASK_ATTRIBUTES.length : code;
 }
 
