@@ -26,6 +26,10 @@ export type LunType = "disk";
 /** How the blocks of a LUN are encrypted, by a key that is kept beside its file, or in memory as its bytes are. */
 export type Encryption = "aes-256-xts";
 
+/** Bytes that a disk writes at once. */
+const PHYSICAL_BLOCKS = [512, 4096, 8192, 16384, 32768, 65536] as const;
+export type PhysicalBlock = (typeof PHYSICAL_BLOCKS)[number];
+
 /** A fault to inject, in the words of the SCSI target; nothing here knows them. */
 export interface FaultWord {
   readonly text: string;
@@ -37,6 +41,8 @@ export interface LunSpec {
   readonly backing: LunBacking;
   readonly type: LunType;
   readonly blockSize: 512 | 4096;
+  /** Bytes of a physical block, at least those of a logical one; undefined: what suits the backing. */
+  readonly physical: PhysicalBlock | undefined;
   readonly readOnly: boolean;
   readonly removable: boolean;
   readonly vendor: string | undefined;
@@ -52,6 +58,8 @@ export interface LunSpec {
   /** UNMAP is taken, and the UNMAP bit of WRITE SAME, where the LUN is thin. */
   readonly unmap: boolean;
   readonly writeSameUnmap: boolean;
+  /** It is promised that what was given back reads as zeros, where the LUN is thin. */
+  readonly unmapZeroes: boolean;
   /** COMPARE AND WRITE is taken. */
   readonly compareAndWrite: boolean;
   /** EXTENDED COPY and RECEIVE COPY RESULTS are taken. */
@@ -81,6 +89,7 @@ export interface LunProperties {
   size: number;
   sync: Sync;
   blockSize: 512 | 4096;
+  physical: PhysicalBlock;
   readOnly: boolean;
   removable: boolean;
   vendor: string;
@@ -92,6 +101,7 @@ export interface LunProperties {
   fua: boolean;
   unmap: boolean;
   writeSameUnmap: boolean;
+  unmapZeroes: boolean;
   compareAndWrite: boolean;
   thirdPartyCopy: boolean;
   reservable: boolean;
@@ -130,6 +140,13 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
     parse: (text) => (text === "512" ? 512 : text === "4096" ? 4096 : undefined),
     print: String,
   },
+  physical: {
+    word: "physical",
+    key: "physical",
+    expecting: PHYSICAL_BLOCKS.join(" or "),
+    parse: (text) => PHYSICAL_BLOCKS.find((bytes) => String(bytes) === text),
+    print: String,
+  },
   readOnly: flag("ro", "readOnly"),
   removable: flag("removable", "removable"),
   vendor: identification("vendor", 8),
@@ -147,6 +164,7 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
   fua: flag("fua", "fua"),
   unmap: flag("unmap", "unmap"),
   writeSameUnmap: flag("writeSameUnmap", "writeSameUnmap"),
+  unmapZeroes: flag("unmapZeroes", "unmapZeroes"),
   compareAndWrite: flag("compareAndWrite", "compareAndWrite"),
   thirdPartyCopy: flag("thirdPartyCopy", "thirdPartyCopy"),
   reservable: flag("reservable", "reservable"),
@@ -224,6 +242,7 @@ export const LUN_DEFAULTS = {
   fua: true,
   unmap: true,
   writeSameUnmap: true,
+  unmapZeroes: true,
   compareAndWrite: true,
   thirdPartyCopy: true,
   reservable: true,

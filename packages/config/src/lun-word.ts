@@ -58,10 +58,10 @@ export function lunSpec(
   faults: readonly FaultWord[],
   at: Position,
 ): LunSpec {
-  const { vendor, product, revision, serial, wwn, reservations, encrypt } = properties;
+  const { physical, vendor, product, revision, serial, wwn, reservations, encrypt } = properties;
   // These two are the backing's.
   const { sync: _sync, size: _size, ...shape } = { ...LUN_DEFAULTS, size: 0, ...properties };
-  return { backing, ...shape, vendor, product, revision, serial, wwn, reservations, encrypt, faults, at };
+  return { backing, ...shape, physical, vendor, product, revision, serial, wwn, reservations, encrypt, faults, at };
 }
 
 interface Part {

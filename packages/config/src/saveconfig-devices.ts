@@ -87,8 +87,8 @@ export class SavedDevices {
 }
 
 /** Thin is what has either way to give space back; without one it does not matter which. */
-function provisioning({ unmap = false, writeSameUnmap = false }: StorageObject["attributes"]) {
-  return unmap || writeSameUnmap ? { thin: true, unmap, writeSameUnmap } : { thin: false };
+function provisioning({ unmap = false, writeSameUnmap = false, unmapZeroes = false }: StorageObject["attributes"]) {
+  return unmap || writeSameUnmap ? { thin: true, unmap, writeSameUnmap, unmapZeroes } : { thin: false };
 }
 
 /** What LIO makes of the storage objects of a plugin. */

@@ -30,6 +30,7 @@ export interface StorageAttributes {
   modelAlias: boolean;
   unmap: boolean;
   writeSameUnmap: boolean;
+  unmapZeroes: boolean;
   compareAndWrite: boolean;
   thirdPartyCopy: boolean;
   reservable: boolean;
@@ -106,6 +107,7 @@ export const ATTRIBUTE_KEYS: SaveKeys<StorageAttributes> = {
   modelAlias: bit("emulate_model_alias"),
   unmap: bit("emulate_tpu"),
   writeSameUnmap: bit("emulate_tpws"),
+  unmapZeroes: bit("unmap_zeroes_data"),
   compareAndWrite: bit("emulate_caw"),
   thirdPartyCopy: bit("emulate_3pc"),
   reservable: bit("emulate_pr"),

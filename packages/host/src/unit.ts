@@ -138,6 +138,7 @@ export class HostUnit {
     const options: DiskOptions = {
       store: this.#faults.length === 0 ? store : faulty(store, this.#faults, this.#clock),
       blockSize: lun.blockSize,
+      physical: lun.physical,
       vendor: lun.vendor ?? IDENTITY.vendor,
       product: lun.product ?? IDENTITY.product,
       revision: lun.revision ?? IDENTITY.revision,
@@ -199,6 +200,7 @@ export class HostUnit {
   }
 }
 
-function featuresOf({ unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable }: LunSpec): DiskFeatures {
-  return { unmap, writeSameUnmap, compareAndWrite, thirdPartyCopy, reservable };
+function featuresOf(lun: LunSpec): DiskFeatures {
+  const { unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable } = lun;
+  return { unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable };
 }

@@ -57,7 +57,7 @@ describe("a vhost target of saveconfig.json", () => {
     expect(controller.warnings).to.deep.equal([]);
     expect(controller.devices.hosts[0].luns.map(formatLunWord)).to.deep.equal([
       `images/disk0.img,size=256MiB,vendor=LIO-ORG,product=disk0,revision=4.0,serial=${UUID},wwn=naa.60014052f6b4a7c90d14e5b8a33c1d20,thin=false,taskAborted,rotation=0`,
-      "mem:64MiB,vendor=LIO-ORG,product=scratch,revision=4.0,serial=b0a9d3f4-17ce-4c28-9d50-3fe6128a75c9,wwn=naa.6001405b0a9d3f417ce4c289d503fe61,fua=false,writeSameUnmap=false,taskAborted",
+      "mem:64MiB,vendor=LIO-ORG,product=scratch,revision=4.0,serial=b0a9d3f4-17ce-4c28-9d50-3fe6128a75c9,wwn=naa.6001405b0a9d3f417ce4c289d503fe61,fua=false,writeSameUnmap=false,unmapZeroes=false,taskAborted",
     ]);
   });
 
@@ -116,13 +116,20 @@ describe("a vhost target of saveconfig.json", () => {
     [
       "attributes switch FUA, UNMAP and rotation",
       { write_back: true, attributes: { emulate_fua_write: 0, emulate_tpu: 1, is_nonrot: 1, block_size: 4096 } },
-      "/a.img,block=4096,vendor=LIO-ORG,product=FILEIO,revision=4.0,fua=false,writeSameUnmap=false,taskAborted",
+      "/a.img,block=4096,vendor=LIO-ORG,product=FILEIO,revision=4.0,fua=false,writeSameUnmap=false,unmapZeroes=false,taskAborted",
     ],
     [
       "attributes switch commands",
       {
         write_back: true,
-        attributes: { emulate_tpws: 1, emulate_caw: 0, emulate_3pc: 0, emulate_pr: 0, is_nonrot: 1 },
+        attributes: {
+          emulate_tpws: 1,
+          unmap_zeroes_data: 1,
+          emulate_caw: 0,
+          emulate_3pc: 0,
+          emulate_pr: 0,
+          is_nonrot: 1,
+        },
       },
       "/a.img,vendor=LIO-ORG,product=FILEIO,revision=4.0,unmap=false,compareAndWrite=false,thirdPartyCopy=false,reservable=false,taskAborted",
     ],

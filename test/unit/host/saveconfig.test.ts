@@ -58,7 +58,7 @@ describe("a vhost target of saveconfig.json", () => {
     expect(page("80", 64)).to.equal(`00 80 00 24 ${text("2f6b4a7c-90d1-4e5b-8a33-c1d20e9f4b67")}`);
     expect(page("83", 24).slice(12)).to.equal("01 03 00 10 60 01 40 52 f6 b4 a7 c9 0d 14 e5 b8 a3 3c 1d 20");
     expect([page("b1", 6), page("b1", 6, 1)]).to.deep.equal(["00 b1 00 3c 00 00", "00 b1 00 3c 00 01"]);
-    expect([page("b2", 8), page("b2", 8, 1)]).to.deep.equal(["00 b2 00 04 00 00 00 00", "00 b2 00 04 00 84 02 00"]);
+    expect([page("b2", 8), page("b2", 8, 1)]).to.deep.equal(["00 b2 00 04 00 00 00 00", "00 b2 00 04 00 80 02 00"]);
   });
 
   it("has MODE SENSE's header as LIO's in Linux' dmesg: 43 00 10 08 with a cache, no FUA without one", async () => {

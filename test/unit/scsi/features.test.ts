@@ -18,6 +18,7 @@ function opcodesOf(initiator: Initiator): Set<number> {
 const GONE: { readonly [Name in keyof DiskFeatures]: readonly number[] } = {
   unmap: [0x42],
   writeSameUnmap: [],
+  unmapZeroes: [],
   compareAndWrite: [0x89],
   thirdPartyCopy: [0x83, 0x84],
   reservable: [0x16, 0x17, 0x56, 0x57, 0x5e, 0x5f],
@@ -44,6 +45,7 @@ describe("a disk's features", () => {
     expect(page(without("unmap"), "b0").slice(20, 28)).to.deep.equal(new Uint8Array(8));
     expect(page(without("unmap"), "b2")[5]).to.equal(0x64);
     expect(page(without("writeSameUnmap"), "b2")[5]).to.equal(0x84);
+    expect(page(without("unmapZeroes"), "b2")[5]).to.equal(0xe0);
     expect(page(without("unmap", "writeSameUnmap"), "b2").slice(5, 7)).to.deep.equal(new Uint8Array(2));
     const alone = without("thirdPartyCopy");
     expect([...page(alone, "00")].includes(0x8f)).to.equal(false);
@@ -59,6 +61,24 @@ describe("a disk's features", () => {
     initiator
       .send("93 08 00 00 00 00 00 00 00 00 00 00 00 01 00 00", same)
       .checked(SENSE.invalidFieldInCdb, "cb 00 01");
+  });
+
+  it("without unmapZeroes, promise nothing of what was given back, and give back whatever the block that comes with it", () => {
+    const capacity = (initiator: Initiator) =>
+      initiator.send("9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00", { room: 32 }).bytes[14];
+    const [promised, initiator] = [withDisk().initiator, without("unmapZeroes")];
+    expect([capacity(promised), capacity(initiator)]).to.deep.equal([0xc0, 0x80]);
+    const ones = { out: new Uint8Array(512).fill(0xff) };
+    for (const [disk, status] of [
+      [promised, 0],
+      [initiator, 1],
+    ] as const) {
+      disk.send("41 08 00 00 00 08 00 00 08 00", ones).good();
+      const { bytes } = disk.send("9e 12 00 00 00 00 00 00 00 08 00 00 00 18 00 00", { room: 24 }).good();
+      expect(bytes[20], "provisioning status").to.equal(status);
+      disk.send("41 00 00 00 00 08 00 00 08 00", ones).good();
+      expect(disk.send("28 00 00 00 00 08 00 00 01 00", { room: 512 }).good().bytes).to.deep.equal(ones.out);
+    }
   });
 
   it("without thirdPartyCopy, keep others from copying from or to it", () => {

@@ -22,7 +22,7 @@ export function readCapacity16(disk: Disk, task: Task): void {
   put64(answer, 0, lastBlock(disk));
   put32(answer, 8, disk.blockSize);
   answer[13] = Math.log2(disk.limits.physical);
-  if (disk.thin) answer[14] = LBPME | LBPRZ;
+  if (disk.thin) answer[14] = LBPME | (disk.features.unmapZeroes ? LBPRZ : 0);
   reply(task, answer, 32, get32(task.cdb, 10));
 }
 

@@ -29,6 +29,8 @@ import { Gate, type Sharing, type Step, Work } from "./work.js";
 export interface DiskOptions {
   readonly store: ByteStore;
   readonly blockSize: 512 | 4096;
+  /** Bytes of a physical block: a power of two, up to 65536; what the store does best where it is not said. */
+  readonly physical?: number | undefined;
   /** Up to 8, 16, 4 characters of ASCII. */
   readonly vendor: string;
   readonly product: string;
@@ -130,7 +132,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.changesKey = store.features.changesKey === true && options.clock !== undefined;
     this.erases = this.thin && options.clock !== undefined;
     this.designators = unitDesignators(options);
-    this.limits = diskLimits(blockSize, store.features);
+    this.limits = diskLimits(blockSize, store.features, options.physical);
     this.defaults = {
       writeCache: store.features.writeBack,
       descriptorSense: false,

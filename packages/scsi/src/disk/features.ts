@@ -2,12 +2,14 @@
 
 import { COMMANDS, type CommandDescription } from "../cdb.js";
 
-/** What there is of what can be switched off; the first two only of a disk with thin provisioning. */
+/** What there is of what can be switched off; the first three only of a disk with thin provisioning. */
 export interface DiskFeatures {
   /** UNMAP. */
   readonly unmap: boolean;
   /** The UNMAP bit of WRITE SAME (10, 16). */
   readonly writeSameUnmap: boolean;
+  /** The promise that what was given back reads as zeros (LBPRZ). It does so all the same. */
+  readonly unmapZeroes: boolean;
   readonly compareAndWrite: boolean;
   /** EXTENDED COPY and RECEIVE COPY RESULTS; others do not copy from or to it either. */
   readonly thirdPartyCopy: boolean;
@@ -18,6 +20,7 @@ export interface DiskFeatures {
 export const ALL_FEATURES: DiskFeatures = {
   unmap: true,
   writeSameUnmap: true,
+  unmapZeroes: true,
   compareAndWrite: true,
   thirdPartyCopy: true,
   reservable: true,
@@ -27,6 +30,7 @@ export const ALL_FEATURES: DiskFeatures = {
 const OPCODES: { readonly [Name in keyof DiskFeatures]: readonly CommandDescription[] } = {
   unmap: [COMMANDS.unmap],
   writeSameUnmap: [],
+  unmapZeroes: [],
   compareAndWrite: [COMMANDS.compareAndWrite],
   thirdPartyCopy: [COMMANDS.extendedCopy, COMMANDS.receiveCopyStatus],
   reservable: [

@@ -5,8 +5,10 @@ import { CHUNK } from "./work.js";
 
 /** All in logical blocks, but for the counts. */
 export interface DiskLimits {
-  /** Logical blocks per physical block: the store's natural unit, up to 4096 bytes. A power of two. */
+  /** Logical blocks per physical block. A power of two. */
   readonly physical: number;
+  /** Blocks that are given back together: the store's natural unit, up to 4096 bytes. A power of two. */
+  readonly granularity: number;
   readonly transfer: number;
   readonly optimalTransfer: number;
   readonly compareAndWrite: number;
@@ -23,10 +25,17 @@ const MAX_ATOMIC_WRITE = 1 << 20;
 /** Blocks; libiscsi calls more than this insanely big. */
 const MAX_UNMAP = 1 << 20;
 
-export function diskLimits(blockSize: number, { optimalIo, atomicWrite = 0 }: StoreFeatures): DiskLimits {
+/** `physical`: bytes of a physical block, a power of two; the store's natural unit where it is not said. */
+export function diskLimits(
+  blockSize: number,
+  { optimalIo, atomicWrite = 0 }: StoreFeatures,
+  physical?: number,
+): DiskLimits {
   const natural = Math.min(4096, Math.max(blockSize, optimalIo));
+  const granularity = 2 ** Math.floor(Math.log2(natural / blockSize));
   return {
-    physical: 2 ** Math.floor(Math.log2(natural / blockSize)),
+    physical: physical === undefined ? granularity : Math.max(1, physical / blockSize),
+    granularity,
     transfer: MAX_TRANSFER / blockSize,
     optimalTransfer: OPTIMAL_TRANSFER / blockSize,
     compareAndWrite: Math.min(255, CHUNK / blockSize),

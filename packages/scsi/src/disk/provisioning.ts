@@ -67,7 +67,10 @@ function unmapNext(disk: Disk, work: Work): void {
 const UNMAP = 0x08;
 const NDOB = 0x01;
 
-/** WRITE SAME(10) and (16) (SBC-3 5.40): zeros are told to the store as such, other patterns are written. */
+/**
+ * WRITE SAME(10) and (16) (SBC-3 5.40): zeros are told to the store as such, other patterns are written - also with UNMAP, unless
+ * nobody was promised how what was given back reads.
+ */
 export function writeSame(disk: Disk, task: Task): void {
   const { cdb } = task;
   const lba = lbaOf(cdb);
@@ -83,9 +86,11 @@ export function writeSame(disk: Disk, task: Task): void {
   const work = disk.take(task, "writes");
   work.offset = lba * disk.blockSize;
   work.left = blocks * disk.blockSize;
-  if (withData && !takePattern(disk, work, task)) prepareSame(disk, work);
+  const unmaps = (cdb[1] & UNMAP) !== 0;
+  const anyPattern = unmaps && !disk.features.unmapZeroes;
+  if (withData && !anyPattern && !takePattern(disk, work, task)) prepareSame(disk, work);
   else {
-    work.prepare((cdb[1] & UNMAP) !== 0 ? "discard" : "write-zeroes", work.offset, work.left, succeed);
+    work.prepare(unmaps ? "discard" : "write-zeroes", work.offset, work.left, succeed);
     work.request.fua = disk.writeThrough;
   }
   disk.begin(work);

@@ -108,7 +108,7 @@ function blockLimits({ limits, thin, features }: Disk, bytes: Uint8Array): numbe
     put32(bytes, 24, limits.unmapDescriptors);
   }
   if (thin) {
-    put32(bytes, 28, limits.physical);
+    put32(bytes, 28, limits.granularity);
     put32(bytes, 32, 0x8000_0000); // UGAVALID, alignment 0
   }
   put64(bytes, 36, limits.writeSame);
@@ -138,7 +138,8 @@ const THIN = 0x02;
 
 function logicalBlockProvisioning({ thin, features }: Disk, bytes: Uint8Array): number {
   if (thin) {
-    bytes[5] = LBPRZ | (features.unmap ? LBPU : 0) | (features.writeSameUnmap ? LBPWS | LBPWS10 : 0);
+    const ways = (features.unmap ? LBPU : 0) | (features.writeSameUnmap ? LBPWS | LBPWS10 : 0);
+    bytes[5] = ways | (features.unmapZeroes ? LBPRZ : 0);
     bytes[6] = THIN;
   }
   return 8;
