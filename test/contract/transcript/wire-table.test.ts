@@ -2,13 +2,25 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AdapterLimits, COMMANDS, HostByte, MAX_CDB, REPORT_LUNS_UNIT } from "@pvscsi/scsi";
+import {
+  type AdapterLimits,
+  AdapterManagement,
+  COMMANDS,
+  Command,
+  HostByte,
+  MAX_CDB,
+  type ManagementResponse,
+  Nexus,
+  REPORT_LUNS_UNIT,
+  Target,
+} from "@pvscsi/scsi";
 import { expect } from "chai";
+import { HeldStore } from "../../support/held-store.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { type Outcome, type Request, send } from "./exchange.js";
 import { cdbOf } from "./requests.js";
-import { BLOCKS, DISK, NOTHING, TALKER } from "./units.js";
-import { CARRIES, printWires } from "./wire-table.js";
+import { BLOCKS, DISK, NOTHING, TALKER, Units } from "./units.js";
+import { CARRIES, ENDED, printEnded, printWires } from "./wire-table.js";
 import { openWire, WIRES, type Wire, type WireName } from "./wires.js";
 
 const READ = cdbOf(COMMANDS.read10, { lba: 0, blocks: 2 });
@@ -31,6 +43,7 @@ describe("the table of wires", () => {
     }
     const page = readFileSync(join(repositoryRoot, "docs", "WIRES.md"), "utf8");
     expect(page).to.include(printWires(limits as { [Name in WireName]: AdapterLimits }));
+    expect(page).to.include(printEnded());
   });
 
   for (const name of WIRES) {
@@ -118,6 +131,25 @@ describe("the table of wires", () => {
         }
       });
 
+      for (const [who, expected] of Object.entries(ENDED)) {
+        it(`tells what becomes of a command that is ended by ${who}`, async () => {
+          const held = new HeldTransfers(name);
+          await held.open();
+          if (who.endsWith("TAS 1")) await held.selectTas();
+          const command = await held.read();
+          const ended = held.end(who as keyof typeof ENDED, command);
+          await held.settle();
+          held.store.drop();
+          await held.settle();
+          expect(await ended).to.equal(true);
+          const { hostByte, status, senseLength } = command;
+          const { says: _, ...byWire } = expected;
+          expect({ hostByte, status, senseLength }).to.deep.equal({ ...byWire, senseLength: 0 });
+          held.store.holding = false;
+          await held.close();
+        });
+      }
+
       it("names the REPORT LUNS well-known unit, or does not", async () => {
         const list = cdbOf(COMMANDS.reportLuns, { select: 1, alloc: 64 });
         const { data } = await send(wire, { lun: DISK, cdb: list, room: 64 });
@@ -139,3 +171,83 @@ describe("the table of wires", () => {
     });
   }
 });
+
+/** A wire to a disk whose store keeps what it is asked for, and an initiator that reaches the disk without it. */
+class HeldTransfers {
+  readonly #name: WireName;
+  readonly #stores: HeldStore[] = [];
+  #wire: Wire | null = null;
+  #other: Nexus | null = null;
+
+  constructor(name: WireName) {
+    this.#name = name;
+  }
+
+  get store(): HeldStore {
+    return this.#stores[DISK];
+  }
+
+  get #opened(): Wire {
+    return this.#wire as Wire;
+  }
+
+  async open(): Promise<void> {
+    const units = new Units(({ size }) => {
+      const store = new HeldStore(size, { holding: false });
+      this.#stores.push(store);
+      return store;
+    });
+    this.#wire = await openWire(this.#name, units);
+    const target = new Target("9:0", [9]);
+    target.add(0, units.disks[DISK]);
+    this.#other = new Nexus(target);
+  }
+
+  async selectTas(): Promise<void> {
+    const page = [0x0a, 0x0a, 0, 0x10, 0, 0x40, 0, 0, 0, 0, 0, 0];
+    const out = Uint8Array.from([0, 0, 0, 0, ...page]);
+    const select = { lun: DISK, cdb: [0x15, 0x10, 0, 0, out.length, 0], out };
+    expect(await send(this.#opened, select)).to.include({ status: 0 });
+  }
+
+  /** A READ that is under way. */
+  async read(): Promise<Command> {
+    this.store.holding = true;
+    const command = new Command();
+    command.lun = DISK;
+    command.cdb.set(READ);
+    command.cdbLength = READ.length;
+    command.direction = "from-device";
+    command.data.add(this.#opened.adapter.allocate(1)[0], 0, 1024);
+    this.#opened.adapter.queue(command);
+    await this.settle();
+    return command;
+  }
+
+  /** Ends it by whom the table says; true when that is done. */
+  end(who: keyof typeof ENDED, victim: Command): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (who.startsWith("another")) {
+        const completed = (response: ManagementResponse): void => resolve(response === "function-complete");
+        this.#other?.manage({ function: "clear-task-set", lun: 0, completed });
+        return;
+      }
+      const management = new AdapterManagement();
+      const aborts = who.endsWith("ABORT TASK");
+      management.function = aborts ? "abort" : "device-reset";
+      management.victim = aborts ? victim : null;
+      management.lun = DISK;
+      management.completed = ({ succeeded }) => resolve(succeeded);
+      this.#opened.adapter.manage(management);
+    });
+  }
+
+  settle(): Promise<void> {
+    return this.#opened.settle();
+  }
+
+  async close(): Promise<void> {
+    await this.#opened.close();
+    await this.#other?.close();
+  }
+}

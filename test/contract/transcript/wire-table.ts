@@ -1,7 +1,7 @@
 // Knows what each wire can carry: numbers from the code's own tables, and what becomes of what it cannot carry. One
 // table, printed in docs/WIRES.md and kept by the tests.
 
-import { type AdapterLimits, MAX_SENSE } from "@pvscsi/scsi";
+import { type AdapterLimits, HostByte, MAX_SENSE, Status } from "@pvscsi/scsi";
 import { CommandRequest, DEFAULT_SENSE_SIZE, ManagementSubtype, TASK_ATTRIBUTES } from "@pvscsi/virtio";
 import { VSCSIIF_SENSE_BUFFERSIZE, VscsiifAct, VscsiifDirection, VscsiifRequest } from "@pvscsi/xen";
 import { WIRES, type WireName } from "./wires.js";
@@ -99,6 +99,32 @@ const ROWS: readonly (readonly [capability: string, cell: Cell])[] = [
   ],
   ["REPORT LUNS well-known unit", (_, { wellKnown }) => (wellKnown ? "listed, answers" : "cannot be named")],
 ];
+
+/** How a command ends that is ended: host byte and status; and what may be said of it in the table. */
+export interface Ended {
+  readonly hostByte: number;
+  readonly status: number;
+  readonly says: string;
+}
+
+const below = (name: "abort" | "reset"): Ended => {
+  return { hostByte: HostByte[name], status: Status.good, says: `host byte ${name.toUpperCase()}` };
+};
+const TOLD: Ended = { hostByte: HostByte.ok, status: Status.taskAborted, says: "TASK ABORTED" };
+
+/** By who ended it: SCSI has no status but for the last. */
+export const ENDED = {
+  "its initiator, by ABORT TASK": below("abort"),
+  "its initiator, by a reset": below("reset"),
+  "another one, with TAS 0": below("reset"),
+  "another one, with TAS 1": TOLD,
+} as const;
+
+/** That table in Markdown; every wire has the same. */
+export function printEnded(): string {
+  const rows = Object.entries(ENDED).map(([who, { says }]) => `| ${who} | ${WIRES.map(() => says).join(" | ")} |`);
+  return [`| who ended it | ${WIRES.join(" | ")} |`, `|---|${WIRES.map(() => "---|").join("")}`, ...rows].join("\n");
+}
 
 /** The table in Markdown; `limits` are the adapters' when they are connected. */
 export function printWires(limits: { readonly [Name in WireName]: AdapterLimits }): string {
