@@ -1,7 +1,13 @@
 // Knows how a server of devices is asked for its target port groups, and told to change them, in the words of LIO's attributes.
 // Knows no transport.
 
-import { ACCESS_STATES, accessStateOfWord, type PortGroup, type TargetPortGroups } from "@pvscsi/scsi";
+import {
+  ACCESS_STATES,
+  type AccessState,
+  accessStateOfWord,
+  type PortGroup,
+  type TargetPortGroups,
+} from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { type Column, formatColumns } from "@pvscsi/wire";
 import type { BusTargets, DeviceBus, Place } from "./device-bus.js";
@@ -18,12 +24,12 @@ interface Row {
 }
 
 /** What is printed for `alua [PLACE [GROUP [ATTRIBUTE=VALUE...]]]`. Throws ToolstackError. */
-export function portGroupVerb(
+export async function portGroupVerb(
   bus: DeviceBus<BusTargets>,
   places: PlaceFormat,
   place: Place | null,
   [name, ...changes]: readonly string[],
-): string {
+): Promise<string> {
   if (place === null) {
     const rows = bus.listPortGroups().flatMap(({ portGroups, ...at }) => rowsOf(places.format(at), portGroups));
     return print(places, rows);
@@ -32,7 +38,7 @@ export function portGroupVerb(
   const rows = rowsOf(places.format(place), portGroups);
   if (name === undefined) return print(places, rows);
   const group = groupOf(portGroups, name);
-  for (const change of changes.map(parseChange)) change(portGroups, group);
+  for (const change of changes.map(parseChange)) await change(portGroups, group);
   if (changes.length > 0) return "";
   return print(
     places,
@@ -71,7 +77,7 @@ function groupOf({ all }: TargetPortGroups, name: string): PortGroup {
   throw new ToolstackError("NOTFOUND", `no target port group '${name}', expected one of ${names}`);
 }
 
-type Change = (portGroups: TargetPortGroups, group: PortGroup) => void;
+type Change = (portGroups: TargetPortGroups, group: PortGroup) => Promise<void>;
 
 function parseChange(word: string): Change {
   const [key, value] = /^([a-z_]+)=(.+)$/.exec(word)?.slice(1) ?? [];
@@ -80,6 +86,11 @@ function parseChange(word: string): Change {
   if (change !== undefined) return change;
   const expecting = ATTRIBUTES.map(({ name, expecting: values }) => `${name}=${values}`).join(" or ");
   throw new ToolstackError("INVAL", `'${word}', expected ${expecting}`);
+}
+
+async function changed(portGroups: TargetPortGroups, group: PortGroup, state: AccessState): Promise<void> {
+  const isKept = await new Promise((resolve) => portGroups.change(new Map([[group, state]]), null, resolve));
+  if (!isKept) throw new ToolstackError("FAIL", `the state of ${group.name} cannot be kept, and is as it was`);
 }
 
 const ATTRIBUTES: readonly {
@@ -95,7 +106,7 @@ const ATTRIBUTES: readonly {
     parse: (value) => {
       const state = accessStateOfWord(value);
       if (state === undefined) return undefined;
-      return (portGroups, group) => {
+      return async (portGroups, group) => {
         if (!group.implicit) {
           throw new ToolstackError(
             "INVAL",
@@ -105,7 +116,7 @@ const ATTRIBUTES: readonly {
         if (!group.supports.includes(state)) {
           throw new ToolstackError("INVAL", `${group.name} has no state ${ACCESS_STATES[state].title}`);
         }
-        portGroups.change(new Map([[group, state]]), null);
+        await changed(portGroups, group, state);
       };
     },
   },
@@ -114,7 +125,7 @@ const ATTRIBUTES: readonly {
     expecting: "0 or 1",
     parse: (value) => {
       if (value !== "0" && value !== "1") return undefined;
-      return (portGroups, group) => portGroups.prefer(group, value === "1");
+      return async (portGroups, group) => portGroups.prefer(group, value === "1");
     },
   },
 ];

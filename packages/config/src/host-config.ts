@@ -47,6 +47,8 @@ export interface LunPortGroup {
   readonly supports?: readonly PortGroupState[];
   /** Seconds. */
   readonly transitionTime?: number;
+  /** Its state outlives the server. */
+  readonly keepsState?: boolean;
 }
 
 export interface HostLun extends LunSpec {

@@ -45,7 +45,15 @@ export class SavedPaths {
   }
 
   #group(object: StorageObject, group: AluaGroup, taken: Set<number | undefined>): LunPortGroup {
-    const { name, state: code = 0, accessType = 3, preferred = false, transitionTime = 0, at } = group;
+    const {
+      name,
+      state: code = 0,
+      accessType = 3,
+      preferred = false,
+      transitionTime = 0,
+      writeMetadata = false,
+      at,
+    } = group;
     const ports = [...(this.#ports.get(object) ?? [])].filter(([, of]) => of === name).map(([port]) => port);
     const state = ALUA_STATES.get(code) as PortGroupState;
     const supports = supportedBy(group);
@@ -53,7 +61,7 @@ export class SavedPaths {
     const id = group.id ?? lowestFree(taken);
     taken.add(id);
     const types = { implicit: (accessType & 1) !== 0, explicit: (accessType & 2) !== 0 };
-    return { id, name, ports, state, preferred, ...types, supports, transitionTime };
+    return { id, name, ports, state, preferred, ...types, supports, transitionTime, keepsState: writeMetadata };
   }
 
   #fail(at: Position, reason: string): never {

@@ -50,6 +50,7 @@ export interface AluaFields {
   preferred: boolean;
   /** Seconds. */
   transitionTime: number;
+  writeMetadata: boolean;
   activeOptimized: boolean;
   activeNonOptimized: boolean;
   standby: boolean;
@@ -133,6 +134,7 @@ export const ALUA_KEYS: SaveKeys<AluaFields> = {
   accessType: number("alua_access_type", 0, 3, "0 to 3"),
   preferred: bit("preferred"),
   transitionTime: number("implicit_trans_secs", 0, 0xff, "a number from 0 to 255"),
+  writeMetadata: bit("alua_write_metadata"),
   activeOptimized: bit("alua_support_active_optimized"),
   activeNonOptimized: bit("alua_support_active_nonoptimized"),
   standby: bit("alua_support_standby"),

@@ -1,7 +1,7 @@
 // Knows how what a configuration says of a LUN's bytes becomes a store. Knows no users and no SCSI.
 
 import { resolve } from "node:path";
-import type { LunSpec } from "@pvscsi/config";
+import type { HostLun, LunSpec } from "@pvscsi/config";
 import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
 import { type NativeFiles, openFileStore } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
@@ -60,6 +60,13 @@ export function operationPath({ backing }: LunSpec, { directory }: Surroundings)
   if (backing.kind !== "file") return null;
   const path = resolve(directory, backing.path);
   return isDevice(path) ? null : `${path}.operation`;
+}
+
+/** The file that the states of a LUN's target port groups are kept in; null where they are not. */
+export function accessStatePath({ backing, portGroups = [] }: HostLun, { directory }: Surroundings): string | null {
+  if (backing.kind !== "file" || !portGroups.some(({ keepsState }) => keepsState)) return null;
+  const path = resolve(directory, backing.path);
+  return isDevice(path) ? null : `${path}.alua`;
 }
 
 /** Outlives whoever closes it. */

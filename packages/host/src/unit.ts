@@ -16,10 +16,18 @@ import {
   type OpenedDevice,
   type OpenedFor,
   readOperation,
+  readStates,
   StoreError,
 } from "@pvscsi/scsi";
 import { assert, type Clock } from "@pvscsi/wire";
-import { type Backing, backingOf, operationPath, reservationPath, type Surroundings } from "./backing.js";
+import {
+  accessStatePath,
+  type Backing,
+  backingOf,
+  operationPath,
+  reservationPath,
+  type Surroundings,
+} from "./backing.js";
 import { encryptionOf } from "./encryption.js";
 import { FileStore } from "./file-store.js";
 import { openKeeper } from "./kept-file.js";
@@ -43,6 +51,7 @@ export class HostUnit {
   /** The file its reservations are kept in; null where they are not. */
   readonly reservations: string | null;
   readonly #operations: string | null;
+  readonly #accessStates: string | null;
   readonly #faults: readonly Fault[];
   readonly #clock: Clock;
   #running: Promise<Running> | null = null;
@@ -56,6 +65,7 @@ export class HostUnit {
     this.#cipher = encryptionOf(named.lun, surroundings);
     this.reservations = reservationPath(named.lun, surroundings);
     this.#operations = operationPath(named.lun, surroundings);
+    this.#accessStates = accessStatePath(named.lun, surroundings);
   }
 
   /** `0:0:1:0 (/dev/sdb)`. */
@@ -134,7 +144,10 @@ export class HostUnit {
     const store: ByteStore = this.#cipher === null ? bytes : encrypting(bytes, await this.#cipher(), lun.blockSize);
     const digits = wwn.slice("naa.".length);
     const keeper = this.reservations === null ? undefined : await openKeeper(this.reservations, "reservations");
-    const operations = await this.#openOperations();
+    const operations = await this.#openKept(this.#operations, "an operation", readOperation);
+    const accessStates = await this.#openKept(this.#accessStates, "states of target port groups", (text) =>
+      readStates(text, wwn),
+    );
     const options: DiskOptions = {
       store: this.#faults.length === 0 ? store : faulty(store, this.#faults, this.#clock),
       blockSize: lun.blockSize,
@@ -154,6 +167,7 @@ export class HostUnit {
       tellsAborted: lun.taskAborted,
       clock: this.#clock,
       portGroups: lun.portGroups,
+      accessStates,
       keeper,
       operations,
     };
@@ -166,15 +180,16 @@ export class HostUnit {
     }
   }
 
-  async #openOperations(): Promise<Keeper | undefined> {
-    if (this.#operations === null) return undefined;
-    const keeper = await openKeeper(this.#operations, "an operation");
+  /** A file where something of the LUN is kept, if it has one. What `read` throws a `StoreError` for, a person has to look at. */
+  async #openKept(path: string | null, what: string, read: (text: string) => unknown): Promise<Keeper | undefined> {
+    if (path === null) return undefined;
+    const keeper = await openKeeper(path, what);
     try {
-      if (keeper.kept !== null) readOperation(keeper.kept);
+      if (keeper.kept !== null) read(keeper.kept);
       return keeper;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      throw this.#unreadable(error, "an operation", this.#operations);
+      throw this.#unreadable(error, what, path);
     }
   }
 

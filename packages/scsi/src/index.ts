@@ -1,5 +1,6 @@
 export * from "./adapter.js";
 export { type PortGroup, type PortGroupOptions, TargetPortGroups } from "./alua/groups.js";
+export { readStates } from "./alua/kept.js";
 export { ACCESS_STATES, type AccessState, ALL_STATES, accessStateOf, accessStateOfWord } from "./alua/states.js";
 export * from "./block-adapter.js";
 export * from "./cdb.js";

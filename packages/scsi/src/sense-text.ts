@@ -255,4 +255,5 @@ const ADDITIONAL: { readonly [code: number]: string } = {
   25344: "End of user area encountered on this track",
   25600: "Illegal mode for this track",
   25856: "Voltage fault",
+  26378: "Set target port groups command failed",
 };

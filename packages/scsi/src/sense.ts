@@ -51,6 +51,7 @@ export const SENSE = {
   sanitizeCommandFailed: sense("mediumError", 0x31, 0x03),
   failedSelfTest: sense("hardwareError", 0x3e, 0x03),
   internalTargetFailure: sense("hardwareError", 0x44, 0x00),
+  setTargetPortGroupsFailed: sense("hardwareError", 0x67, 0x0a),
   parameterListLengthError: sense("illegalRequest", 0x1a, 0x00),
   invalidOpcode: sense("illegalRequest", 0x20, 0x00),
   lbaOutOfRange: sense("illegalRequest", 0x21, 0x00),

@@ -197,6 +197,7 @@ describe("iSCSI targets of saveconfig.json", () => {
       alua_access_type: 1,
       preferred: 1,
       implicit_trans_secs: 5,
+      alua_write_metadata: 1,
       alua_support_offline: 0,
       nonop_delay_msecs: 100,
     };
@@ -215,6 +216,7 @@ describe("iSCSI targets of saveconfig.json", () => {
         explicit: true,
         supports: [...rest, "offline", "transitioning"],
         transitionTime: 0,
+        keepsState: false,
       },
       {
         id: 16,
@@ -226,6 +228,7 @@ describe("iSCSI targets of saveconfig.json", () => {
         explicit: false,
         supports: [...rest, "transitioning"],
         transitionTime: 5,
+        keepsState: true,
       },
     ]);
     expect(read().devices.hosts[0].luns[0].portGroups, "none where the file says nothing").to.deep.equal([]);

@@ -1,5 +1,6 @@
 // configs/saveconfig.json as a guest finds it: LIO's INQUIRY data and pages, at the addresses of the portal groups.
 
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatAddress, parseSaveconfig, type VhostController, vhostController } from "@pvscsi/config";
 import { openHost, readSaveconfig } from "@pvscsi/host";
@@ -28,7 +29,7 @@ describe("a vhost target of saveconfig.json", () => {
     const host = openHost(controller.devices, { directory: folder(), clock: new Simulation(seededRandom(1)) });
     const initiators = new Map<number, Initiator>();
     for (const { target: id, luns } of controller.targets) {
-      const target = new Target(`0:${id}`);
+      const target = new Target(`0:${id}`, [id + 1]);
       for (const { lun, device } of luns) {
         const found = await host.open(formatAddress(device), { domain: 1, virtualDevice: `0:0:${id}:${lun}` });
         if (typeof found === "string") throw new Error(found);
@@ -73,6 +74,37 @@ describe("a vhost target of saveconfig.json", () => {
     const unmap = (lun: number) => initiator.send("42 00 00 00 00 00 00 00 08 00", { lun, out: "0006 0000 0000 0000" });
     unmap(0).checked(SENSE.invalidOpcode);
     unmap(1).good();
+  });
+
+  it("keeps what initiators have made of its target port groups, where the file says so", async () => {
+    const groups = [1, 2].map((tag) => ({ name: `gp${tag}`, tg_pt_gp_id: tag, alua_write_metadata: 2 - tag }));
+    const storage = { name: "d", plugin: "fileio", dev: "kept.img", size: 1 << 20, alua_tpgs: groups };
+    const tpgs = [1, 2].map((tag) => {
+      return { tag, luns: [{ index: 0, storage_object: "/backstores/fileio/d", alua_tg_pt_gp_name: `gp${tag}` }] };
+    });
+    const targets = [{ fabric: "vhost", wwn: "naa.5001405aaaaaaaaa", tpgs }];
+    const config = parseSaveconfig(JSON.stringify({ storage_objects: [storage], targets }), "s.json");
+    const start = async () => {
+      const initiators = await serve(vhostController(config));
+      return [1, 2].map((tag) => (initiators.get(tag) as Initiator).settle());
+    };
+    const [near, far] = await start();
+    const sent = near.send("a4 0a 00 00 00 00 00 00 00 08 00 00", { out: "00 00 00 00 02 00 00 02" });
+    while (sent.ends === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    sent.good();
+    far.settle().send("00 00 00 00 00 00").checked(SENSE.portInStandby);
+    for (const device of opened.splice(0)) await device.release();
+    expect(readFileSync(join(folder(), "kept.img.alua"), "latin1")).to.include("group 2 state standby cause 1\n");
+    const [again, there] = await start();
+    again.send("00 00 00 00 00 00").good();
+    there.send("00 00 00 00 00 00").checked(SENSE.portInStandby);
+    for (const device of opened.splice(0)) await device.release();
+    writeFileSync(join(folder(), "kept.img.alua"), "somebody's text\n");
+    const refused = await start().then(
+      () => "nothing",
+      (error: Error) => error.message,
+    );
+    expect(refused).to.match(/states of target port groups of 0:0:1:0 .*kept\.img\.alua: line 1 is "somebody's text"/);
   });
 
   it("gives one storage object away at several LUNs of several targets", async () => {

@@ -96,9 +96,7 @@ function setTargetPortGroups(device: PortedDevice, task: Task): void {
   if (length % DESCRIPTOR_SIZE !== 0) return check(device, task, SENSE.parameterListLengthError);
   if (!takeParameters(device, task, length)) return;
   // While a group is between two states, what comes of another change is not known (SPC-4 6.45).
-  if (portGroups.all.some(({ state }) => state === "transitioning")) {
-    return check(device, task, SENSE.accessStateTransition);
-  }
+  if (portGroups.isChanging) return check(device, task, SENSE.accessStateTransition);
   const states = new Map<PortGroup, AccessState>();
   for (let at = LIST_HEADER; at < length; at += DESCRIPTOR_SIZE) {
     const state = accessStateOf(device.scratch[at] & 0x0f);
@@ -112,6 +110,8 @@ function setTargetPortGroups(device: PortedDevice, task: Task): void {
     states.set(group, state);
   }
   task.transferLength = length;
-  portGroups.change(states, task);
-  task.end(Status.good);
+  portGroups.change(states, task, (changed, asking) => {
+    if (changed) asking?.end(Status.good);
+    else if (asking !== null) check(device, asking, SENSE.setTargetPortGroupsFailed);
+  });
 }

@@ -2,7 +2,7 @@
 // The commands themselves are in the files beside this one.
 
 import { assert, type Clock, Pool } from "@pvscsi/wire";
-import { type PathGuard, type PortGroupOptions, TargetPortGroups } from "../alua/groups.js";
+import type { PathGuard, PortGroupOptions, TargetPortGroups } from "../alua/groups.js";
 import { Buffers } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { type Designator, sameDesignator } from "../copy/designator.js";
@@ -23,6 +23,7 @@ import { ALL_FEATURES, type DiskFeatures } from "./features.js";
 import { type DiskLimits, diskLimits } from "./limits.js";
 import type { ModeSettings } from "./mode-pages.js";
 import type { Operation } from "./operation.js";
+import { portGroupsOf } from "./port-groups.js";
 import { resume } from "./resume.js";
 import { Gate, type Sharing, type Step, Work } from "./work.js";
 
@@ -61,6 +62,8 @@ export interface DiskOptions {
   readonly clock?: Clock | undefined;
   /** The target port groups that lead to it; none where it is not said, and no way is better than another. */
   readonly portGroups?: readonly PortGroupOptions[] | undefined;
+  /** Keeps the states of these groups through a loss of power; none are kept where it is absent. */
+  readonly accessStates?: Keeper | undefined;
   /** Keeps reservations through a loss of power; none are kept where it is absent. */
   readonly keeper?: Keeper | undefined;
   /** Keeps that SANITIZE or FORMAT UNIT goes through the medium, or has failed to; a loss of power ends it where it is absent. */
@@ -142,9 +145,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     };
     this.settings = { ...this.defaults };
     this.taskSet = new TaskSet(() => this.settings, options.queueDepth);
-    const { portGroups = [] } = options;
-    const changed = (cause: Task | null): void => this.notify("access-state-changed", cause);
-    this.portGroups = portGroups.length === 0 ? null : new TargetPortGroups(portGroups, changed);
+    this.portGroups = portGroupsOf(options, (cause) => this.notify("access-state-changed", cause));
     this.table = new CommandTable(diskRows(this));
     this.reservations = new Reservations({
       unit: `naa.${options.wwn.toLowerCase()}`,
@@ -202,7 +203,8 @@ export class Disk implements LogicalUnit, DeviceServer {
     const work = task.work as Work | null;
     if (work === null) {
       // What it began goes on: it belongs to the medium and not to the task.
-      if (this.operation?.forget(task) !== true) this.reservations.abort(task);
+      if (this.operation?.forget(task) === true || this.portGroups?.abort(task) === true) return;
+      this.reservations.abort(task);
       return;
     }
     if (work.sharing !== "reads" && this.#gate.withdraw(work, this.#start)) {
@@ -261,6 +263,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   async close(): Promise<void> {
     if (this.#works.taken > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     await this.reservations.close();
+    await this.portGroups?.close();
     this.store.resized = null;
     await this.store.close();
   }

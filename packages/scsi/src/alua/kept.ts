@@ -1,0 +1,47 @@
+// Knows how the states of target port groups are written down so that they outlive a loss of power, and read back from whatever
+// stands there. Knows no file.
+
+import { StoreError } from "../store.js";
+import { type AccessState, ALL_STATES } from "./states.js";
+
+/** What is kept of a group. */
+export interface KeptState {
+  readonly state: AccessState;
+  /** StateCause. */
+  readonly cause: number;
+}
+
+const TITLE = "pvscsi target port groups, version 1";
+const END = "end";
+
+/** The text of groups' states by the groups' numbers. `unit` is whose they are. */
+export function writeStates(states: ReadonlyMap<number, KeptState>, unit: string): string {
+  const lines = [...states].map(([id, { state, cause }]) => `group ${id} state ${state} cause ${cause}`);
+  return [TITLE, `unit ${unit}`, ...lines, END, ""].join("\n");
+}
+
+/** Reads what `writeStates` wrote for the same unit. Throws `StoreError` for everything else, with the line. */
+export function readStates(text: string, unit: string): ReadonlyMap<number, KeptState> {
+  const lines = text.split("\n");
+  const fail = (index: number, expected: string): never => {
+    const found = (lines[index] ?? "").slice(0, 80);
+    throw new StoreError("hardware", `line ${index + 1} is ${JSON.stringify(found)}, expected ${expected}`);
+  };
+  if (lines[0] !== TITLE) fail(0, `"${TITLE}"`);
+  if (lines[1] !== `unit ${unit}`) fail(1, `"unit ${unit}"`);
+  const last = lines.length - 2;
+  if (lines[last] !== END || lines[last + 1] !== "") fail(Math.max(2, last), `"${END}" as the last line`);
+  const states = new Map<number, KeptState>();
+  for (let index = 2; index < last; index++) {
+    const [id, kept] = stateOf(lines[index]) ?? fail(index, `"group", its number, "state", a word, "cause" and 0 to 2`);
+    if (states.has(id)) fail(index, "each group once");
+    states.set(id, kept);
+  }
+  return states;
+}
+
+function stateOf(line: string): readonly [number, KeptState] | undefined {
+  const [, id, word, cause] = /^group (\d{1,5}) state ([a-z-]+) cause ([012])$/.exec(line) ?? [];
+  const state = ALL_STATES.find((name) => name === word);
+  return state === undefined || Number(id) > 0xffff ? undefined : [Number(id), { state, cause: Number(cause) }];
+}
