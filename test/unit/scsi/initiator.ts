@@ -31,6 +31,8 @@ export interface Data {
   /** Bytes of room for what comes from the device. */
   readonly room?: number;
   readonly attribute?: TaskAttribute;
+  /** It is only announced: the test submits its task. */
+  readonly announced?: boolean;
 }
 
 /** A command and what became of it. */
@@ -91,7 +93,7 @@ export class Initiator {
     this.nexus = nexus;
   }
 
-  send(cdb: string | Uint8Array, { lun = 0, out, room = 0, attribute = "simple" }: Data = {}): Sent {
+  send(cdb: string | Uint8Array, { lun = 0, out, room = 0, attribute = "simple", announced = false }: Data = {}): Sent {
     const task = new Task();
     const bytes = typeof cdb === "string" ? hex(cdb) : cdb;
     const source = typeof out === "string" ? hex(out) : out;
@@ -107,7 +109,8 @@ export class Initiator {
       task.data.add(buffer, 0, buffer.length);
     }
     const sent = new Sent(task, buffer);
-    this.nexus.submit(task);
+    if (announced) this.nexus.announce(task);
+    else this.nexus.submit(task);
     return sent;
   }
 

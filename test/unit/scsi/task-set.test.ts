@@ -39,13 +39,19 @@ class Shared {
   }
 
   /** READ(10) of one block. */
-  read(who: number, lba: number, attribute: TaskAttribute = "simple"): Sent {
+  read(who: number, lba: number, attribute: TaskAttribute = "simple", announced = false): Sent {
     const [high, low] = [lba >>> 8, lba & 0xff].map((byte) => byte.toString(16).padStart(2, "0"));
     return this.initiators[who].send(`28 00 00 00 ${high} ${low} 00 00 01 00`, {
       lun: this.luns[who],
       room: 512,
       attribute,
+      announced,
     });
+  }
+
+  /** The data of an announced task has come. */
+  submit(who: number, { task }: Sent): void {
+    this.initiators[who].nexus.submit(task);
   }
 
   ready(who: number): Sent {
@@ -149,6 +155,74 @@ describe("the order of tasks", () => {
     shared.read(0, 0, "ordered");
     shared.initiators[0].send("28 00 00 00 00 00 00 00 01 00", { lun: 1, room: 512 });
     expect(store.held).to.have.length(1);
+  });
+});
+
+describe("a task that is announced before its data has come", () => {
+  it("has its place in the order: ORDERED waits for it, and it begins when it is submitted", () => {
+    const shared = new Shared();
+    const announced = shared.read(0, 0, "simple", true);
+    shared.read(1, 1, "ordered");
+    expect(shared.atStore).to.deep.equal([]);
+    shared.submit(0, announced);
+    expect(shared.atStore).to.deep.equal([0]);
+    shared.store.release();
+    expect(shared.atStore).to.deep.equal([1]);
+  });
+
+  it("waits in its turn whether its data comes before that or behind it", () => {
+    const shared = new Shared();
+    shared.read(0, 0, "ordered");
+    const [early, late] = [shared.read(1, 1, "simple", true), shared.read(2, 2, "simple", true)];
+    shared.submit(1, early);
+    shared.store.release();
+    expect(shared.atStore).to.deep.equal([1]);
+    shared.submit(2, late);
+    expect(shared.atStore).to.deep.equal([1, 2]);
+  });
+
+  it("is found, aborted and cleared as any other, at once", () => {
+    const shared = new Shared();
+    const [own, other] = [shared.read(0, 0, "simple", true), shared.read(1, 1, "head-of-queue", true)];
+    expect(shared.manage(0, "query-task", own.task.tag)).to.deep.equal(["function-succeeded"]);
+    expect(shared.manage(0, "clear-task-set")).to.deep.equal(["function-complete"]);
+    expect([own, other].map(({ ends, task }) => [ends, task.aborted])).to.deep.equal([
+      [1, true],
+      [1, true],
+    ]);
+    shared.ready(1).checked(SENSE.commandsCleared);
+    shared.read(2, 2, "ordered");
+    expect(shared.atStore, "nothing is left behind").to.deep.equal([2]);
+  });
+
+  for (const attribute of ["simple", "ordered"] as const) {
+    it(`may be ended by who announced it, dormant or not (${attribute})`, () => {
+      const shared = new Shared();
+      const announced = shared.read(0, 0, attribute, true);
+      const waiting = shared.read(1, 1, "ordered", true);
+      const behind = shared.read(2, 2);
+      waiting.task.end(Status.busy);
+      announced.task.end(Status.busy);
+      expect(shared.atStore).to.deep.equal([2]);
+      shared.store.release();
+      behind.good();
+    });
+  }
+
+  it("ends with TASK SET FULL before its data comes, and with its nexus", async () => {
+    const shared = new Shared(1);
+    const announced = shared.read(0, 0, "simple", true);
+    expect(shared.read(0, 1, "simple", true).status).to.equal(Status.taskSetFull);
+    await shared.initiators[0].nexus.close();
+    expect([announced.ends, announced.task.aborted]).to.deep.equal([1, true]);
+  });
+
+  it("is refused when it is submitted where there is no unit", () => {
+    const initiator = new Initiator(new Target());
+    const sent = initiator.send(WRITE, { lun: 5, out: pattern(512), announced: true });
+    expect(sent.ends).to.equal(0);
+    initiator.nexus.submit(sent.task);
+    sent.checked(SENSE.logicalUnitNotSupported);
   });
 });
 
@@ -309,23 +383,32 @@ describe("a CHECK CONDITION", () => {
   });
 });
 
+interface ModelTask {
+  readonly lba: number;
+  readonly who: number;
+  readonly attribute: TaskAttribute;
+  begun: boolean;
+  /** Its data has come. */
+  whole: boolean;
+}
+
 /** What SAM-5 8.6 says, task by task. */
 class Model {
-  readonly tasks: { readonly lba: number; readonly who: number; readonly attribute: TaskAttribute; begun: boolean }[] =
-    [];
+  readonly tasks: ModelTask[] = [];
 
-  add(who: number, lba: number, attribute: TaskAttribute): void {
-    this.tasks.push({ lba, who, attribute, begun: false });
+  add(who: number, lba: number, attribute: TaskAttribute, whole: boolean): void {
+    this.tasks.push({ lba, who, attribute, begun: false, whole });
     this.#settle();
   }
 
-  end(gone: (task: Model["tasks"][number]) => boolean): void {
+  end(gone: (task: ModelTask) => boolean): void {
     for (const task of this.tasks.filter(gone)) this.tasks.splice(this.tasks.indexOf(task), 1);
     this.#settle();
   }
 
+  /** Those that have begun and whose data has come. */
   get begun(): number[] {
-    return this.tasks.filter(({ begun }) => begun).map(({ lba }) => lba);
+    return this.tasks.filter(({ begun, whole }) => begun && whole).map(({ lba }) => lba);
   }
 
   #settle(): void {
@@ -350,11 +433,12 @@ describe("a task set against the model", () => {
       const sent = new Map<number, Sent>();
       for (let step = 0; step < 600; step++) {
         const who = random.below(3);
-        const kind = random.below(16);
+        const kind = random.below(19);
         if (kind < 7) {
           const attribute = ATTRIBUTES[random.below(ATTRIBUTES.length)];
-          model.add(who, step, attribute);
-          sent.set(step, shared.read(who, step, attribute));
+          const whole = random.chance(0.7);
+          model.add(who, step, attribute, whole);
+          sent.set(step, shared.read(who, step, attribute, !whole));
         } else if (kind < 14) {
           if (shared.store.held.length === 0) continue;
           const [request] = shared.store.held.splice(random.below(shared.store.held.length), 1);
@@ -363,8 +447,14 @@ describe("a task set against the model", () => {
           model.end((task) => task.lba === lba);
           shared.store.release();
           sent.get(lba)?.good();
+        } else if (kind < 17) {
+          const announced = model.tasks.filter(({ whole }) => !whole);
+          if (announced.length === 0) continue;
+          const task = announced[random.below(announced.length)];
+          task.whole = true;
+          shared.submit(task.who, sent.get(task.lba) as Sent);
         } else {
-          const everyones = kind === 15;
+          const everyones = kind === 18;
           const gone = (task: { who: number }): boolean => everyones || task.who === who;
           const lbas = model.tasks.filter(gone).map(({ lba }) => lba);
           const answers = shared.manage(who, everyones ? "clear-task-set" : "abort-task-set");
