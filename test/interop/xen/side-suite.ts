@@ -4,7 +4,7 @@
 import { expect } from "chai";
 import { textOfAllTests } from "../libiscsi/on-a-device.js";
 import { measureRounds, type Workload } from "../linux/rounds.js";
-import { FAILING } from "../qemu/served-disks.js";
+import { JUDGED } from "../qemu/served-disks.js";
 import { reasonOf, type Suite, type SuiteContext } from "../suite.js";
 import { Backend } from "./backend.js";
 import { COUNTED_TIME, Dom0 } from "./dom0.js";
@@ -20,8 +20,7 @@ import { told } from "./suite.js";
 const KIND = { ...STOCK, mebibytes: 768 };
 /** Where the bytes of our disk in a file are, in dom0; LIO's are beside it. */
 const FILE = "/run/ours.img";
-/** Of each disk; every optional command of ours is there, so that it is judged. */
-const LUNS = ["--lun", `mem:${MEBIBYTES}MiB,thin,fua`, "--lun", `${FILE},thin,fua`];
+const LUNS = ["--lun", `mem:${MEBIBYTES}MiB,${JUDGED}`, "--lun", `${FILE},${JUDGED}`];
 /** The bus on which the kernel's drivers of back ends find their devices. */
 const BUS = "/sys/bus/xen-backend";
 const ROUNDS = 3;
@@ -37,7 +36,7 @@ const WORKLOADS: readonly Workload[] = [
   { name: "256k seqread d4", words: "--rw=read --bs=256k --iodepth=4" },
 ];
 
-/** What fails on a device of this guest whichever back end it has, besides. */
+/** What fails on a device of this guest whichever back end it has. */
 const TOO_LONG = new Map([["ExtendedCopy.Simple", "reads 1 MiB with a command: Linux' front end takes half of it"]]);
 
 export const xenSideSuite: Suite = {
@@ -204,7 +203,7 @@ async function judgeLio({ context, dom0, guest }: Stand, lio: Side): Promise<Rep
 function judgeOurs({ ended, results, figures }: Report): string {
   expect(ended, `its end in ${TESTS} s; ${figures}`).to.equal(true);
   const bad = results.filter(({ verdict }) => verdict === "failed" || verdict === "incomplete");
-  const unlisted = bad.filter(({ name }) => !FAILING.has(name) && !TOO_LONG.has(name));
+  const unlisted = bad.filter(({ name }) => !TOO_LONG.has(name));
   const unknown = unlisted.map(({ name, reason }) => `${name} (${reason})`);
   if (unknown.length > 0) throw new Error(`${figures}, among them ${unknown.join("; ")}`);
   return figures;
