@@ -23,9 +23,8 @@ export interface PortedDevice extends DeviceServer {
   readonly portGroups: TargetPortGroups | null;
 }
 
-/** The rows, in the order of their opcodes. */
-export function portGroupRows({ portGroups }: PortedDevice): CommandRow<PortedDevice>[] {
-  if (portGroups === null) return [];
+/** The rows, in the order of their opcodes; an initiator sets states where one group at least lets it. */
+export function portGroupRows(explicit: boolean): CommandRow<PortedDevice>[] {
   const rows: CommandRow<PortedDevice>[] = [
     row(COMMANDS.reportTargetPortGroups, "e0 00 00 00 00 ff ff ff ff 00 00", reportTargetPortGroups, {
       data: "in",
@@ -33,7 +32,7 @@ export function portGroupRows({ portGroups }: PortedDevice): CommandRow<PortedDe
       reach: "always",
     }),
   ];
-  if (portGroups.all.some(({ explicit }) => explicit)) {
+  if (explicit) {
     rows.push(
       row(COMMANDS.setTargetPortGroups, "00 00 00 00 00 ff ff ff ff 00 00", setTargetPortGroups, {
         data: "out",

@@ -4,7 +4,7 @@ import { portGroupRows } from "../alua/commands.js";
 import { bufferReach, readBuffer, writeBuffer } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { copyRows } from "../copy/commands.js";
-import { type CommandRow, row } from "../device-server.js";
+import { type CommandRow, CommandTable, row } from "../device-server.js";
 import { reservationRows } from "../reservations/commands.js";
 import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
 import { writeAtomic } from "./atomic.js";
@@ -12,7 +12,7 @@ import { readCapacity10, readCapacity16 } from "./capacity.js";
 import { readDefectData10, readDefectData12 } from "./defects.js";
 import { receiveDiagnosticResults, sendDiagnostic } from "./diagnostics.js";
 import type { Disk } from "./disk.js";
-import { hasCommand } from "./features.js";
+import { type DiskFeatures, hasCommand } from "./features.js";
 import { formatUnit } from "./format.js";
 import { inquiry } from "./inquiry.js";
 import { logSelect, logSense } from "./log-commands.js";
@@ -43,26 +43,71 @@ const FLUSHES = { needs: "medium", access: "writes", timeout: LONG } as const;
 const LOOKS = { needs: "medium", timeout: LONG } as const;
 const FILLS = { needs: "writable-medium", data: "out", timeout: LONG } as const;
 
+/** What of a disk decides which commands it has. */
+interface DiskShape {
+  readonly removable: boolean;
+  readonly fua: boolean;
+  readonly thin: boolean;
+  readonly features: DiskFeatures;
+  readonly erases: boolean;
+  readonly changesKey: boolean;
+  /** WRITE ATOMIC is there. */
+  readonly atomic: boolean;
+  /** Something can go through the whole medium. */
+  readonly operates: boolean;
+  readonly groups: "none" | "implicit" | "explicit";
+}
+
+/** Disks of one shape have one table: with thousands of them that is most of what a disk would take. */
+const TABLES = new Map<string, CommandTable<Disk>>();
+
+export function diskTable(disk: Disk): CommandTable<Disk> {
+  const shape = shapeOf(disk);
+  const key = JSON.stringify(shape);
+  const known = TABLES.get(key);
+  if (known !== undefined) return known;
+  const table = new CommandTable(diskRows(shape));
+  TABLES.set(key, table);
+  return table;
+}
+
+function shapeOf({
+  removable,
+  fua,
+  thin,
+  features,
+  erases,
+  changesKey,
+  limits,
+  identity,
+  portGroups,
+}: Disk): DiskShape {
+  const explicit = portGroups?.all.some((group) => group.explicit) === true;
+  const groups = portGroups === null ? "none" : explicit ? "explicit" : "implicit";
+  const operates = identity.clock !== undefined;
+  return { removable, fua, thin, features, erases, changesKey, atomic: limits.atomicWrite > 0, operates, groups };
+}
+
 /**
  * RDPROTECT, WRPROTECT, VRPROTECT and NACA are not supported: their bits are zero in every map. Group numbers are taken
  * and nothing is collected by them, as GROUP_SUP of VPD page 86h says; SYNC_NV of SBC-2 is taken, as every cache is
  * volatile.
  */
-export function diskRows(disk: Disk): readonly CommandRow<Disk>[] {
+function diskRows(shape: DiskShape): readonly CommandRow<Disk>[] {
   const rows: CommandRow<Disk>[] = [
     ...primaryRows(),
-    ...portGroupRows(disk),
+    ...(shape.groups === "none" ? [] : portGroupRows(shape.groups === "explicit")),
     ...reservationRows(),
-    ...mediumRows(disk.removable),
-    ...transferRows(disk.fua),
-    ...verifyRows(disk.fua),
-    ...provisioningRows(disk),
-    ...atomicRows(disk),
-    ...operationRows(disk),
+    ...mediumRows(shape.removable),
+    ...transferRows(shape.fua),
+    ...verifyRows(shape.fua),
+    ...provisioningRows(shape),
+    ...atomicRows(shape),
+    ...operationRows(shape),
     ...diagnosticRows(),
     ...copyRows(),
   ];
-  return rows.filter(({ command }) => hasCommand(disk.features, command));
+  return rows.filter(({ command }) => hasCommand(shape.features, command));
 }
 
 function primaryRows(): CommandRow<Disk>[] {
@@ -150,7 +195,7 @@ function verifyRows(fua: boolean): CommandRow<Disk>[] {
 }
 
 /** ANCHOR is not supported; UNMAP is where the disk is thinly provisioned. */
-function provisioningRows({ thin, features }: Disk): CommandRow<Disk>[] {
+function provisioningRows({ thin, features }: DiskShape): CommandRow<Disk>[] {
   const takesUnmap = thin && features.writeSameUnmap;
   const rows: CommandRow<Disk>[] = [
     row(COMMANDS.writeSame10, `${takesUnmap ? "08" : "00"} ff ff ff ff 1f ff ff 00`, writeSame, FILLS),
@@ -167,8 +212,8 @@ function provisioningRows({ thin, features }: Disk): CommandRow<Disk>[] {
 }
 
 /** No ATOMIC BOUNDARY is supported, as VPD page B0h says. */
-function atomicRows({ limits, fua }: Disk): CommandRow<Disk>[] {
-  if (limits.atomicWrite === 0) return [];
+function atomicRows({ atomic, fua }: DiskShape): CommandRow<Disk>[] {
+  if (!atomic) return [];
   const usage = `${dpoFua(fua)} ff ff ff ff ff ff ff ff 00 00 ff ff 1f 00`;
   return [row(COMMANDS.writeAtomic16, usage, writeAtomic, WRITES)];
 }
@@ -176,8 +221,8 @@ function atomicRows({ limits, fua }: Disk): CommandRow<Disk>[] {
 const SANITIZES = "a0 00 00 00 00 00 00 00 00";
 
 /** BLOCK ERASE is there where blocks can be given back, CRYPTOGRAPHIC ERASE where they are encrypted. */
-function operationRows({ identity, erases, changesKey }: Disk): CommandRow<Disk>[] {
-  if (identity.clock === undefined) return [];
+function operationRows({ operates, erases, changesKey }: DiskShape): CommandRow<Disk>[] {
+  if (!operates) return [];
   const rows: CommandRow<Disk>[] = [
     row(COMMANDS.formatUnit, "3f 00 00 00 00", formatUnit, WHOLE),
     row(COMMANDS.sanitizeOverwrite, "a0 00 00 00 00 00 ff ff 00", sanitizeOverwrite, WHOLE),

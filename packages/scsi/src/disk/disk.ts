@@ -7,7 +7,7 @@ import { Buffers } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { type Designator, sameDesignator } from "../copy/designator.js";
 import { CopyManager } from "../copy/manager.js";
-import { CommandTable, check, type DeviceCondition, type DeviceServer } from "../device-server.js";
+import { type CommandTable, check, type DeviceCondition, type DeviceServer } from "../device-server.js";
 import type { Keeper } from "../keeper.js";
 import type { LogicalUnit, UnitEvent, UnitListener, UnitPlace } from "../logical-unit.js";
 import type { Guard } from "../reservations/access.js";
@@ -16,7 +16,7 @@ import { SENSE, type Sense } from "../sense.js";
 import type { ByteStore, StoreError, StoreOperation } from "../store.js";
 import { Status, type Task, type TaskNexus } from "../task.js";
 import { TaskSet } from "../task-set.js";
-import { diskRows } from "./commands.js";
+import { diskTable } from "./commands.js";
 import { DiskCounters } from "./counters.js";
 import { unitDesignators } from "./designators.js";
 import { ALL_FEATURES, type DiskFeatures } from "./features.js";
@@ -78,7 +78,8 @@ export function createDisk(options: DiskOptions): LogicalUnit {
 /** Whether the medium can be reached: "stopped" until START, "ejected" until it is loaded. */
 type MediumState = "ready" | "stopped" | "ejected";
 
-const PARAMETER_BYTES = 8192;
+/** All disks': a command builds its answer, or looks at its parameters, before it lets go of the thread. */
+const SCRATCH = new Uint8Array(8192);
 
 export class Disk implements LogicalUnit, DeviceServer {
   readonly deviceType = 0x00;
@@ -104,7 +105,7 @@ export class Disk implements LogicalUnit, DeviceServer {
   readonly copies = new CopyManager();
   readonly buffers = new Buffers();
   readonly counters = new DiskCounters();
-  readonly scratch = new Uint8Array(PARAMETER_BYTES);
+  readonly scratch = SCRATCH;
   readonly defaults: ModeSettings;
   settings: ModeSettings;
   readonly taskSet: TaskSet;
@@ -146,7 +147,7 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.settings = { ...this.defaults };
     this.taskSet = new TaskSet(() => this.settings, options.queueDepth);
     this.portGroups = portGroupsOf(options, (cause) => this.notify("access-state-changed", cause));
-    this.table = new CommandTable(diskRows(this));
+    this.table = diskTable(this);
     this.reservations = new Reservations({
       unit: `naa.${options.wwn.toLowerCase()}`,
       keeper: options.keeper,
