@@ -93,7 +93,12 @@ export class HostileInitiator {
     const damages = phase === "login" ? this.#damagesLogin && this.#random.chance(0.3) : this.#damages();
     if (!damages) return sound(parts, digests);
     this.mutated += 1;
-    return damaged(parts, digests, this.#random);
+    const tag = parts.header.readUInt32BE(16);
+    const bytes = damaged(parts, digests, this.#random);
+    // It may have come twice, or have another's tag now.
+    this.judge.doubt(tag);
+    if (bytes.length >= 20) this.judge.doubt(bytes.readUInt32BE(16));
+    return bytes;
   }
 
   #damages(): boolean {
@@ -192,7 +197,8 @@ export class HostileInitiator {
     header.set(lunBytes(this.#random.chance(0.95) ? this.#random.below(2) : this.#random.below(300)), 8);
     header.writeUInt32BE(length, 20);
     header.set(cdb.subarray(0, 16), 32);
-    if (!reused) this.#tags.push(itt);
+    if (reused) this.judge.doubt(itt);
+    else this.#tags.push(itt);
     if (unsolicited) this.#wanted.push(this.#unsolicited(itt, header.subarray(8, 16), data?.length ?? 0, length));
     const additional = cdb.length > 16 ? extendedCdb(cdb.subarray(16)) : this.#randomAdditional();
     return { header, data, additional };
