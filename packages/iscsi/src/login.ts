@@ -69,6 +69,8 @@ export class Login {
   readonly #portal: number;
   readonly #text = new TextAssembly(MAX_TEXT);
   #requests = 0;
+  /** Whose login it is, as its first request said. */
+  #said: string | null = null;
   #stage: number | null = null;
   #identity: LoginIdentity | null = null;
   #negotiation: Negotiation | null = null;
@@ -125,6 +127,7 @@ export class Login {
     this.#requests += 1;
     if (this.#requests > MAX_REQUESTS) throw new ProtocolError(`a login of more than ${MAX_REQUESTS} requests`);
     if (request.versionMin > 0) throw new Refused(LoginStatus.unsupportedVersion, `version ${request.versionMin} on`);
+    this.#checkSame(request);
     this.#checkStage(stage, next, transit);
     this.#text.add(text);
     if ((flags & CONTINUE) !== 0) {
@@ -139,6 +142,13 @@ export class Login {
     this.#stage = next;
     const finished = next === Stage.fullFeature;
     return answer(TRANSIT | (stage << 2) | next, answers, finished);
+  }
+
+  /** A login is one from its first request to its last: the same port, session, connection and task (11.12.4 to 11.12.7). */
+  #checkSame({ isid, tsih, cid, itt }: InstanceType<typeof LoginRequest>): void {
+    const said = [hexadecimal(isid), tsih, cid, itt].join();
+    this.#said ??= said;
+    if (said !== this.#said) throw new Refused(LoginStatus.invalidDuringLogin, "a request of another login");
   }
 
   /** A stage is as it was left, and there is only one way through them. */

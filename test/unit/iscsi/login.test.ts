@@ -8,10 +8,12 @@ import {
   LoginRequest,
   LoginStatus,
   Opcode,
+  openGroup,
   Request,
   Stage,
   TRANSIT,
 } from "@pvscsi/iscsi";
+import { Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { HoldingUnit } from "../../support/scsi-devices.js";
 import { INITIATOR, identityOf, type LoginWishes, type Peer, pairsOf, pduOf, TARGET, World } from "./peer.js";
@@ -120,7 +122,9 @@ describe("an iSCSI login", () => {
       keys: { TargetPortalGroupTag: "1", AuthMethod: "None" },
     });
     const text = Buffer.from("InitialR2T=No\0MaxBurstLength=8192\0");
-    const piece = (flags: number, data: Uint8Array) => peer.put(LoginRequest, { opcode: Opcode.login, flags }, data);
+    const isid = Uint8Array.of(0x80, 0, 0, 0, 0, 1);
+    const piece = (flags: number, data: Uint8Array) =>
+      peer.put(LoginRequest, { opcode: Opcode.login, flags, isid, itt: 1 }, data);
     piece(CONTINUE | OPERATIONAL, text.subarray(0, 20));
     expect(peer.takeLogin()).to.deep.include({ status: LoginStatus.success, flags: OPERATIONAL, keys: {} });
     piece(TO_FULL | OPERATIONAL, text.subarray(20));
@@ -287,6 +291,48 @@ describe("an iSCSI login", () => {
     expect([former.overs, world.portal.sessions.length]).to.deep.equal([1, 2]);
     other.connection.closed();
     await anew.close();
+  });
+
+  for (const [name, byte] of [
+    ["another ISID", 13],
+    ["a TSIH", 15],
+    ["another CID", 21],
+    ["another Initiator Task Tag", 19],
+  ] as const) {
+    it(`is refused where a later request has ${name}`, () => {
+      const peer = new World().connect().putLogin(OPERATIONAL, identityOf({}));
+      expect(peer.takeLogin().status).to.equal(LoginStatus.success);
+      const bytes = pduOf(LoginRequest, {
+        opcode: Opcode.login | IMMEDIATE,
+        flags: TO_FULL | OPERATIONAL,
+        itt: 1,
+        cmdSN: 1,
+      });
+      bytes[8] = 0x80;
+      bytes[13] = 1;
+      bytes[byte] ^= 2;
+      expect(refused(peer.give(bytes))).to.equal(LoginStatus.invalidDuringLogin);
+    });
+  }
+
+  it("gives each session a TSIH of its own: of one port with two targets, and of two initiators with one ISID (6.3.1)", async () => {
+    const world = new World();
+    world.portal.add({ name: `${TARGET}-other`, groups: [openGroup(new Target())] });
+    const wishes = [{}, { target: `${TARGET}-other` }, { initiator: `${INITIATOR}-other` }];
+    const peers = wishes.map((each) => world.connect().putLogin(TO_FULL | OPERATIONAL, identityOf(each)));
+    const numbers = peers.map((peer) => peer.takeLogin().fields.tsih);
+    expect([new Set(numbers).size, numbers.includes(0), world.portal.sessions.length]).to.deep.equal([3, false, 3]);
+    for (const peer of peers.slice(1)) peer.connection.closed();
+    await world.settle();
+    await peers[0].close();
+  });
+
+  it("tells no TSIH before it is done", async () => {
+    const peer = new World().connect().putLogin(TRANSIT | SECURITY | Stage.operational, identityOf({}));
+    expect(peer.takeLogin().fields.tsih).to.equal(0);
+    peer.putLogin(TO_FULL | OPERATIONAL, []);
+    expect(peer.takeLogin().fields.tsih).to.be.greaterThan(0);
+    await peer.close();
   });
 
   it("makes a nexus whose initiator port is the name and the ISID", async () => {
