@@ -122,7 +122,7 @@ const isKind =
     field.kind === kind;
 
 const ALLOCATIONS = [0, 1, 3, 4, 5, 7, 8, 12, 15, 16, 18, 20, 24, 28, 32, 36, 64, 96, 255, 256];
-const VPD = [0x00, 0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2];
+const VPD = [0x00, 0x00, 0x80, 0x83, 0x86, 0x87, 0xb0, 0xb1, 0xb2, 0x03, 0x30];
 const MODE = [0x3f, 0x3f, 0x08, 0x0a, 0x08, 0x0a, 0x1c, 0x01, 0x02, 0x00];
 const TYPES = [1, 3, 5, 6, 7, 8];
 
@@ -135,6 +135,8 @@ function fieldValueOf(random: Random, { kind, size, mask }: Field): bigint {
       return random.chance(0.12) ? 1n : 0n;
     case "usual":
       return random.chance(0.9) ? 1n : 0n;
+    case "even":
+      return BigInt(random.below(2));
     case "check":
       return BigInt(pick(random, [0, 0, 1, 1, 1, 2, 3]));
     case "protect":

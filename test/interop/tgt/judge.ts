@@ -171,7 +171,11 @@ export class Judge {
 
   async #lookForReservation(pair: Pair): Promise<void> {
     const { nexus, command } = pair.step;
-    if (command.cdb[0] !== 0x5f) return this.#followLegacy(nexus, command.cdb[0]);
+    if (command.cdb[0] !== 0x5f) {
+      const heard = await this.#ask(pair, "attention", nexus === 0 ? 1 : 0, TEST_UNIT_READY, 0);
+      if (heard === null) return await this.#level("reservation", command, pair.layout);
+      return this.#followLegacy(nexus, command.cdb[0]);
+    }
     const answer = await this.#ask(pair, "reservation", nexus, READ_RESERVATION, 255);
     if (answer === null) return await this.#level("reservation", command, pair.layout);
     this.#situation = { ...this.#situation, reserved: answer.data[7] > 0 };

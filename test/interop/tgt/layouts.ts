@@ -9,6 +9,7 @@ export type FieldKind =
   | "length" // bytes of the parameter list that the CDB speaks of
   | "flag"
   | "usual" // a flag that is mostly set: PF
+  | "even" // a flag that is as often set as not: EVPD
   | "check" // BYTCHK
   | "protect" // RDPROTECT, WRPROTECT, VRPROTECT
   | "vpd" // a page code of INQUIRY
@@ -106,7 +107,7 @@ export const LAYOUTS: readonly Layout[] = [
   }),
   layout("READ(6)", 0x08, null, "lba@1+3:1f blocks@4", READ),
   layout("WRITE(6)", 0x0a, null, "lba@1+3:1f blocks@4", WRITE),
-  layout("INQUIRY", 0x12, null, "flag@1:01 vpd@2 allocation@3+2", { data: "room", weight: 5 }),
+  layout("INQUIRY", 0x12, null, "even@1:01 vpd@2 allocation@3+2", { data: "room", weight: 5 }),
   layout("MODE SELECT(6)", 0x15, null, "usual@1:10 flag@1:01 length@4", { data: "mode", touches: "mode", weight: 3 }),
   layout("RESERVE(6)", 0x16, null, "", { touches: "reservation", weight: 0.7 }),
   layout("RELEASE(6)", 0x17, null, "", { touches: "reservation", weight: 1 }),

@@ -49,6 +49,11 @@ export const MOVED: readonly DifferenceClass[] = [
     (d) => d.ours.status === 0 && hasNoResidual(d.tgt) && d.ours.residual < 0 && d.layout?.data === "room",
   ),
   moved(
+    "tgt sends what a READ had before it failed",
+    "SPC-4 4.5.1: of data beside CHECK CONDITION nothing is said; we send none, and say so",
+    (d) => movedNothing(d) && isNamed(d, "READ") && says(d.tgt, "3/11/00"),
+  ),
+  moved(
     "tgt sends what is in its memory where READ CAPACITY has no room for all",
     "SPC-4 4.2.5.6, RFC 7143 11.4.5.1: what there is room for is the answer's beginning",
     (d) => d.ours.status === 0 && isNamed(d, "READ CAPACITY(10)") && d.step.command.room < 8,
@@ -75,9 +80,9 @@ export const MOVED: readonly DifferenceClass[] = [
     (d) => isNamed(d, "WRITE SAME") && (d.step.command.cdb[1] & 0x01) !== 0 && hasPattern(d),
   ),
   written(
-    "tgt unmaps what the list has before a range that is not there",
-    "SBC-3 5.28.1: the command is refused; tgt has begun by then",
-    (d) => isNamed(d, "UNMAP") && d.ours.status !== 0 && says(d.tgt, "5/21/00"),
+    "tgt unmaps what its UNMAP then calls refused",
+    "SBC-3 5.28.1: a range that is not there is found before the first is unmapped",
+    (d) => isNamed(d, "UNMAP") && d.ours.status !== 0 && says(d.tgt, "5/21/00", "5/25/00"),
   ),
   written("tgt's FORMAT UNIT leaves all as it was", "SBC-3 5.3: the medium is initialized", (d) =>
     isNamed(d, "FORMAT UNIT"),

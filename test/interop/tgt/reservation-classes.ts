@@ -2,10 +2,16 @@
 
 import { decodeSense, SenseKey, Status } from "@pvscsi/scsi";
 import type { DifferenceClass } from "./classes.js";
-import { isGood } from "./difference.js";
+import { type Answer, isGood } from "./difference.js";
 import { isNamed, says } from "./predicates.js";
 
 const KEYED = ["RESERVE", "RELEASE", "PREEMPT"].map((action) => `PERSISTENT RESERVE OUT/${action}`);
+
+/** The codes of a unit attention, in sense data or read by REQUEST SENSE. */
+function told({ decoded, data }: Answer): string {
+  const sense = decoded ?? decodeSense(data);
+  return [sense?.asc ?? 0, sense?.ascq ?? 0].map((code) => code.toString(16).padStart(2, "0")).join("/");
+}
 
 export const RESERVED: readonly DifferenceClass[] = [
   {
@@ -37,11 +43,12 @@ export const RESERVED: readonly DifferenceClass[] = [
     },
   },
   {
-    name: "tgt lets nobody allow that the medium is removed while another has a reservation of SPC-2",
+    name: "tgt lets nobody start the unit, or allow that its medium is removed, while another has a reservation of SPC-2",
     right: "ours",
-    clause: "SPC-2 table 10: PREVENT ALLOW MEDIUM REMOVAL with PREVENT of zero is allowed",
+    clause: "SPC-2 table 10: PREVENT of zero and START of one are allowed",
     aspects: ["outcome"],
-    holds: (d) => isNamed(d, "PREVENT ALLOW MEDIUM REMOVAL") && d.situation.legacy && says(d.ours, "good"),
+    holds: (d) =>
+      isNamed(d, "PREVENT ALLOW MEDIUM REMOVAL", "START STOP UNIT") && d.situation.legacy && says(d.ours, "good"),
   },
   {
     name: "tgt lets a command through that conflicts with a reservation of SPC-2",
@@ -58,6 +65,28 @@ export const RESERVED: readonly DifferenceClass[] = [
     aspects: ["outcome"],
     holds: ({ ours, tgt, situation }) =>
       situation.reserved && ours.status === Status.reservationConflict && tgt.status !== Status.reservationConflict,
+  },
+  {
+    name: "tgt reserves by RESERVE of SPC-2 beside a persistent reservation",
+    right: "ours",
+    clause: "SPC-4 5.13.3: for whoever the persistent one lets in it has no effect",
+    aspects: ["attention"],
+    holds: (d) =>
+      isNamed(d, "RESERVE", "RELEASE") && d.ours.status === 0 && d.tgt.status === Status.reservationConflict,
+  },
+  {
+    name: "tgt calls a registration that was preempted a reservation",
+    right: "ours",
+    clause: "SPC-4 5.13.11.2.4: REGISTRATIONS PREEMPTED to those whose keys are gone",
+    aspects: ["attention"],
+    holds: (d) => isNamed(d, "PERSISTENT RESERVE OUT/PREEMPT") && told(d.ours) === "2a/05" && told(d.tgt) === "2a/03",
+  },
+  {
+    name: "tgt has MODE SENSE conflict with Write Exclusive",
+    right: "ours",
+    clause: "SPC-4 table 65: allowed; it reads",
+    aspects: ["outcome"],
+    holds: (d) => isNamed(d, "MODE SENSE") && d.situation.reserved && d.tgt.status === Status.reservationConflict,
   },
   {
     name: "tgt lets RESERVE and RELEASE of SPC-2 through where there are registrations",

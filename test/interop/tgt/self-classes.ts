@@ -57,6 +57,16 @@ export const SELF_DESCRIPTIONS: readonly DifferenceClass[] = [
     holds: (d) => isNamed(d, "REPORT LUNS") && d.step.command.cdb[2] !== 0,
   },
   {
+    name: "tgt calls any service action of an opcode supported",
+    right: "ours",
+    clause: "SPC-4 6.35.3: SUPPORT 001b where it is not",
+    aspects: ["residual", "data"],
+    holds: (d) =>
+      isNamed(d, "REPORT SUPPORTED OPERATION CODES") &&
+      d.ours.data[1] === 0x01 &&
+      d.tgt.data.subarray(4, 4 + d.tgt.data[3]).every((byte) => byte === 0),
+  },
+  {
     name: "tgt has fixed sense data only",
     right: "ours",
     clause: "SPC-4 6.39: DESC asks for descriptors",
