@@ -1,10 +1,11 @@
 // Knows initiators that come to one logical unit by different wires, each asked in the same words.
 
-import { CommandFlag, DataIn, FINAL, Opcode, ScsiResponse } from "@pvscsi/iscsi";
+import { ATTRIBUTES, CommandFlag, DataIn, FINAL, Opcode, ScsiResponse } from "@pvscsi/iscsi";
 import { Command, HostByte, type LogicalUnit, Status } from "@pvscsi/scsi";
 import { hexBytes } from "@pvscsi/wire";
 import { INITIATOR, type Peer, World } from "../../unit/iscsi/peer.js";
 import type { Units } from "../transcript/units.js";
+import { CARRIES } from "../transcript/wire-table.js";
 import { openWire, WIRES, type Wire } from "../transcript/wires.js";
 
 /** What came of a command. */
@@ -22,9 +23,17 @@ export interface Asked {
   answer(): Promise<Answer | null>;
 }
 
+export interface AskedWith {
+  readonly out?: Uint8Array;
+  readonly room?: number;
+  readonly attribute?: "simple" | "ordered";
+}
+
 export interface Party {
   readonly name: string;
-  ask(cdb: readonly number[], data?: { readonly out?: Uint8Array; readonly room?: number }): Asked;
+  /** Whether its wire has a word for task attributes. */
+  readonly carriesAttribute: boolean;
+  ask(cdb: readonly number[], data?: AskedWith): Asked;
   close(): Promise<void>;
 }
 
@@ -42,7 +51,11 @@ class WireParty implements Party {
     return this.#wire.name;
   }
 
-  ask(cdb: readonly number[], { out, room = 0 }: { readonly out?: Uint8Array; readonly room?: number } = {}): Asked {
+  get carriesAttribute(): boolean {
+    return CARRIES[this.#wire.name].attribute;
+  }
+
+  ask(cdb: readonly number[], { out, room = 0, attribute = "simple" }: AskedWith = {}): Asked {
     const { adapter } = this.#wire;
     const length = out?.length ?? room;
     const command = new Command();
@@ -51,6 +64,7 @@ class WireParty implements Party {
     if (out !== undefined) command.data.write(out);
     command.cdb.set(cdb);
     command.cdbLength = cdb.length;
+    command.attribute = attribute;
     command.direction = out !== undefined ? "to-device" : room > 0 ? "from-device" : "none";
     let ended = false;
     command.completed = () => {
@@ -80,6 +94,7 @@ class WireParty implements Party {
 
 class IscsiParty implements Party {
   readonly name = "iscsi";
+  readonly carriesAttribute = true;
   readonly #world: World;
   readonly #peer: Peer;
 
@@ -88,10 +103,11 @@ class IscsiParty implements Party {
     this.#peer = this.#world.loggedIn();
   }
 
-  ask(cdb: readonly number[], { out, room = 0 }: { readonly out?: Uint8Array; readonly room?: number } = {}): Asked {
+  ask(cdb: readonly number[], { out, room = 0, attribute = "simple" }: AskedWith = {}): Asked {
     const direction = out !== undefined ? CommandFlag.write : room > 0 ? CommandFlag.read : 0;
     const expectedLength = out?.length ?? room;
-    this.#peer.command(cdb, { flags: FINAL | direction, expectedLength, ...(out && { data: out }) });
+    const flags = FINAL | direction | ATTRIBUTES.lastIndexOf(attribute);
+    this.#peer.command(cdb, { flags, expectedLength, ...(out && { data: out }) });
     const answer = async (): Promise<Answer | null> => {
       await this.#world.settle();
       return this.#peer.received.length === 0 ? null : this.#take();
