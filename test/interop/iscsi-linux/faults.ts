@@ -5,11 +5,10 @@ import { setTimeout } from "node:timers/promises";
 import { Opcode } from "@pvscsi/iscsi";
 import { expect } from "chai";
 import { clock } from "../qemu/clock.js";
-import { copy, sumOfFile, verifyAtDepth } from "../qemu/contents.js";
+import { copy, sumOfFile, verifySlowly } from "../qemu/contents.js";
 import type { Stand } from "./stand.js";
 
-/** Seconds of fio; the milliseconds after which something is broken, and between. */
-const WORK = 15;
+/** Milliseconds after which something is broken, and between. */
 const LOADED = 3000;
 /** Seconds after which a silent initiator has to have been given up (60 to be asked, 15 to answer), and those besides. */
 const SILENCE = 75;
@@ -22,7 +21,7 @@ export async function judgeFaults(stand: Stand): Promise<void> {
   await initiator.logIn();
   const { disk } = await initiator.disk(0);
   const underLoad = async (breaking: () => Promise<void>) => {
-    const load = verifyAtDepth(guest, disk, { seconds: WORK });
+    const load = verifySlowly(guest, disk);
     load.catch(() => {});
     await setTimeout(LOADED);
     await breaking();

@@ -4,13 +4,12 @@ import { setTimeout } from "node:timers/promises";
 import { Opcode } from "@pvscsi/iscsi";
 import { expect } from "chai";
 import { clock } from "../qemu/clock.js";
-import { verifyAtDepth } from "../qemu/contents.js";
+import { verifySlowly } from "../qemu/contents.js";
 import type { Stand } from "./stand.js";
 
 /** Milliseconds that a portal may take to end. */
 const PATIENCE = 10_000;
-/** Seconds of fio, and milliseconds of them before the portal ends. */
-const WORK = 12;
+/** Milliseconds of fio's work before the portal ends. */
 const LOADED = 3000;
 
 export async function judgeGoodbye(stand: Stand): Promise<void> {
@@ -24,7 +23,7 @@ export async function judgeGoodbye(stand: Stand): Promise<void> {
     return farewell;
   });
   await context.check("the same under load: verified writes go on", async () => {
-    const load = verifyAtDepth(initiator.guest, (await initiator.disk(0)).disk, { seconds: WORK });
+    const load = verifySlowly(initiator.guest, (await initiator.disk(0)).disk);
     load.catch(() => {});
     await setTimeout(LOADED);
     const farewell = await endPolitely(stand);

@@ -14,14 +14,14 @@ import type { SuiteContext } from "../suite.js";
 const RECIPE = 1;
 const KERNEL = "cloud";
 /** Debian packages that are unpacked, not installed. */
-const UNPACKED = ["open-iscsi", "libopeniscsiusr", "libisns0", "libssl3"];
+const UNPACKED = ["open-iscsi", "libopeniscsiusr", "libisns0", "libssl3", "dmsetup", "libdevmapper1.02.1"];
 const LIBRARIES = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 /** Of them: where they lie there, and here. */
-const INITIATOR = ["sbin/iscsid", "sbin/iscsiadm"];
+const INITIATOR = ["sbin/iscsid", "sbin/iscsiadm", "sbin/dmsetup"];
 const PROGRAMS = ["lsscsi", "fio", "sg_inq", "sg_vpd", "sg_turs", "sg_reset", "sg_persist"];
 const MODULES = [
   ...["virtio_pci", "virtio_console", "virtio_net", "sd_mod", "sg"],
-  ...["iscsi_tcp", "libiscsi", "scsi_transport_iscsi", "crc32c-intel"],
+  ...["iscsi_tcp", "libiscsi", "scsi_transport_iscsi", "crc32c-intel", "dm-multipath", "dm-round-robin"],
 ];
 
 export async function prepareInitiator(context: SuiteContext): Promise<Images> {

@@ -41,6 +41,11 @@ export class Stand {
     return this.#portal;
   }
 
+  /** Where it listens, of this machine's ports. */
+  get port(): number {
+    return portOf(this.#portal);
+  }
+
   /** Starts the portal again, which has ended, over the same file; it listens elsewhere, and the relay leads there. */
   async serveAgain(wishes: PortalWishes = {}): Promise<void> {
     this.#portal = await servePortal(this.context, this.relay, this.file, wishes);
@@ -74,6 +79,10 @@ async function servePortal(
 ): Promise<ServedPortal> {
   const luns = [`${file},thin`, `mem:${MEMORY_SIZE}MiB,thin`];
   const portal = await ServedPortal.start(context, luns, { advertise: `${HOST}:${relay.port}`, ...wishes });
-  relay.lead(Number(portal.address.split(":").at(-1)));
+  relay.lead(portOf(portal));
   return portal;
+}
+
+function portOf({ address }: ServedPortal): number {
+  return Number(address.split(":").at(-1));
 }

@@ -4,6 +4,7 @@ import { PACKAGES } from "../qemu/images.js";
 import type { Suite, SuiteContext } from "../suite.js";
 import { judgeChanges } from "./changes.js";
 import { judgeDigests } from "./digests.js";
+import { judgeFailover } from "./failover.js";
 import { judgeFaults } from "./faults.js";
 import { judgeFunctions } from "./functions.js";
 import { judgeGoodbye } from "./goodbye.js";
@@ -39,6 +40,7 @@ async function judgeAll(stand: Stand): Promise<void> {
   await judgeParameters(stand);
   await judgeDigests(stand);
   await judgePaths(stand);
+  await judgeFailover(stand);
   await judgeChanges(stand);
   await judgeFunctions(stand);
   await judgeFaults(stand);
