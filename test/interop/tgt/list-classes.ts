@@ -82,6 +82,12 @@ export const UNIT_OUTCOMES: readonly DifferenceClass[] = [
     (d) => isNamed(d, "FORMAT UNIT") && says(d.ours, FIELD) && pointsAt(d, 2),
   ),
   outcome(
+    "a wrong FORMAT UNIT while writing is protected",
+    "either",
+    "SPC-4 4.5.1: which of two errors is told is not said",
+    (d) => isNamed(d, "FORMAT UNIT") && says(d.ours, FIELD, LIST_FIELD) && says(d.tgt, "7/27/00"),
+  ),
+  outcome(
     "tgt's FORMAT UNIT has no list",
     "either",
     "SBC-3 table 36: only without FMTDATA it is mandatory",

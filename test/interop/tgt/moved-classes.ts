@@ -80,6 +80,11 @@ export const MOVED: readonly DifferenceClass[] = [
     (d) => isNamed(d, "WRITE SAME") && (d.step.command.cdb[1] & 0x01) !== 0 && hasPattern(d),
   ),
   written(
+    "tgt unmaps descriptors behind the length that the list's header tells",
+    "SBC-3 5.28.2: UNMAP BLOCK DESCRIPTOR DATA LENGTH says how many there are",
+    (d) => isNamed(d, "UNMAP") && d.ours.status === 0 && toldDescriptors(d) < Math.floor((expected(d) - 8) / 16),
+  ),
+  written(
     "tgt unmaps what its UNMAP then calls refused",
     "SBC-3 5.28.1: a range that is not there is found before the first is unmapped",
     (d) => isNamed(d, "UNMAP") && d.ours.status !== 0 && says(d.tgt, "5/21/00", "5/25/00"),
@@ -88,6 +93,12 @@ export const MOVED: readonly DifferenceClass[] = [
     isNamed(d, "FORMAT UNIT"),
   ),
 ];
+
+/** Descriptors that the header of UNMAP's list speaks of. */
+function toldDescriptors({ step }: Difference): number {
+  const { data } = step.command;
+  return data === null || data.length < 8 ? 0 : Math.floor(((data[2] << 8) | data[3]) / 16);
+}
 
 function hasPattern({ step }: Difference): boolean {
   return step.command.data?.some((byte) => byte !== 0) ?? false;

@@ -7,6 +7,10 @@ import { isNamed, says } from "./predicates.js";
 
 const KEYED = ["RESERVE", "RELEASE", "PREEMPT"].map((action) => `PERSISTENT RESERVE OUT/${action}`);
 
+function isAttention({ decoded }: Answer): boolean {
+  return decoded?.key === SenseKey.unitAttention;
+}
+
 /** The codes of a unit attention, in sense data or read by REQUEST SENSE. */
 function told({ decoded, data }: Answer): string {
   const sense = decoded ?? decodeSense(data);
@@ -30,7 +34,21 @@ export const RESERVED: readonly DifferenceClass[] = [
     right: "either",
     clause: "SAM-5 5.14: a unit attention waits while a command ends with RESERVATION CONFLICT",
     aspects: ["attention"],
-    holds: ({ ours, tgt }) => ours.status === Status.reservationConflict && tgt.decoded?.key === SenseKey.unitAttention,
+    holds: ({ ours, tgt }) => ours.status === Status.reservationConflict && isAttention(tgt),
+  },
+  {
+    name: "a unit attention that has waited for the end of a reservation, which tgt had told before",
+    right: "either",
+    clause: "SAM-5 5.14: the same, when the reservation has ended",
+    aspects: ["attention"],
+    holds: (d) => isNamed(d, "RELEASE") && d.situation.legacy && isAttention(d.ours) && isGood(d.tgt),
+  },
+  {
+    name: "tgt's REQUEST SENSE does not say that there is no medium",
+    right: "ours",
+    clause: "SPC-4 6.39: what keeps the unit from being ready is its sense data",
+    aspects: ["attention"],
+    holds: (d) => isNamed(d, "START STOP UNIT") && told(d.ours) === "3a/00" && told(d.tgt) === "00/00",
   },
   {
     name: "tgt is never stopped",
