@@ -5,7 +5,7 @@ import { fioSuite } from "./fio/suite.js";
 import { iscsiKillSuite } from "./iscsi/kill-suite.js";
 import { iscsiSuite } from "./iscsi/suite.js";
 import { iscsiLinuxSuite } from "./iscsi-linux/suite.js";
-import { libiscsiSuite } from "./libiscsi/suite.js";
+import { libiscsiFullSuite, libiscsiSuite } from "./libiscsi/suite.js";
 import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
@@ -39,6 +39,7 @@ export const suites: readonly Suite[] = [
   qemuBlockSuite,
   sharedSuite,
   iscsiKillSuite,
+  libiscsiFullSuite,
   xenstoreFullSuite,
   processesFullSuite,
   xenFullSuite,

@@ -16,7 +16,7 @@ export const fioSuite: Suite = {
   judges: "a guest's disk over NBD: fio with verification, qemu-img, qemu-io, nbdinfo, nbdcopy",
   packages: ["fio", "qemu-utils", "libnbd-bin"],
   default: true,
-  budgetSeconds: 210,
+  budgetSeconds: 190,
   run: judge,
 };
 

@@ -53,10 +53,15 @@ export function countsOf(results: readonly Weighed[]): string {
 export function bySuite<Result extends { readonly name: string }>(results: readonly Result[]): Map<string, Result[]> {
   const suites = new Map<string, Result[]>();
   for (const result of results) {
-    const suite = result.name.split(".")[0];
+    const suite = suiteOf(result.name);
     suites.set(suite, [...(suites.get(suite) ?? []), result]);
   }
   return suites;
+}
+
+/** The suite that a test is of. */
+export function suiteOf(name: string): string {
+  return name.split(".")[0];
 }
 
 export function passedOf(results: readonly TestResult[]): number {

@@ -35,7 +35,7 @@ export const machinesSuite: Suite = {
     "dom0, driver domain and guest on a machine each, over TLS: fio, qemu-img, nbdcopy; cables that are pulled out",
   packages: ["iproute2", "openssl", "fio", "qemu-utils", "libnbd-bin"],
   default: true,
-  budgetSeconds: 270,
+  budgetSeconds: 245,
   run: judge,
 };
 

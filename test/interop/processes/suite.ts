@@ -26,7 +26,7 @@ export const processesSuite: Suite = {
   ...SUITE,
   name: "processes",
   default: true,
-  budgetSeconds: 240,
+  budgetSeconds: 215,
   run: (context) => judge(context, { together: 30, still: 10 }),
 };
 

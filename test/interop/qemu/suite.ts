@@ -45,7 +45,7 @@ export const qemuSuite: Suite = {
   judges: `disks of a vhost-user server, by ${JUDGES}`,
   packages: [...PACKAGES, ...LIBVIRT_PACKAGES],
   default: true,
-  budgetSeconds: 240,
+  budgetSeconds: 210,
   run: async (context) => {
     await context.check("libvirt's schema takes the XML that is printed for it", () => validateXml(context));
     const images = await judge(context, servedDisks, "cloud");

@@ -45,7 +45,7 @@ export const xenFrontSuite: Suite = {
   judges: "a front end in the dom0 of Xen 4.17: Linux' xen-scsiback with LIO's ramdisk and fileio, xenstored, lsevtchn",
   packages: HOST_PACKAGES,
   default: true,
-  budgetSeconds: 360,
+  budgetSeconds: 330,
   run: judge,
 };
 

@@ -27,7 +27,7 @@ export const xenSuite: Suite = {
   judges: "a back end in the dom0 of Xen 4.17: Linux' xen-scsifront, xenstored, xl, lsevtchn, lsscsi",
   packages: HOST_PACKAGES,
   default: true,
-  budgetSeconds: 270,
+  budgetSeconds: 235,
   run: judge,
 };
 

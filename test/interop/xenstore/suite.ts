@@ -20,7 +20,7 @@ export const xenstoreSuite: Suite = {
   judges: "xenstored's socket: Debian's xenstore-ls, -read, -write, -list, -exists, -chmod, -rm and -watch",
   packages: ["xenstore-utils"],
   default: true,
-  budgetSeconds: 60,
+  budgetSeconds: 45,
   run: judge,
 };
 
