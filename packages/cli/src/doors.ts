@@ -51,7 +51,7 @@ export const VHOST_USER_DOOR = new Option(
 
 /** Opens them on a host. Throws ToolstackError where one cannot be, with the others closed again. */
 export async function openDoors(host: Host, words: DoorWords, printer: Printer): Promise<Doors> {
-  const opened: Door[] = [];
+  const opened: Doors[] = [];
   const close = async (): Promise<void> => {
     for (const door of opened.reverse()) await door.close();
   };
@@ -66,9 +66,7 @@ export async function openDoors(host: Host, words: DoorWords, printer: Printer):
   return { addresses: opened.flatMap(({ addresses }) => addresses), close };
 }
 
-type Door = Doors;
-
-async function openIscsi(host: Host, listen: NonNullable<DoorWords["iscsi"]>, printer: Printer): Promise<Door> {
+async function openIscsi(host: Host, listen: NonNullable<DoorWords["iscsi"]>, printer: Printer): Promise<Doors> {
   const target = new Target("0:0", [ISCSI_PORT]);
   const bus = await DeviceBus.over(host, shareablePlaces(host), { at: () => target });
   const { server, closeBoth } = await behind(bus, () => listenIscsi({ listen: [listen], printer }));
@@ -80,11 +78,10 @@ async function openIscsi(host: Host, listen: NonNullable<DoorWords["iscsi"]>, pr
   };
 }
 
-async function openVhost(host: Host, path: string, printer: Printer): Promise<Door> {
+async function openVhost(host: Host, path: string, printer: Printer): Promise<Doors> {
   const bus = await DeviceBus.over(host, shareablePlaces(host), new TargetTable());
-  const native = await nativeCalls();
   const wishes = { path, queues: QEMU_QUEUES, offersConfig: false, printer };
-  const { closeBoth } = await behind(bus, async () => listenVhost(native, bus, wishes));
+  const { closeBoth } = await behind(bus, async () => listenVhost(await nativeCalls(), bus, wishes));
   return { addresses: [qemuLine({ path: resolve(path), queues: QEMU_QUEUES })], close: closeBoth };
 }
 

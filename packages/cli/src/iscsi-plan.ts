@@ -79,7 +79,7 @@ export async function iscsiPlanOfFile(file: string, words?: readonly ListenWord[
     );
   });
   return {
-    plan: planOfTargets(file, devices, numbered, [...warnings]),
+    plan: planOfTargets(file, devices, numbered, warnings),
     listen: portals.listen,
     places,
     targets: targets.map(({ name, groups }) => ({

@@ -50,23 +50,24 @@ export function reservationPath(
 ): string | null {
   if (reservations === "none" || !reservable) return null;
   if (reservations !== undefined) return resolve(directory, reservations);
-  if (backing.kind !== "file" || readOnly) return null;
-  const path = resolve(directory, backing.path);
-  return isDevice(path) ? null : `${path}.reservations`;
+  return readOnly ? null : pathBeside(backing, directory, "reservations");
 }
 
 /** The file that says what goes through a LUN's medium; null where the medium is no file. */
 export function operationPath({ backing }: LunSpec, { directory }: Surroundings): string | null {
-  if (backing.kind !== "file") return null;
-  const path = resolve(directory, backing.path);
-  return isDevice(path) ? null : `${path}.operation`;
+  return pathBeside(backing, directory, "operation");
 }
 
 /** The file that the states of a LUN's target port groups are kept in; null where they are not. */
 export function accessStatePath({ backing, portGroups = [] }: HostLun, { directory }: Surroundings): string | null {
-  if (backing.kind !== "file" || !portGroups.some(({ keepsState }) => keepsState)) return null;
+  return portGroups.some(({ keepsState }) => keepsState) ? pathBeside(backing, directory, "alua") : null;
+}
+
+/** A file beside that of a LUN; null where it has none, or a device. */
+function pathBeside(backing: LunSpec["backing"], directory: string, suffix: string): string | null {
+  if (backing.kind !== "file") return null;
   const path = resolve(directory, backing.path);
-  return isDevice(path) ? null : `${path}.alua`;
+  return isDevice(path) ? null : `${path}.${suffix}`;
 }
 
 /** Outlives whoever closes it. */

@@ -16,6 +16,7 @@ import {
   type OpenedDevice,
   type OpenedFor,
   readOperation,
+  readReservations,
   readStates,
   StoreError,
 } from "@pvscsi/scsi";
@@ -143,7 +144,7 @@ export class HostUnit {
     const { lun, wwn } = this.named;
     const store: ByteStore = this.#cipher === null ? bytes : encrypting(bytes, await this.#cipher(), lun.blockSize);
     const digits = wwn.slice("naa.".length);
-    const keeper = this.reservations === null ? undefined : await openKeeper(this.reservations, "reservations");
+    const keeper = await this.#openKept(this.reservations, "reservations", (text) => readReservations(text, wwn));
     const operations = await this.#openKept(this.#operations, "an operation", readOperation);
     const accessStates = await this.#openKept(this.#accessStates, "states of target port groups", (text) =>
       readStates(text, wwn),
@@ -171,16 +172,13 @@ export class HostUnit {
       keeper,
       operations,
     };
-    try {
-      return createDisk(options);
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      // Without them it would let in whom they keep out: a person has to look.
-      throw this.#unreadable(error, "reservations", this.reservations);
-    }
+    return createDisk(options);
   }
 
-  /** A file where something of the LUN is kept, if it has one. What `read` throws a `StoreError` for, a person has to look at. */
+  /**
+   * A file where something of the LUN is kept, if it has one. What `read` throws a `StoreError` for, a person has to look at: without its
+   * reservations it would let in whom they keep out.
+   */
   async #openKept(path: string | null, what: string, read: (text: string) => unknown): Promise<Keeper | undefined> {
     if (path === null) return undefined;
     const keeper = await openKeeper(path, what);
@@ -189,13 +187,9 @@ export class HostUnit {
       return keeper;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      throw this.#unreadable(error, what, path);
+      const advice = "mend it, or remove it if nobody relies on it";
+      throw new StoreError("hardware", `${what} of ${this.title} in ${path}: ${error.message}; ${advice}`);
     }
-  }
-
-  #unreadable({ message }: StoreError, what: string, path: string | null): StoreError {
-    const advice = "mend it, or remove it if nobody relies on it";
-    return new StoreError("hardware", `${what} of ${this.title} in ${path}: ${message}; ${advice}`);
   }
 
   #forget(user: OpenedFor): void {

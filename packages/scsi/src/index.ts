@@ -19,6 +19,7 @@ export * from "./management.js";
 export * from "./nexus.js";
 export { ACCESS, type Access, type AccessName } from "./reservations/access.js";
 export { MAX_REGISTRATIONS } from "./reservations/actions.js";
+export { readKept as readReservations } from "./reservations/kept.js";
 export { RESERVATION_TYPES, type ReservationType } from "./reservations/state.js";
 export * from "./sense.js";
 export * from "./sense-text.js";

@@ -1,7 +1,7 @@
 // Knows how SCSI names an initiator port: TransportIDs byte by byte (SPC-4 7.6.4), and what they look like to people.
 // Knows no transport: whoever makes a nexus says whose it is.
 
-import { assert } from "@pvscsi/wire";
+import { assert, bytesOfHex, hexDigits } from "@pvscsi/wire";
 import { put16 } from "./big-endian.js";
 
 /** An initiator port, always the same bytes and the same text for the same port. */
@@ -37,7 +37,7 @@ const SHORTEST_ISCSI = 20;
 /** The port of a SAS address: 16 hex digits. */
 export function sasTransportId(address: string): TransportId {
   assert(/^[0-9a-f]{16}$/i.test(address), `SAS address ${address}`);
-  return fixedTransportId(SAS, bytesOf(address));
+  return fixedTransportId(SAS, bytesOfHex(address));
 }
 
 /**
@@ -80,7 +80,7 @@ function fixedTransportId(protocol: number, name: Uint8Array): TransportId {
   const bytes = new Uint8Array(FIXED_SIZE);
   bytes[0] = protocol;
   bytes.set(name, at);
-  return { bytes, text: `${word}.${hexOf(name)}` };
+  return { bytes, text: `${word}.${hexDigits(name)}` };
 }
 
 /** One TransportID of a parameter list, and how many bytes of the list it is. */
@@ -128,12 +128,4 @@ function utf8(text: string): string {
 /** Letters of ASCII alone: the bytes of others are parts of them. */
 function lowerCase(bytes: string): string {
   return bytes.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function bytesOf(digits: string): Uint8Array {
-  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 }

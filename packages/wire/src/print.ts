@@ -26,7 +26,21 @@ export function hexDump(bytes: Uint8Array, start = 0): string {
 
 /** `28 00 00 00`. */
 export function hexBytes(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return pairsOf(bytes).join(" ");
+}
+
+/** `28000000`. */
+export function hexDigits(bytes: Uint8Array): string {
+  return pairsOf(bytes).join("");
+}
+
+/** The bytes of an even number of hex digits, two for each. */
+export function bytesOfHex(digits: string): Uint8Array {
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
+}
+
+function pairsOf(bytes: Uint8Array): string[] {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"));
 }
 
 function printable(bytes: Uint8Array): string {

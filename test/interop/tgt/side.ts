@@ -1,6 +1,7 @@
 // Knows one of the two targets as the judge has it: two sessions with it, and how it is brought back to where it began.
 
 import { decodeSense, SenseKey, Status } from "@pvscsi/scsi";
+import { blocksCdb } from "../../support/block-commands.js";
 import { type Command, type Ending, Session } from "../../support/iscsi-session.js";
 import { BLOCK, BLOCKS, DISK_LUN, INITIATORS } from "./geometry.js";
 import type { Pages } from "./mode-lists.js";
@@ -145,7 +146,7 @@ export class Side {
   async write(lba: number, content: Uint8Array): Promise<boolean> {
     for (let at = 0; at < content.length; at += PIECE * BLOCK) {
       const piece = content.subarray(at, at + PIECE * BLOCK);
-      const { status } = await this.ask(ranged(0x2a, lba + at / BLOCK, piece.length / BLOCK), 0, piece);
+      const { status } = await this.ask(blocksCdb(0x2a, lba + at / BLOCK, piece.length / BLOCK), 0, piece);
       if (status !== Status.good) return false;
     }
     return true;
@@ -153,7 +154,7 @@ export class Side {
 
   /** Reads blocks that begin at `lba`; null where it may not. */
   async read(lba: number, blocks: number, nexus: 0 | 1): Promise<Uint8Array | null> {
-    const { status, data } = await this.ask(ranged(0x28, lba, blocks), blocks * BLOCK, null, nexus);
+    const { status, data } = await this.ask(blocksCdb(0x28, lba, blocks), blocks * BLOCK, null, nexus);
     return status === Status.good ? data : null;
   }
 
@@ -161,20 +162,4 @@ export class Side {
   async contents(): Promise<Uint8Array | null> {
     return await this.read(0, BLOCKS, 0);
   }
-}
-
-/** READ(10) or WRITE(10). */
-function ranged(opcode: number, lba: number, blocks: number): number[] {
-  return [
-    opcode,
-    0,
-    lba >>> 24,
-    (lba >>> 16) & 0xff,
-    (lba >>> 8) & 0xff,
-    lba & 0xff,
-    0,
-    blocks >>> 8,
-    blocks & 0xff,
-    0,
-  ];
 }

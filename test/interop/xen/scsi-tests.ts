@@ -2,6 +2,7 @@
 // targets have made of it beside each other.
 
 import { readReports } from "../libiscsi/on-a-device.js";
+import { suiteOf } from "../libiscsi/outcomes.js";
 import type { TestResult, Verdict } from "../qemu/cunit.js";
 import { figuresOf } from "../qemu/libiscsi.js";
 import type { Guest } from "./guest.js";
@@ -50,10 +51,6 @@ export function beside(names: readonly [string, string], reports: readonly [Repo
 export function behind([first, second]: readonly [Report, Report]): TestResult[] {
   const passed = new Set(second.results.filter(({ verdict }) => verdict === "passed").map(({ name }) => name));
   return first.results.filter(({ name, verdict }) => passed.has(name) && verdict !== "passed");
-}
-
-function suiteOf(name: string): string {
-  return name.split(".")[0];
 }
 
 function countsOf(results: readonly TestResult[]): string {

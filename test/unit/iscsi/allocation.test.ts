@@ -18,8 +18,9 @@ import { MemoryStore, Target } from "@pvscsi/scsi";
 import type { ByteSink, Runnable } from "@pvscsi/wire";
 import { expect } from "chai";
 import { allocatedPerRecord } from "../../support/allocation.js";
+import { blocksCdb } from "../../support/block-commands.js";
 import { memoryDisk } from "../../support/scsi-devices.js";
-import { blocksCdb, identityOf, pairsOf, pduOf, TARGET } from "./peer.js";
+import { identityOf, pairsOf, pduOf, TARGET } from "./peer.js";
 
 const WRITE = FINAL | CommandFlag.write;
 const READ = FINAL | CommandFlag.read;

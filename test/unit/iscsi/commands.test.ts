@@ -15,8 +15,9 @@ import {
 } from "@pvscsi/iscsi";
 import { MemoryStore, Status } from "@pvscsi/scsi";
 import { expect } from "chai";
+import { blocksCdb } from "../../support/block-commands.js";
 import { memoryDisk } from "../../support/scsi-devices.js";
-import { blocksCdb, DISK_SIZE, NONE, type Peer, World } from "./peer.js";
+import { DISK_SIZE, NONE, type Peer, World } from "./peer.js";
 
 const READ = FINAL | CommandFlag.read;
 const WRITE = FINAL | CommandFlag.write;

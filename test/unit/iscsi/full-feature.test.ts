@@ -20,8 +20,9 @@ import {
 } from "@pvscsi/iscsi";
 import { Target } from "@pvscsi/scsi";
 import { expect } from "chai";
+import { blocksCdb } from "../../support/block-commands.js";
 import { HoldingUnit } from "../../support/scsi-devices.js";
-import { blocksCdb, NONE, type Peer, pduOf, TARGET, World } from "./peer.js";
+import { NONE, type Peer, pduOf, TARGET, World } from "./peer.js";
 
 const NOP = Opcode.nopOut | IMMEDIATE;
 

@@ -17,7 +17,8 @@ import {
 } from "@pvscsi/iscsi";
 import { expect } from "chai";
 import * as fc from "fast-check";
-import { blocksCdb, identityOf, NONE, type Peer, pairsOf, pduOf, World } from "./peer.js";
+import { blocksCdb } from "../../support/block-commands.js";
+import { identityOf, NONE, type Peer, pairsOf, pduOf, World } from "./peer.js";
 
 const LOGIN = TRANSIT | (Stage.operational << 2) | Stage.fullFeature;
 /** Of the histories from a seed. */

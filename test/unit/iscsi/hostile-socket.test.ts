@@ -6,12 +6,13 @@ import { createDisk, MemoryStore, slow, Target } from "@pvscsi/scsi";
 import { type Random, seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 import { collectGarbage } from "../../support/allocation.js";
+import { blocksCdb } from "../../support/block-commands.js";
 import { Session } from "../../support/iscsi-session.js";
 import { realClock, realScheduler } from "../../support/node-platform.js";
 import { memoryDisk } from "../../support/scsi-devices.js";
 import { HostileInitiator } from "./hostile-initiator.js";
 import { ACCOUNT, HOSTILE_TARGET, randomPlan, SECRET_TARGET, TARGET_ACCOUNT } from "./hostile-login.js";
-import { blocksCdb, TARGET } from "./peer.js";
+import { TARGET } from "./peer.js";
 
 const PDUS = Number(process.env.FUZZ_PDUS ?? 600);
 const SEED = Number(process.env.FUZZ_SEED ?? 1);

@@ -23,8 +23,9 @@ import {
 import { Status } from "@pvscsi/scsi";
 import { hexBytes } from "@pvscsi/wire";
 import { expect } from "chai";
+import { blocksCdb } from "../../support/block-commands.js";
 import { HoldingUnit } from "../../support/scsi-devices.js";
-import { blocksCdb, identityOf, lunBytes, type Peer, TARGET, World } from "./peer.js";
+import { identityOf, lunBytes, type Peer, TARGET, World } from "./peer.js";
 
 const WRITE = { flags: FINAL | CommandFlag.write, expectedLength: 512 };
 

@@ -330,20 +330,4 @@ export function pairsOf(keys: Readonly<Record<string, string>>): KeyValue[] {
   return Object.entries(keys).map(([key, value]) => ({ key, value }));
 }
 
-/** READ(10) or WRITE(10) of 512-byte blocks. */
-export function blocksCdb(opcode: 0x28 | 0x2a, lba: number, blocks: number): number[] {
-  return [
-    opcode,
-    0,
-    lba >>> 24,
-    (lba >>> 16) & 0xff,
-    (lba >>> 8) & 0xff,
-    lba & 0xff,
-    0,
-    blocks >>> 8,
-    blocks & 0xff,
-    0,
-  ];
-}
-
 export const NONE = NO_TAG;

@@ -16,8 +16,9 @@ import {
 } from "@pvscsi/iscsi";
 import { createDisk, type LogicalUnit, MemoryStore, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
+import { blocksCdb } from "../../support/block-commands.js";
 import { memoryDisk } from "../../support/scsi-devices.js";
-import { blocksCdb, INITIATOR, identityOf, NONE, type Peer, pduOf, TARGET, World } from "./peer.js";
+import { INITIATOR, identityOf, NONE, type Peer, pduOf, TARGET, World } from "./peer.js";
 
 const PATHS = `${TARGET}-paths`;
 const READER = "iqn.2026-11.localhost:reader";

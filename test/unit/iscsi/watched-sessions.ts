@@ -13,8 +13,9 @@ import {
 } from "@pvscsi/iscsi";
 import type { Random } from "@pvscsi/wire";
 import { expect } from "chai";
+import { blocksCdb } from "../../support/block-commands.js";
 import { HOSTILE_TARGET } from "./hostile-login.js";
-import { blocksCdb, lunBytes, type Peer, pduOf, type Received, type World } from "./peer.js";
+import { lunBytes, type Peer, pduOf, type Received, type World } from "./peer.js";
 
 const BLOCKS = 64;
 const BLOCK = 512;

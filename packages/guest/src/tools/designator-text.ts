@@ -1,5 +1,6 @@
 // Knows how sg_inq 1.46 prints the designation descriptors of VPD page 83h (SPC-4 7.8.6).
 
+import { hexDigits } from "@pvscsi/wire";
 import { asciiText, hexLines } from "./hex.js";
 
 const CODE_SETS = ["Reserved [0x0]", "Binary", "ASCII", "UTF-8"];
@@ -82,16 +83,12 @@ function vendorIdentification(bytes: Uint8Array): string[] {
 
 /** Bytes as one number in hex, without leading zeros. */
 function numberText(bytes: Uint8Array): string {
-  return digits(bytes).replace(/^0+(?=.)/, "");
-}
-
-function digits(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexDigits(bytes).replace(/^0+(?=.)/, "");
 }
 
 /** Hex digits [from, to) as a number in hex. */
 function field(bytes: Uint8Array, from: number, to: number): string {
-  return `0x${digits(bytes)
+  return `0x${hexDigits(bytes)
     .slice(from, to)
     .replace(/^0+(?=.)/, "")}`;
 }
@@ -104,12 +101,12 @@ function extendedIdentifier(bytes: Uint8Array): string[] {
   // Five bytes; the original reads a sixth, which is another field's or nobody's.
   lines.push(`Vendor Specific Extension Identifier: ${field(bytes, start + 6, start + 16)}`);
   if (bytes.length === 12) lines.push(`Directory ID: ${field(bytes, 16, 24)}`);
-  return [...lines, `[0x${digits(bytes)}]`];
+  return [...lines, `[0x${hexDigits(bytes)}]`];
 }
 
 /** SPC-4 7.8.6.6. */
 function nameAddressAuthority(bytes: Uint8Array): string[] {
-  const whole = `[0x${digits(bytes)}]`;
+  const whole = `[0x${hexDigits(bytes)}]`;
   switch (bytes[0] >> 4) {
     case 2:
       return [

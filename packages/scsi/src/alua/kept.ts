@@ -1,7 +1,7 @@
 // Knows how the states of target port groups are written down so that they outlive a loss of power, and read back from whatever
 // stands there. Knows no file.
 
-import { StoreError } from "../store.js";
+import { KeptText, writeKeptText } from "../kept-text.js";
 import { type AccessState, ALL_STATES } from "./states.js";
 
 /** What is kept of a group. */
@@ -12,30 +12,24 @@ export interface KeptState {
 }
 
 const TITLE = "pvscsi target port groups, version 1";
-const END = "end";
 
 /** The text of groups' states by the groups' numbers. `unit` is whose they are. */
 export function writeStates(states: ReadonlyMap<number, KeptState>, unit: string): string {
   const lines = [...states].map(([id, { state, cause }]) => `group ${id} state ${state} cause ${cause}`);
-  return [TITLE, `unit ${unit}`, ...lines, END, ""].join("\n");
+  return writeKeptText(TITLE, [`unit ${unit}`, ...lines]);
 }
 
 /** Reads what `writeStates` wrote for the same unit. Throws `StoreError` for everything else, with the line. */
 export function readStates(text: string, unit: string): ReadonlyMap<number, KeptState> {
-  const lines = text.split("\n");
-  const fail = (index: number, expected: string): never => {
-    const found = (lines[index] ?? "").slice(0, 80);
-    throw new StoreError("hardware", `line ${index + 1} is ${JSON.stringify(found)}, expected ${expected}`);
-  };
-  if (lines[0] !== TITLE) fail(0, `"${TITLE}"`);
-  if (lines[1] !== `unit ${unit}`) fail(1, `"unit ${unit}"`);
-  const last = lines.length - 2;
-  if (lines[last] !== END || lines[last + 1] !== "") fail(Math.max(2, last), `"${END}" as the last line`);
+  const kept = new KeptText(text, TITLE);
+  kept.checkUnit(unit);
+  const last = kept.end(2);
   const states = new Map<number, KeptState>();
   for (let index = 2; index < last; index++) {
-    const [id, kept] = stateOf(lines[index]) ?? fail(index, `"group", its number, "state", a word, "cause" and 0 to 2`);
-    if (states.has(id)) fail(index, "each group once");
-    states.set(id, kept);
+    const [id, state] =
+      stateOf(kept.lines[index]) ?? kept.fail(index, `"group", its number, "state", a word, "cause" and 0 to 2`);
+    if (states.has(id)) kept.fail(index, "each group once");
+    states.set(id, state);
   }
   return states;
 }

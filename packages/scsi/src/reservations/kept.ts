@@ -1,8 +1,9 @@
 // Knows how a state is written down so that it outlives a loss of power (APTPL), and read back from whatever stands there. Knows no file.
 
-import { StoreError } from "../store.js";
+import { bytesOfHex, hexDigits } from "@pvscsi/wire";
+import { KeptText, writeKeptText } from "../kept-text.js";
 import { nexusKey } from "../task.js";
-import { readTransportId, type TransportId } from "../transport-id.js";
+import { readTransportId } from "../transport-id.js";
 import { MAX_REGISTRATIONS } from "./actions.js";
 import {
   isReservationType,
@@ -15,7 +16,6 @@ import {
 } from "./state.js";
 
 const TITLE = "pvscsi persistent reservations, version 1";
-const END = "end";
 const NO_TYPE = "none";
 
 /** The text of a state; null when a loss of power is to end it. `unit` is whose it is. */
@@ -24,9 +24,9 @@ export function writeKept(state: PersistentState, unit: string): string | null {
   const { registrations, reservation } = state;
   const lines = [...registrations].map(([nexus, { key, targetPort, initiatorPort }]) => {
     const role = reservation?.holder === nexus ? "holder" : "registered";
-    return `${role} ${key} port ${targetPort} initiator ${hexOf(initiatorPort)}`;
+    return `${role} ${key} port ${targetPort} initiator ${hexDigits(initiatorPort.bytes)}`;
   });
-  return [TITLE, `unit ${unit}`, `type ${reservation?.type ?? NO_TYPE}`, ...lines, END, ""].join("\n");
+  return writeKeptText(TITLE, [`unit ${unit}`, `type ${reservation?.type ?? NO_TYPE}`, ...lines]);
 }
 
 /**
@@ -34,30 +34,25 @@ export function writeKept(state: PersistentState, unit: string): string | null {
  * everything else, with the line: a unit that came up without its reservations would let in whom they keep out.
  */
 export function readKept(text: string, unit: string): PersistentState {
-  const lines = text.split("\n");
-  const fail = (index: number, expected: string): never => {
-    const found = (lines[index] ?? "").slice(0, 80);
-    throw new StoreError("hardware", `line ${index + 1} is ${JSON.stringify(found)}, expected ${expected}`);
-  };
-  const last = lines.length - 2;
-  if (lines[0] !== TITLE) fail(0, `"${TITLE}"`);
-  if (lines[1] !== `unit ${unit}`) fail(1, `"unit ${unit}"`);
-  const type = typeOf(lines[2]) ?? fail(2, `"type" and one of ${Object.keys(RESERVATION_TYPES).join(", ")}, none`);
-  if (lines[last] !== END || lines[last + 1] !== "") fail(Math.max(3, last), `"${END}" as the last line`);
-  if (last - 3 > MAX_REGISTRATIONS) fail(3 + MAX_REGISTRATIONS, `no more than ${MAX_REGISTRATIONS} registrations`);
+  const kept = new KeptText(text, TITLE);
+  kept.checkUnit(unit);
+  const { lines } = kept;
+  const type = typeOf(lines[2]) ?? kept.fail(2, `"type" and one of ${Object.keys(RESERVATION_TYPES).join(", ")}, none`);
+  const last = kept.end(3);
+  if (last - 3 > MAX_REGISTRATIONS) kept.fail(3 + MAX_REGISTRATIONS, `no more than ${MAX_REGISTRATIONS} registrations`);
   const registrations = new Map<string, Registration>();
   let holder: string | null = null;
   for (let index = 3; index < last; index++) {
-    const read = registrationOf(lines[index]) ?? fail(index, EXPECTED);
+    const read = registrationOf(lines[index]) ?? kept.fail(index, EXPECTED);
     const nexus = nexusKey(read.initiatorPort, read.targetPort);
-    if (registrations.has(nexus)) fail(index, "each nexus once");
+    if (registrations.has(nexus)) kept.fail(index, "each nexus once");
     registrations.set(nexus, read);
     if (!lines[index].startsWith("holder ")) continue;
-    if (holder !== null || !hasHolder(type)) fail(index, "no holder, or no other");
+    if (holder !== null || !hasHolder(type)) kept.fail(index, "no holder, or no other");
     holder = nexus;
   }
-  if (hasHolder(type) && holder === null) fail(last, "a holder before the end");
-  if (type !== NO_TYPE && registrations.size === 0) fail(last, "a registration before the end");
+  if (hasHolder(type) && holder === null) kept.fail(last, "a holder before the end");
+  if (type !== NO_TYPE && registrations.size === 0) kept.fail(last, "a registration before the end");
   const reservation = type === NO_TYPE ? null : { type, holder };
   return { ...NOTHING_RESERVED, persists: true, registrations, reservation };
 }
@@ -81,14 +76,8 @@ function registrationOf(line: string): Registration | undefined {
     line,
   );
   if (words === null || words[1] === NO_KEY || Number(words[2]) > 0xffff) return undefined;
-  const bytes = Uint8Array.from({ length: words[3].length / 2 }, (_, i) =>
-    Number.parseInt(words[3].slice(2 * i, 2 * i + 2), 16),
-  );
+  const bytes = bytesOfHex(words[3]);
   const read = readTransportId(bytes, 0, bytes.length);
-  if (read === null || "iscsiName" in read.id || hexOf(read.id) !== words[3]) return undefined;
+  if (read === null || "iscsiName" in read.id || hexDigits(read.id.bytes) !== words[3]) return undefined;
   return { initiatorPort: read.id, targetPort: Number(words[2]), key: words[1] };
-}
-
-function hexOf({ bytes }: TransportId): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
