@@ -1,36 +1,25 @@
 // Knows which commands a disk supports, with their CDB usage maps: the one table that executes and reports them.
 
 import { portGroupRows } from "../alua/commands.js";
-import { bufferReach, readBuffer, writeBuffer } from "../buffers.js";
 import { COMMANDS } from "../cdb.js";
 import { copyRows } from "../copy/commands.js";
+import { diagnosticRows, primaryRows, removalRows } from "../device/rows.js";
 import { type CommandRow, CommandTable, row } from "../device-server.js";
 import { reservationRows } from "../reservations/commands.js";
-import { INQUIRY_OPTIONS, reportLuns, reportSupportedOpcodes, reportSupportedTmfs, requestSense } from "../spc.js";
 import { writeAtomic } from "./atomic.js";
 import { readCapacity10, readCapacity16 } from "./capacity.js";
 import { readDefectData10, readDefectData12 } from "./defects.js";
-import { receiveDiagnosticResults, sendDiagnostic } from "./diagnostics.js";
 import type { Disk } from "./disk.js";
 import { type DiskFeatures, hasCommand } from "./features.js";
 import { formatUnit } from "./format.js";
-import { inquiry } from "./inquiry.js";
-import { logSelect, logSense } from "./log-commands.js";
-import { preventAccess, preventAllow, startStopAccess, startStopUnit, testUnitReady } from "./medium.js";
-import { modeSelect6, modeSelect10 } from "./mode-select.js";
-import { modeSense6, modeSense10 } from "./mode-sense.js";
+import { startStopAccess, startStopUnit } from "./medium.js";
+import { DISK_MODEL } from "./model.js";
 import { orWrite } from "./or-write.js";
 import { getLbaStatus, unmap, writeSame } from "./provisioning.js";
 import { exitFailureMode, sanitizeBlockErase, sanitizeCryptographicErase, sanitizeOverwrite } from "./sanitize.js";
 import { preFetch, read, synchronizeCache, write } from "./transfer.js";
 import { compareAndWrite, verify, writeAndVerify } from "./verify.js";
 
-/** What changes nothing and tells nothing of the medium runs whoever has reserved the unit. */
-const ASKS = { data: "in", access: "asks", reach: "always" } as const;
-const IN = { data: "in", access: "reads" } as const;
-/** What goes on in standby (SPC-4 5.15.2.4.4). */
-const STANDBY_IN = { ...IN, reach: "standby" } as const;
-const STANDBY_OUT = { data: "out", access: "writes", reach: "standby" } as const;
 const SIZE = { needs: "medium", data: "in", access: "asks" } as const;
 const READS = { needs: "medium", data: "in" } as const;
 const WRITES = { needs: "writable-medium", data: "out" } as const;
@@ -95,7 +84,7 @@ function shapeOf({
  */
 function diskRows(shape: DiskShape): readonly CommandRow<Disk>[] {
   const rows: CommandRow<Disk>[] = [
-    ...primaryRows(),
+    ...primaryRows(DISK_MODEL),
     ...(shape.groups === "none" ? [] : portGroupRows(shape.groups === "explicit")),
     ...reservationRows(),
     ...mediumRows(shape.removable),
@@ -104,47 +93,14 @@ function diskRows(shape: DiskShape): readonly CommandRow<Disk>[] {
     ...provisioningRows(shape),
     ...atomicRows(shape),
     ...operationRows(shape),
-    ...diagnosticRows(),
+    ...diagnosticRows(DISK_MODEL),
     ...copyRows(),
   ];
   return rows.filter(({ command }) => hasCommand(shape.features, command));
 }
 
-function primaryRows(): CommandRow<Disk>[] {
-  return [
-    row(COMMANDS.testUnitReady, "00 00 00 00 00", testUnitReady, { needs: "medium", access: "waits" }),
-    row(COMMANDS.requestSense, "01 00 00 ff 00", requestSense, ASKS),
-    row(COMMANDS.inquiry, "01 ff ff ff 00", inquiry, INQUIRY_OPTIONS),
-    row(COMMANDS.modeSense6, "08 ff ff ff 00", modeSense6, STANDBY_IN),
-    row(COMMANDS.modeSense10, "18 ff ff 00 00 00 ff ff 00", modeSense10, STANDBY_IN),
-    row(COMMANDS.modeSelect6, "10 00 00 ff 00", modeSelect6, STANDBY_OUT),
-    row(COMMANDS.modeSelect10, "10 00 00 00 00 00 ff ff 00", modeSelect10, STANDBY_OUT),
-    row(COMMANDS.reportLuns, "00 ff 00 00 00 ff ff ff ff 00 00", reportLuns, ASKS),
-    row(COMMANDS.reportSupportedOpcodes, "00 87 ff ff ff ff ff ff ff 00 00", reportSupportedOpcodes, IN),
-    row(COMMANDS.reportSupportedTmfs, "00 80 00 00 00 ff ff ff ff 00 00", reportSupportedTmfs, IN),
-  ];
-}
-
-function diagnosticRows(): CommandRow<Disk>[] {
-  return [
-    row(COMMANDS.receiveDiagnosticResults, "01 ff ff ff 00", receiveDiagnosticResults, STANDBY_IN),
-    row(COMMANDS.sendDiagnostic, "17 00 ff ff 00", sendDiagnostic, STANDBY_OUT),
-    row(COMMANDS.writeBuffer, "1f ff ff ff ff ff ff ff 00", writeBuffer, {
-      data: "out",
-      reach: bufferReach,
-    }),
-    row(COMMANDS.readBuffer, "1f ff ff ff ff ff ff ff 00", readBuffer, { ...IN, reach: bufferReach }),
-    row(COMMANDS.logSelect, "02 ff ff 00 00 00 ff ff 00", logSelect, { reach: "standby" }),
-    row(COMMANDS.logSense, "00 ff ff 00 ff ff ff ff 00", logSense, {
-      data: "in",
-      access: "waits",
-      reach: "standby",
-    }),
-  ];
-}
-
 function mediumRows(removable: boolean): CommandRow<Disk>[] {
-  const rows: CommandRow<Disk>[] = [
+  return [
     row(COMMANDS.startStopUnit, removable ? "01 00 00 f7 00" : "01 00 00 f5 00", startStopUnit, {
       access: startStopAccess,
       timeout: LONG,
@@ -155,9 +111,8 @@ function mediumRows(removable: boolean): CommandRow<Disk>[] {
     row(COMMANDS.readDefectData12, "1f ff ff ff ff ff ff ff ff 00 00", readDefectData12, READS),
     row(COMMANDS.synchronizeCache10, "06 ff ff ff ff 1f ff ff 00", synchronizeCache, FLUSHES),
     row(COMMANDS.synchronizeCache16, "06 ff ff ff ff ff ff ff ff ff ff ff ff 1f 00", synchronizeCache, FLUSHES),
+    ...(removable ? removalRows() : []),
   ];
-  if (removable) rows.push(row(COMMANDS.preventAllow, "00 00 00 01 00", preventAllow, { access: preventAccess }));
-  return rows;
 }
 
 /** Byte 1 of what reads and writes: DPO and FUA, where they are supported. */

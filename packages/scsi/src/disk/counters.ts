@@ -1,6 +1,7 @@
 // Knows what a disk counts for its log pages: commands, and bytes and failures of reads, writes and verifications since power on, or since
 // an initiator has set them back. Nothing is allocated to count.
 
+import type { PageCounters } from "../device/log-pages.js";
 import type { StoreFailure, StoreRequest } from "../store.js";
 import type { Task } from "../task.js";
 
@@ -27,13 +28,6 @@ class Counter {
     this.#low = 0;
     this.#high = 0;
   }
-}
-
-/** What one page tells that can be set back. */
-export interface PageCounters {
-  /** Nothing was counted. */
-  readonly fresh: boolean;
-  clear(): void;
 }
 
 /** What one error counter page tells. */

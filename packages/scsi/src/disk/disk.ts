@@ -1,71 +1,42 @@
 // Knows a disk: its state, what it tells others, and how its commands' work on the store begins and ends.
 // The commands themselves are in the files beside this one.
 
-import { assert, type Clock, Pool } from "@pvscsi/wire";
-import type { PathGuard, PortGroupOptions, TargetPortGroups } from "../alua/groups.js";
-import { Buffers } from "../buffers.js";
+import { Pool } from "@pvscsi/wire";
 import { COMMANDS } from "../cdb.js";
 import { type Designator, sameDesignator } from "../copy/designator.js";
 import { CopyManager } from "../copy/manager.js";
-import { type CommandTable, check, type DeviceCondition, type DeviceServer } from "../device-server.js";
+import { Device } from "../device/device.js";
+import type { DeviceOptions } from "../device/options.js";
+import { type CommandTable, check, type DeviceCondition } from "../device-server.js";
 import type { Keeper } from "../keeper.js";
-import type { LogicalUnit, UnitEvent, UnitListener, UnitPlace } from "../logical-unit.js";
-import type { Guard } from "../reservations/access.js";
-import { Reservations } from "../reservations/reservations.js";
+import type { LogicalUnit } from "../logical-unit.js";
 import { SENSE, type Sense } from "../sense.js";
 import type { ByteStore, StoreError, StoreOperation } from "../store.js";
 import { Status, type Task, type TaskNexus } from "../task.js";
-import { TaskSet } from "../task-set.js";
 import { diskTable } from "./commands.js";
 import { DiskCounters } from "./counters.js";
-import { unitDesignators } from "./designators.js";
 import { ALL_FEATURES, type DiskFeatures } from "./features.js";
 import { type DiskLimits, diskLimits } from "./limits.js";
 import type { ModeSettings } from "./mode-pages.js";
 import type { Operation } from "./operation.js";
-import { portGroupsOf } from "./port-groups.js";
 import { resume } from "./resume.js";
 import { Gate, type Sharing, type Step, Work } from "./work.js";
 
-export interface DiskOptions {
+export interface DiskOptions extends DeviceOptions {
   readonly store: ByteStore;
   readonly blockSize: 512 | 4096;
   /** Bytes of a physical block: a power of two, up to 65536; what the store does best where it is not said. */
   readonly physical?: number | undefined;
-  /** Up to 8, 16, 4 characters of ASCII. */
-  readonly vendor: string;
-  readonly product: string;
-  readonly revision: string;
-  /** The unit serial number of VPD page 80h; at most 252 characters. */
-  readonly serial: string;
-  /** The NAA name: 16 hex digits, 32 for NAA 6. */
-  readonly wwn: string;
-  readonly removable?: boolean;
   /** Also read-only when the store is. */
   readonly readOnly?: boolean;
   /** MEDIUM ROTATION RATE of VPD page B1h: 0 not reported, 1 it does not rotate (the default), else per minute. */
   readonly rotation?: number;
-  /** Commands that one nexus may have under way here; those beyond end with TASK SET FULL. 1024 where it is not said. */
-  readonly queueDepth?: number;
-  /** TAS of the control page at first. */
-  readonly tellsAborted?: boolean;
   /** Takes DPO and FUA in CDBs, and says so in MODE SENSE; the default. */
   readonly fua?: boolean;
   /** Thin provisioning, where the store can give space back; false hides that it can. */
   readonly thin?: boolean;
   /** What is switched off; all is on where nothing is said. */
   readonly features?: Partial<DiskFeatures>;
-  /**
-   * Lets others have their turn while something goes through the whole medium. Without it there is neither SANITIZE nor
-   * FORMAT UNIT.
-   */
-  readonly clock?: Clock | undefined;
-  /** The target port groups that lead to it; none where it is not said, and no way is better than another. */
-  readonly portGroups?: readonly PortGroupOptions[] | undefined;
-  /** Keeps the states of these groups through a loss of power; none are kept where it is absent. */
-  readonly accessStates?: Keeper | undefined;
-  /** Keeps reservations through a loss of power; none are kept where it is absent. */
-  readonly keeper?: Keeper | undefined;
   /** Keeps that SANITIZE or FORMAT UNIT goes through the medium, or has failed to; a loss of power ends it where it is absent. */
   readonly operations?: Keeper | undefined;
 }
@@ -78,16 +49,12 @@ export function createDisk(options: DiskOptions): LogicalUnit {
 /** Whether the medium can be reached: "stopped" until START, "ejected" until it is loaded. */
 type MediumState = "ready" | "stopped" | "ejected";
 
-/** All disks': a command builds its answer, or looks at its parameters, before it lets go of the thread. */
-const SCRATCH = new Uint8Array(8192);
-
-export class Disk implements LogicalUnit, DeviceServer {
+export class Disk extends Device<ModeSettings> {
   readonly deviceType = 0x00;
-  readonly identity: DiskOptions;
+  declare readonly identity: DiskOptions;
   readonly store: ByteStore;
   readonly blockSize: number;
   readonly limits: DiskLimits;
-  readonly removable: boolean;
   readonly readOnly: boolean;
   readonly thin: boolean;
   readonly features: DiskFeatures;
@@ -98,36 +65,22 @@ export class Disk implements LogicalUnit, DeviceServer {
   /** SANITIZE can change the key of all blocks. */
   readonly changesKey: boolean;
   readonly table: CommandTable<Disk>;
-  readonly reservations: Reservations;
-  readonly portGroups: TargetPortGroups | null;
-  /** What the unit is called, in VPD page 83h and by EXTENDED COPY. */
-  readonly designators: readonly Designator[];
   readonly copies = new CopyManager();
-  readonly buffers = new Buffers();
   readonly counters = new DiskCounters();
-  readonly scratch = SCRATCH;
-  readonly defaults: ModeSettings;
-  settings: ModeSettings;
-  readonly taskSet: TaskSet;
   medium: MediumState = "ready";
   /** What goes through the whole medium, or has failed to. */
   operation: Operation | null = null;
-  /** Nexuses that prevent the removal of the medium. */
-  readonly preventing = new Set<TaskNexus>();
   #blocks: number;
-  readonly #listeners = new Set<UnitListener>();
   readonly #works: Pool<Work>;
   readonly #gate = new Gate();
   readonly #start = (work: Work): void => this.issue(work);
   #idle: (() => void) | null = null;
 
   constructor(options: DiskOptions) {
+    super(options, modeDefaults(options));
     const { store, blockSize } = options;
-    assert(/^([0-9a-f]{16}){1,2}$/i.test(options.wwn), `NAA name ${options.wwn}`);
-    this.identity = options;
     this.store = store;
     this.blockSize = blockSize;
-    this.removable = options.removable === true;
     this.readOnly = options.readOnly === true || store.features.readOnly;
     this.features = { ...ALL_FEATURES, ...options.features };
     const givesBack = this.features.unmap || this.features.writeSameUnmap;
@@ -135,24 +88,8 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.fua = options.fua !== false;
     this.changesKey = store.features.changesKey === true && options.clock !== undefined;
     this.erases = this.thin && options.clock !== undefined;
-    this.designators = unitDesignators(options);
     this.limits = diskLimits(blockSize, store.features, options.physical);
-    this.defaults = {
-      writeCache: store.features.writeBack,
-      descriptorSense: false,
-      softwareWriteProtect: false,
-      tellsAborted: options.tellsAborted === true,
-      errorEnds: "nothing",
-    };
-    this.settings = { ...this.defaults };
-    this.taskSet = new TaskSet(() => this.settings, options.queueDepth);
-    this.portGroups = portGroupsOf(options, (cause) => this.notify("access-state-changed", cause));
     this.table = diskTable(this);
-    this.reservations = new Reservations({
-      unit: `naa.${options.wwn.toLowerCase()}`,
-      keeper: options.keeper,
-      aborted: (nexus) => this.preventing.delete(nexus),
-    });
     this.#blocks = Math.floor(store.size / blockSize);
     this.#works = new Pool(() => this.#makeWork());
     store.resized = () => this.#resized();
@@ -164,20 +101,8 @@ export class Disk implements LogicalUnit, DeviceServer {
     return this.#blocks;
   }
 
-  get guard(): Guard | null {
-    return this.reservations.guard;
-  }
-
-  get paths(): PathGuard | null {
-    return this.portGroups === null ? null : this.portGroups.guard;
-  }
-
   get condition(): DeviceCondition | null {
     return this.operation;
-  }
-
-  get descriptorSense(): boolean {
-    return this.settings.descriptorSense;
   }
 
   /** Whether every write must be durable before its status: there is a cache, and WCE is off. */
@@ -190,22 +115,16 @@ export class Disk implements LogicalUnit, DeviceServer {
     return this.medium === "stopped" ? SENSE.initializingCommandRequired : SENSE.mediumNotPresent;
   }
 
-  writeProtection({ nexus, lun }: Task): Sense | null {
-    if (this.readOnly || nexus?.protects(lun)) return SENSE.writeProtected;
-    return this.settings.softwareWriteProtect ? SENSE.softwareWriteProtected : null;
-  }
-
   execute(task: Task): void {
     this.table.execute(this, task);
   }
 
-  abort(task: Task): void {
+  override abort(task: Task): void {
     if (this.copies.abort(task)) return;
     const work = task.work as Work | null;
     if (work === null) {
       // What it began goes on: it belongs to the medium and not to the task.
-      if (this.operation?.forget(task) === true || this.portGroups?.abort(task) === true) return;
-      this.reservations.abort(task);
+      if (this.operation?.forget(task) !== true) super.abort(task);
       return;
     }
     if (work.sharing !== "reads" && this.#gate.withdraw(work, this.#start)) {
@@ -215,29 +134,14 @@ export class Disk implements LogicalUnit, DeviceServer {
     } else if (work.atStore) this.store.cancel(work.request);
   }
 
-  reset(): void {
-    this.settings = { ...this.defaults };
-    this.preventing.clear();
-    this.reservations.reset();
+  protected override powerOn(): void {
     this.copies.results.clear();
-    this.buffers.clear();
     if (this.medium === "stopped") this.medium = "ready";
-    this.notify("reset", null);
   }
 
-  connect(place: UnitPlace): () => void {
-    return this.reservations.connect(place);
-  }
-
-  nexusLost(nexus: TaskNexus): void {
-    this.preventing.delete(nexus);
+  override nexusLost(nexus: TaskNexus): void {
+    super.nexusLost(nexus);
     this.copies.results.forgetAll(nexus);
-    this.buffers.echoes.delete(nexus);
-    this.reservations.release(nexus);
-  }
-
-  conflicts(task: Task): boolean {
-    return this.guard !== null && this.table.conflicts(this.guard, task);
   }
 
   copyable(name: Designator): boolean {
@@ -252,19 +156,9 @@ export class Disk implements LogicalUnit, DeviceServer {
     this.copies.interrupt(task, other);
   }
 
-  listen(listener: UnitListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  notify(event: UnitEvent, cause: Task | null): void {
-    for (const listener of [...this.#listeners]) listener(event, cause);
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     if (this.#works.taken > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
-    await this.reservations.close();
-    await this.portGroups?.close();
+    await super.close();
     this.store.resized = null;
     await this.store.close();
   }
@@ -382,6 +276,17 @@ export class Disk implements LogicalUnit, DeviceServer {
     const sense = isSelfTest ? SENSE.failedSelfTest : storeSense(failure, request.operation);
     this.fail(work, sense, offset === undefined ? undefined : Math.floor(offset / this.blockSize));
   }
+}
+
+/** There is a write cache where the store has one. */
+function modeDefaults({ store, tellsAborted = false }: DiskOptions): ModeSettings {
+  return {
+    writeCache: store.features.writeBack,
+    descriptorSense: false,
+    softwareWriteProtect: false,
+    tellsAborted,
+    errorEnds: "nothing",
+  };
 }
 
 /** The last step of commands that have nothing left to do. */

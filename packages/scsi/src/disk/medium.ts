@@ -1,5 +1,6 @@
-// Knows the commands about the medium as a whole: TEST UNIT READY, START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL.
+// Knows START STOP UNIT: whether the medium of a disk can be reached.
 
+import { removalPrevented } from "../device/removal.js";
 import { check } from "../device-server.js";
 import type { AccessName } from "../reservations/access.js";
 import { SENSE } from "../sense.js";
@@ -7,11 +8,6 @@ import { Status, type Task } from "../task.js";
 import type { Disk } from "./disk.js";
 import { flush } from "./transfer.js";
 import type { Work } from "./work.js";
-
-/** Its row needs the medium; what is left to say is GOOD. */
-export function testUnitReady(_disk: Disk, task: Task): void {
-  task.end(Status.good);
-}
 
 const START = 0x01;
 const LOEJ = 0x02;
@@ -56,27 +52,5 @@ function stop(disk: Disk, task: Task): void {
 function eject(disk: Disk, task: Task): void {
   if (removalPrevented(disk)) return check(disk, task, SENSE.mediumRemovalPrevented);
   disk.medium = "ejected";
-  task.end(Status.good);
-}
-
-function removalPrevented(disk: Disk): boolean {
-  forgetLost(disk);
-  return disk.preventing.size > 0;
-}
-
-/** Nexuses that were lost since do not count (SPC-4 6.18), nor are they kept for one that comes and goes. */
-function forgetLost({ preventing }: Disk): void {
-  for (const nexus of preventing) if (!nexus.open) preventing.delete(nexus);
-}
-
-/** To allow is allowed to everybody. */
-export function preventAccess(cdb: Uint8Array): AccessName {
-  return (cdb[4] & 0x03) === 0 ? "asks" : "writes";
-}
-
-export function preventAllow(disk: Disk, task: Task): void {
-  forgetLost(disk);
-  if (task.nexus !== null && (task.cdb[4] & 0x01) !== 0) disk.preventing.add(task.nexus);
-  else if (task.nexus !== null) disk.preventing.delete(task.nexus);
   task.end(Status.good);
 }

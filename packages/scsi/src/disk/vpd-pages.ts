@@ -1,27 +1,13 @@
 // Knows the vital product data pages of a disk (SPC-4 7.8, SBC-3 6.6): one table lists and writes them.
 
-import { put16, put32, put64, putText } from "../big-endian.js";
-import { Association, CodeSet, type Designator, DesignatorType, writeDesignator } from "../copy/designator.js";
+import { put16, put32, put64 } from "../big-endian.js";
 import { writeCopyPage } from "../copy/page.js";
-import { MAX_SENSE, type Task } from "../task.js";
+import { primaryVpdPages, type VpdPage } from "../device/vpd-pages.js";
 import type { Disk } from "./disk.js";
 
-interface VpdPage {
-  readonly code: number;
-  readonly name: string;
-  /** Which disks have it; all where it is not said. */
-  readonly applies?: (disk: Disk) => boolean;
-  /** Writes what is behind the header, over zeros; returns the length of the whole page. */
-  write(disk: Disk, bytes: Uint8Array, task: Task): number;
-}
-
 /** In ascending order, as SPC-4 7.8.13 wants it. */
-export const VPD_PAGES: readonly VpdPage[] = [
-  { code: 0x00, name: "Supported VPD Pages", write: supportedPages },
-  { code: 0x80, name: "Unit Serial Number", write: unitSerialNumber },
-  { code: 0x83, name: "Device Identification", write: deviceIdentification },
-  { code: 0x86, name: "Extended INQUIRY Data", write: extendedInquiry },
-  { code: 0x87, name: "Mode Page Policy", write: modePagePolicy },
+export const VPD_PAGES: readonly VpdPage<Disk>[] = [
+  ...primaryVpdPages<Disk>(({ store }) => store.features.writeBack),
   {
     code: 0x8f,
     name: "Third-Party Copy",
@@ -32,71 +18,6 @@ export const VPD_PAGES: readonly VpdPage[] = [
   { code: 0xb1, name: "Block Device Characteristics", write: blockDeviceCharacteristics },
   { code: 0xb2, name: "Logical Block Provisioning", write: logicalBlockProvisioning },
 ];
-
-const LONGEST = 1024;
-
-/** Writes a page as the task's nexus sees it; returns its length, or null where there is no such page. */
-export function writeVpdPage(disk: Disk, code: number, bytes: Uint8Array, task: Task): number | null {
-  const page = pagesOf(disk).find((row) => row.code === code);
-  if (page === undefined) return null;
-  bytes.fill(0, 0, LONGEST);
-  bytes[0] = disk.deviceType;
-  bytes[1] = code;
-  const length = page.write(disk, bytes, task);
-  put16(bytes, 2, length - 4);
-  return length;
-}
-
-function pagesOf(disk: Disk): VpdPage[] {
-  return VPD_PAGES.filter(({ applies }) => applies?.(disk) ?? true);
-}
-
-function supportedPages(disk: Disk, bytes: Uint8Array): number {
-  const codes = pagesOf(disk).map(({ code }) => code);
-  bytes.set(codes, 4);
-  return 4 + codes.length;
-}
-
-function unitSerialNumber({ identity }: Disk, bytes: Uint8Array): number {
-  const length = Math.min(252, identity.serial.length);
-  putText(bytes, 4, length, identity.serial);
-  return 4 + length;
-}
-
-/** Names of the unit, which every wire tells alike, the port that was asked and its group (SPC-4 7.8.6). */
-function deviceIdentification({ designators, portGroups }: Disk, bytes: Uint8Array, task: Task): number {
-  let at = 4;
-  for (const designator of designators) at = writeDesignator(bytes, at, designator);
-  if (task.nexus === null) return at;
-  at = writeDesignator(bytes, at, ofPort(DesignatorType.relativePort, task.nexus.identity.targetPort));
-  const group = portGroups?.groupOf(task);
-  return group === undefined ? at : writeDesignator(bytes, at, ofPort(DesignatorType.portGroup, group.id));
-}
-
-/** A number of the port that was asked. */
-function ofPort(type: number, number: number): Designator {
-  const bytes = Uint8Array.of(0, 0, number >>> 8, number & 0xff);
-  return { codeSet: CodeSet.binary, association: Association.port, type, bytes };
-}
-
-const HEADSUP = 0x04;
-const ORDSUP = 0x02;
-const SIMPSUP = 0x01;
-
-function extendedInquiry({ store }: Disk, bytes: Uint8Array): number {
-  bytes[5] = HEADSUP | ORDSUP | SIMPSUP;
-  bytes[6] = store.features.writeBack ? 0x01 : 0; // V_SUP
-  bytes[13] = MAX_SENSE;
-  return 64;
-}
-
-const EVERY_PAGE = [0x3f, 0xff];
-
-/** SPC-4 7.8.10: all mode pages are shared by all initiators. */
-function modePagePolicy(_disk: Disk, bytes: Uint8Array): number {
-  bytes.set(EVERY_PAGE, 4);
-  return 8;
-}
 
 function blockLimits({ limits, thin, features }: Disk, bytes: Uint8Array): number {
   bytes[5] = features.compareAndWrite ? limits.compareAndWrite : 0;
