@@ -17,6 +17,8 @@ export * from "./logical-unit.js";
 export { lunOfLevel, REPORT_LUNS_UNIT, readLun, writeLun } from "./lun.js";
 export * from "./management.js";
 export * from "./nexus.js";
+export { type PassFilter, READ_SAFE, WRITE_SAFE } from "./pass-through/filter.js";
+export { createPassThrough, type PassThroughOptions } from "./pass-through/pass-through.js";
 export { ACCESS, type Access, type AccessName } from "./reservations/access.js";
 export { MAX_REGISTRATIONS } from "./reservations/actions.js";
 export { readKept as readReservations } from "./reservations/kept.js";

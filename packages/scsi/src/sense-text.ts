@@ -193,6 +193,8 @@ const ADDITIONAL: { readonly [code: number]: string } = {
   11264: "Command sequence error",
   11520: "Overwrite error on update in place",
   11776: "Insufficient time for operation",
+  11777: "Command timeout before processing",
+  11778: "Command timeout during processing",
   12032: "Commands cleared by another initiator",
   12033: "Commands cleared by power loss notification",
   12288: "Incompatible medium installed",

@@ -38,6 +38,7 @@ export const SENSE = {
   none: sense("noSense", 0x00, 0x00),
   formatInProgress: sense("notReady", 0x04, 0x04),
   sanitizeInProgress: sense("notReady", 0x04, 0x1b),
+  unitNotResponding: sense("notReady", 0x05, 0x00),
   initializingCommandRequired: sense("notReady", 0x04, 0x02),
   accessStateTransition: sense("notReady", 0x04, 0x0a),
   portInStandby: sense("notReady", 0x04, 0x0b),
@@ -96,6 +97,10 @@ export const SENSE = {
   incorrectCopyTargetDeviceType: sense("copyAborted", 0x0d, 0x03),
   unexpectedInexactSegment: sense("copyAborted", 0x26, 0x0a),
   abortedCommand: sense("abortedCommand", 0x00, 0x00),
+  communicationFailure: sense("abortedCommand", 0x08, 0x00),
+  commandLostByReset: sense("abortedCommand", 0x29, 0x00),
+  commandLostWithNexus: sense("abortedCommand", 0x29, 0x07),
+  commandTimeout: sense("abortedCommand", 0x2e, 0x02),
   miscompareDuringVerify: sense("miscompare", 0x1d, 0x00),
 } as const;
 
