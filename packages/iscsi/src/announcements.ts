@@ -4,14 +4,14 @@
 import { FIXED_SENSE_LENGTH, SENSE, writeSense } from "@pvscsi/scsi";
 import { AsynchronousEvent, FINAL } from "./abi/codes.js";
 import { AsynchronousMessage, NO_TAG, Opcode } from "./abi/pdu.js";
-import type { OutgoingPdu, PduWriter } from "./outgoing.js";
+import type { AnswerWriter, OutgoingAnswer } from "./outgoing-answer.js";
 
 /** Sense data behind two bytes of its length (11.9.4). */
 const LUNS_CHANGED = new Uint8Array(2 + FIXED_SENSE_LENGTH);
 LUNS_CHANGED[1] = writeSense(LUNS_CHANGED.subarray(2), SENSE.reportedLunsChanged);
 
 export class Announcements {
-  readonly #writer: PduWriter;
+  readonly #writer: AnswerWriter;
   /** Set while a message about LUNs has not left: whoever gets it looks at all of them. */
   #tellingOfLuns = false;
   readonly #toldOfLuns = {
@@ -20,7 +20,7 @@ export class Announcements {
     },
   };
 
-  constructor(writer: PduWriter) {
+  constructor(writer: AnswerWriter) {
     this.#writer = writer;
   }
 
@@ -45,7 +45,7 @@ export class Announcements {
     this.#writer.send(this.#begin(AsynchronousEvent.sessionDropped).pdu, null, true);
   }
 
-  #begin(event: number): { readonly pdu: OutgoingPdu; readonly message: InstanceType<typeof AsynchronousMessage> } {
+  #begin(event: number): { readonly pdu: OutgoingAnswer; readonly message: InstanceType<typeof AsynchronousMessage> } {
     const pdu = this.#writer.begin(Opcode.asynchronous, FINAL);
     const message = new AsynchronousMessage(pdu.bytes);
     message.itt = NO_TAG;

@@ -4,7 +4,7 @@ import { cdbLengthOf, MAX_CDB, SENSE, type Sense, SenseKey, type Task } from "@p
 import { AhsType, ATTRIBUTE_MASK, ATTRIBUTES, CommandFlag, FINAL } from "./abi/codes.js";
 import { HEADER_SIZE, NO_TAG, ScsiCommand } from "./abi/pdu.js";
 import type { Exchange } from "./exchange.js";
-import type { IncomingPdu } from "./incoming.js";
+import type { IncomingRequest } from "./incoming-request.js";
 import type { Parameters } from "./keys.js";
 
 /** What may be wrong with data that comes: "tag" is for nothing that was asked for, and costs no command. */
@@ -23,7 +23,7 @@ const CDB = ScsiCommand.offsets.cdb;
 const CDB_SIZE = 16;
 
 /** Copies the CDB; the part behind its 16th byte is in an additional header (11.2.2.3). */
-export function takeCdb(task: Task, { bytes, ahsLength }: IncomingPdu): void {
+export function takeCdb(task: Task, { bytes, ahsLength }: IncomingRequest): void {
   for (let i = 0; i < CDB_SIZE; i++) task.cdb[i] = bytes[CDB + i];
   task.cdbLength = CDB_SIZE;
   for (let at = HEADER_SIZE; at + 4 <= HEADER_SIZE + ahsLength; ) {
@@ -42,7 +42,7 @@ export function takeCdb(task: Task, { bytes, ahsLength }: IncomingPdu): void {
 /** Sets the task's direction, its attribute and what data comes unasked; gives what the command is ended with where that is wrong. */
 export function checkCommand(
   exchange: Exchange,
-  { command, dataLength }: IncomingPdu,
+  { command, dataLength }: IncomingRequest,
   agreed: Parameters,
 ): Sense | null {
   const { flags } = command;
@@ -64,7 +64,7 @@ export function checkCommand(
 /** What is wrong with a Data-Out; null where it is what has to come next. */
 export function checkDataOut(
   exchange: Exchange,
-  { dataOut, dataLength }: IncomingPdu,
+  { dataOut, dataLength }: IncomingRequest,
   agreed: Parameters,
 ): DataOutFault | null {
   const unasked = dataOut.ttt === NO_TAG;

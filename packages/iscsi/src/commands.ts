@@ -7,9 +7,9 @@ import { FINAL, STATUS } from "./abi/codes.js";
 import { NO_TAG, Opcode } from "./abi/pdu.js";
 import { checkCommand, checkDataOut, DATA_SENSE, type DataOutFault, takeCdb } from "./command-check.js";
 import { Exchange, MAX_OUTSTANDING, type Refusal } from "./exchange.js";
-import type { IncomingPdu } from "./incoming.js";
+import type { IncomingRequest } from "./incoming-request.js";
 import type { Parameters } from "./keys.js";
-import type { OutgoingPdu, PduWriter } from "./outgoing.js";
+import type { AnswerWriter, OutgoingAnswer } from "./outgoing-answer.js";
 import { residual, residualFlags } from "./residual.js";
 import { TagTable } from "./tag-table.js";
 import type { CommandWindow } from "./window.js";
@@ -22,10 +22,10 @@ const TRAIN = 32;
 export interface CommandsParts {
   readonly nexus: Nexus;
   readonly window: CommandWindow;
-  readonly writer: PduWriter;
+  readonly writer: AnswerWriter;
   readonly pages: PagePool;
   /** The PDU that is coming in. */
-  readonly incoming: IncomingPdu;
+  readonly incoming: IncomingRequest;
   readonly parameters: Parameters;
   readonly probes: Probes;
   /** Bytes that commands under way may have asked for; one always has room. */
@@ -381,6 +381,6 @@ export class Commands {
   }
 }
 
-function copyLun({ lun }: Exchange, { bytes }: OutgoingPdu): void {
+function copyLun({ lun }: Exchange, { bytes }: OutgoingAnswer): void {
   for (let i = 0; i < 8; i++) bytes[8 + i] = lun[i];
 }

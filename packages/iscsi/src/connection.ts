@@ -7,9 +7,10 @@ import { LoginResponse, OPCODE_MASK, Opcode } from "./abi/pdu.js";
 import { Commands } from "./commands.js";
 import { FullFeature } from "./full-feature.js";
 import { PduReader } from "./incoming.js";
+import { IncomingRequest } from "./incoming-request.js";
 import { KEYS } from "./keys.js";
 import { Login, type LoginIdentity, type LoginReply } from "./login.js";
-import { type OutgoingPdu, PduWriter } from "./outgoing.js";
+import { AnswerWriter, type OutgoingAnswer } from "./outgoing-answer.js";
 import type { IscsiPortal } from "./portal.js";
 import type { Session, SessionConnection } from "./session.js";
 import type { Destination } from "./target.js";
@@ -41,9 +42,9 @@ export class IscsiConnection implements SessionConnection {
   readonly #sink: ByteSink;
   readonly #reached: Reached;
   readonly #input = new Input();
-  readonly #reader = new PduReader(LOGIN_DATA);
-  readonly #outbox: Outbox<OutgoingPdu>;
-  readonly #writer: PduWriter;
+  readonly #reader = new PduReader(new IncomingRequest(), LOGIN_DATA);
+  readonly #outbox: Outbox<OutgoingAnswer>;
+  readonly #writer: AnswerWriter;
   readonly #login: Login;
   #loginText: Uint8Array = NO_TEXT;
   #features: FullFeature | null = null;
@@ -72,7 +73,7 @@ export class IscsiConnection implements SessionConnection {
       (pdu) => this.#writer.release(pdu),
       () => this.#left(),
     );
-    this.#writer = new PduWriter(this.#outbox);
+    this.#writer = new AnswerWriter(this.#outbox);
     this.#login = new Login(portal, reached.portal);
     this.#heard = portal.clock.now();
     this.#timer = this.#after(portal.limits.loginTimeout, () => this.drop("no login in time"));

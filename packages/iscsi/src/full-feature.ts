@@ -18,9 +18,9 @@ import {
 import { Announcements } from "./announcements.js";
 import type { Commands } from "./commands.js";
 import type { Exchange } from "./exchange.js";
-import { IncomingPdu } from "./incoming.js";
+import { IncomingRequest } from "./incoming-request.js";
 import { eventInformation, performManagement } from "./management.js";
-import type { PduWriter } from "./outgoing.js";
+import type { AnswerWriter } from "./outgoing-answer.js";
 import type { Session } from "./session.js";
 import { type TextParts, TextRequests } from "./text-requests.js";
 
@@ -33,7 +33,7 @@ const MOST_HELD = 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 
 export interface FullFeatureParts {
-  readonly writer: PduWriter;
+  readonly writer: AnswerWriter;
   readonly text: TextParts;
   /** Null in a discovery session. */
   readonly session: Session | null;
@@ -84,7 +84,7 @@ export class FullFeature {
   }
 
   /** Decides what becomes of a PDU, and where its data goes. */
-  header(pdu: IncomingPdu): void {
+  header(pdu: IncomingRequest): void {
     const opcode = pdu.request.opcode & OPCODE_MASK;
     this.#plan = this.#leaving ? { reject: RejectReason.waitingForLogout } : this.#decide(pdu, opcode);
     if (this.#plan !== "perform" && this.#plan !== "hold") return;
@@ -93,7 +93,7 @@ export class FullFeature {
   }
 
   /** Does what was decided. Throws ProtocolError. */
-  whole(pdu: IncomingPdu): void {
+  whole(pdu: IncomingRequest): void {
     const { commands } = this.#parts;
     const [plan, text] = [this.#plan, this.#text];
     this.#text = NO_BYTES;
@@ -108,7 +108,7 @@ export class FullFeature {
   }
 
   /** Tells the initiator that a PDU was not taken (11.17): the header comes back. */
-  reject(pdu: IncomingPdu, reason: number): void {
+  reject(pdu: IncomingRequest, reason: number): void {
     const { writer } = this.#parts;
     const answer = writer.begin(Opcode.reject, FINAL);
     const reject = new Reject(answer.bytes);
@@ -127,7 +127,7 @@ export class FullFeature {
     writer.send(pdu, null, false);
   }
 
-  #decide(pdu: IncomingPdu, opcode: number): Plan {
+  #decide(pdu: IncomingRequest, opcode: number): Plan {
     const row = PDUS[opcode];
     const immediate = (pdu.request.opcode & IMMEDIATE) !== 0;
     if (opcode === Opcode.dataOut) return this.#decideData();
@@ -181,8 +181,8 @@ export class FullFeature {
     return found === "tag" ? { reject: RejectReason.invalidPduField } : "ignore";
   }
 
-  #hold(pdu: IncomingPdu, text: Uint8Array): void {
-    const kept = new IncomingPdu();
+  #hold(pdu: IncomingRequest, text: Uint8Array): void {
+    const kept = new IncomingRequest();
     copyBytes(pdu.bytes, 0, kept.bytes, 0, HEADER_SIZE);
     this.#heldText += text.length;
     this.#held.set(pdu.request.cmdSN, () => {
@@ -214,7 +214,7 @@ export class FullFeature {
     }
   }
 
-  #perform(pdu: IncomingPdu, text: Uint8Array): void {
+  #perform(pdu: IncomingRequest, text: Uint8Array): void {
     switch (pdu.request.opcode & OPCODE_MASK) {
       case Opcode.nopOut:
         return this.#answerNop(pdu, text);
@@ -228,7 +228,7 @@ export class FullFeature {
   }
 
   /** An initiator that wants no answer has no tag: it answers our ping, or tells a StatSN. */
-  #answerNop({ request }: IncomingPdu, text: Uint8Array): void {
+  #answerNop({ request }: IncomingRequest, text: Uint8Array): void {
     if (request.itt === NO_TAG) return;
     const { writer, text: parts } = this.#parts;
     const pdu = writer.begin(Opcode.nopIn, FINAL);
@@ -238,7 +238,7 @@ export class FullFeature {
     writer.sendBytes(pdu, text.subarray(0, parts.negotiation.parameters.MaxRecvDataSegmentLength), true);
   }
 
-  #answerText(pdu: IncomingPdu, text: Uint8Array): void {
+  #answerText(pdu: IncomingRequest, text: Uint8Array): void {
     const { request } = pdu;
     const reply = this.#texts.take(request.flags, request.ttt, text);
     if (reply === null) return this.reject(pdu, RejectReason.protocolError);
@@ -250,7 +250,7 @@ export class FullFeature {
     writer.sendBytes(answer, reply.text, true);
   }
 
-  #manage(pdu: IncomingPdu): void {
+  #manage(pdu: IncomingRequest): void {
     const { session, others, writer, finish } = this.#parts;
     if (session === null) return this.reject(pdu, RejectReason.protocolError);
     const { management } = pdu;
@@ -275,7 +275,7 @@ export class FullFeature {
     });
   }
 
-  #logOut({ logout }: IncomingPdu): void {
+  #logOut({ logout }: IncomingRequest): void {
     const { session, text, finish } = this.#parts;
     const reason = logout.flags & ~FINAL;
     const { itt, cid } = logout;

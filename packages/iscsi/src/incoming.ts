@@ -1,95 +1,49 @@
 // Knows how received bytes become PDUs: header, additional headers, data, padding and digests, with their limits
-// (RFC 7143 11.2). Data goes where whoever reads the header says; knows no kind of PDU.
+// (RFC 7143 11.2). Where data goes, whoever reads the header says; knows no kind of PDU.
 
 import { type Input, ProtocolError } from "@pvscsi/wire";
-import {
-  DataOut,
-  HEADER_SIZE,
-  LoginRequest,
-  LogoutRequest,
-  ManagementRequest,
-  Request,
-  ScsiCommand,
-} from "./abi/pdu.js";
-import { CRC_START, crc32c, crcEnd, crcOver, DIGEST_SIZE, getDigest } from "./crc32c.js";
+import { HEADER_SIZE, Request } from "./abi/pdu.js";
+import { crc32c, DIGEST_SIZE, getDigest } from "./crc32c.js";
 
 /** Four-byte words that the length of additional headers counts up to. */
 const MAX_AHS = 255 * 4;
 const MAX_PADDING = 3;
-const NOWHERE: readonly Uint8Array[] = [];
 
 /** The PDU that is coming in, one record for all of a connection: what is to be kept of it is copied. */
-export class IncomingPdu {
+export abstract class IncomingPdu {
   /** Basic header, additional headers, and the header's digest. */
   readonly bytes = new Uint8Array(HEADER_SIZE + MAX_AHS + DIGEST_SIZE);
   readonly request = new Request(this.bytes);
-  readonly command = new ScsiCommand(this.bytes);
-  readonly dataOut = new DataOut(this.bytes);
-  readonly management = new ManagementRequest(this.bytes);
-  readonly login = new LoginRequest(this.bytes);
-  readonly logout = new LogoutRequest(this.bytes);
   /** Bytes of the additional headers, which lie behind the basic one. */
   ahsLength = 0;
   /** Bytes of the data segment. */
   dataLength = 0;
-  #pages = NOWHERE;
-  #pageSize = 1;
-  #at = 0;
-  #done = 0;
-
-  /** Sends the data segment into `pages` of `pageSize` bytes each, from byte `at` of them all on. */
-  into(pages: readonly Uint8Array[], pageSize: number, at: number): void {
-    this.#pages = pages;
-    this.#pageSize = pageSize;
-    this.#at = at;
-  }
-
-  /** Lets the data segment go nowhere; its digest is not looked at. */
-  drop(): void {
-    this.#pages = NOWHERE;
-  }
+  /** Those of them that have come. */
+  protected done = 0;
 
   /** Called by the reader when a header is whole. */
   begin(): void {
     this.ahsLength = this.request.ahsLength * 4;
     this.dataLength = this.request.dataLength;
-    this.#done = 0;
+    this.done = 0;
     this.drop();
   }
 
-  /** Takes what there is of the data; true once it is whole. */
-  fill(input: Input): boolean {
-    if (this.#pages === NOWHERE) this.#done += input.skip(this.dataLength - this.#done);
-    while (this.#pages !== NOWHERE && this.#done < this.dataLength) {
-      const at = this.#at + this.#done;
-      const inPage = at % this.#pageSize;
-      const wanted = Math.min(this.#pageSize - inPage, this.dataLength - this.#done);
-      const got = input.read(this.#pages[(at - inPage) / this.#pageSize], inPage, wanted);
-      this.#done += got;
-      if (got < wanted) break;
-    }
-    return this.#done === this.dataLength;
-  }
+  /** Lets the data segment go nowhere; its digest is not looked at. */
+  abstract drop(): void;
 
-  /** Whether what was received, with its padding, has that digest. */
-  isRight(tail: Uint8Array, padding: number): boolean {
-    if (this.#pages === NOWHERE) return true;
-    let crc = CRC_START;
-    for (let done = 0; done < this.dataLength; ) {
-      const inPage = (this.#at + done) % this.#pageSize;
-      const size = Math.min(this.#pageSize - inPage, this.dataLength - done);
-      crc = crcOver(crc, this.#pages[(this.#at + done - inPage) / this.#pageSize], inPage, size);
-      done += size;
-    }
-    return crcEnd(crcOver(crc, tail, 0, padding)) === getDigest(tail, padding);
-  }
+  /** Takes what there is of the data; true once it is whole. */
+  abstract fill(input: Input): boolean;
+
+  /** Whether what was received, with the first `padding` bytes of `tail` behind it, has the digest that follows there. */
+  abstract isRight(tail: Uint8Array, padding: number): boolean;
 }
 
 /** What a step came to: bytes are missing; a header or a whole PDU is there; or a digest was wrong. */
 export type Arrival = "wait" | "header" | "whole" | "header-digest" | "data-digest";
 
-export class PduReader {
-  readonly pdu = new IncomingPdu();
+export class PduReader<Pdu extends IncomingPdu> {
+  readonly pdu: Pdu;
   headerDigest = false;
   dataDigest = false;
   /** Bytes that a data segment may have: our MaxRecvDataSegmentLength. */
@@ -99,7 +53,8 @@ export class PduReader {
   /** Padding and the data's digest. */
   readonly #tail = new Uint8Array(MAX_PADDING + DIGEST_SIZE);
 
-  constructor(maximumData: number) {
+  constructor(pdu: Pdu, maximumData: number) {
+    this.pdu = pdu;
     this.maximumData = maximumData;
   }
 

@@ -1,17 +1,16 @@
-// Knows how answers become bytes: numbered, digested, padded, and gathered with all others of the turn.
+// Knows how PDUs become bytes: numbered, digested, padded, and gathered with all others of the turn. Which numbers they carry is
+// for whoever sends them to say.
 
 import { type Outbox, type Places, Pool } from "@pvscsi/wire";
-import { Answer, DataIn, HEADER_SIZE, ReadyToTransfer, ScsiResponse } from "./abi/pdu.js";
+import { HEADER_SIZE, Request } from "./abi/pdu.js";
 import { CRC_START, crc32c, crcEnd, crcOver, DIGEST_SIZE, putDigest } from "./crc32c.js";
 
 /** A PDU on its way out: a pooled record, which comes back when its bytes have left. */
 export class OutgoingPdu {
   pooled = true;
   readonly bytes = new Uint8Array(HEADER_SIZE + DIGEST_SIZE);
-  readonly answer = new Answer(this.bytes);
-  readonly response = new ScsiResponse(this.bytes);
-  readonly dataIn = new DataIn(this.bytes);
-  readonly readyToTransfer = new ReadyToTransfer(this.bytes);
+  /** What all PDUs have in the same place. */
+  readonly request = new Request(this.bytes);
   /** The header without and with room for a digest. */
   readonly bare = this.bytes.subarray(0, HEADER_SIZE);
   /** Bytes of its data that are no command's. */
@@ -42,42 +41,36 @@ export class OutgoingPdu {
   }
 }
 
-/** The numbers that every answer carries. */
-export interface CommandNumbers {
-  readonly expCmdSN: number;
-  readonly maxCmdSN: number;
-}
-
-export class PduWriter {
+export abstract class PduWriter<Pdu extends OutgoingPdu> {
   headerDigest = false;
   dataDigest = false;
-  /** The StatSN of the next answer that has one of its own. */
-  statSN = 1;
   /** PDUs that were begun and have not left. */
   unsent = 0;
   /** Bytes of their data that are no command's. */
   unsentText = 0;
-  /** Of the session; all zero until there is one. */
-  numbers: CommandNumbers = { expCmdSN: 0, maxCmdSN: 0 };
-  readonly #outbox: Outbox<OutgoingPdu>;
-  readonly #pool = new Pool(() => new OutgoingPdu());
+  readonly #outbox: Outbox<Pdu>;
+  readonly #pool: Pool<Pdu>;
 
-  constructor(outbox: Outbox<OutgoingPdu>) {
+  constructor(outbox: Outbox<Pdu>, make: () => Pdu) {
     this.#outbox = outbox;
+    this.#pool = new Pool(make);
   }
 
+  /** Writes the numbers of one that goes out; `counts` says whether it takes up one of its own. */
+  protected abstract number(pdu: Pdu, counts: boolean): void;
+
   /** A PDU with zeros in all fields but the opcode and the flags. */
-  begin(opcode: number, flags: number): OutgoingPdu {
+  begin(opcode: number, flags: number): Pdu {
     const pdu = this.#pool.take();
     this.unsent += 1;
     pdu.bytes.fill(0);
-    pdu.answer.opcode = opcode;
-    pdu.answer.flags = flags;
+    pdu.request.opcode = opcode;
+    pdu.request.flags = flags;
     return pdu;
   }
 
   /** Takes back what has left, or never will: called by the outbox's owner. */
-  release(pdu: OutgoingPdu): void {
+  release(pdu: Pdu): void {
     const { owner } = pdu;
     pdu.owner = null;
     this.unsent -= 1;
@@ -87,8 +80,8 @@ export class PduWriter {
     owner?.left();
   }
 
-  /** Sends it with `data`, all of it. `counts` says whether it takes up a StatSN of its own. */
-  send(pdu: OutgoingPdu, data: Places | null, counts: boolean): void {
+  /** Sends it with `data`, all of it. `counts` says whether it takes up a number of its own. */
+  send(pdu: Pdu, data: Places | null, counts: boolean): void {
     const length = data?.length ?? 0;
     this.#addHeader(pdu, length, counts);
     if (data !== null && length > 0) {
@@ -103,7 +96,7 @@ export class PduWriter {
   }
 
   /** The same with bytes that are nobody else's until they have left. */
-  sendBytes(pdu: OutgoingPdu, data: Uint8Array, counts: boolean): void {
+  sendBytes(pdu: Pdu, data: Uint8Array, counts: boolean): void {
     this.#addHeader(pdu, data.length, counts);
     pdu.textLength = data.length;
     this.unsentText += data.length;
@@ -114,20 +107,16 @@ export class PduWriter {
     this.#outbox.finish(pdu);
   }
 
-  #addHeader(pdu: OutgoingPdu, length: number, counts: boolean): void {
-    const { answer } = pdu;
-    answer.dataLength = length;
-    answer.statSN = this.statSN;
-    answer.expCmdSN = this.numbers.expCmdSN;
-    answer.maxCmdSN = this.numbers.maxCmdSN;
-    if (counts) this.statSN = (this.statSN + 1) >>> 0;
+  #addHeader(pdu: Pdu, length: number, counts: boolean): void {
+    pdu.request.dataLength = length;
+    this.number(pdu, counts);
     if (this.headerDigest) {
       putDigest(pdu.bytes, HEADER_SIZE, crc32c(pdu.bytes, HEADER_SIZE));
       this.#outbox.add(pdu.bytes);
     } else this.#outbox.add(pdu.bare);
   }
 
-  #addTail(pdu: OutgoingPdu, length: number, crc: number): void {
+  #addTail(pdu: Pdu, length: number, crc: number): void {
     const padding = -length & 3;
     if (!this.dataDigest) {
       if (padding > 0) this.#outbox.add(pdu.tail(padding, null));
