@@ -1,7 +1,10 @@
+export * from "./abi/sg.js";
 export * from "./config-file.js";
 export type { Holes } from "./file-extents.js";
 export { type FileStoreOptions, type NativeFiles, openFileStore } from "./file-open.js";
 export { FileStore, type ReadCache } from "./file-store.js";
 export { type Host, type HostDevice, type HostOptions, openHost } from "./host.js";
 export { OpenFiles } from "./open-files.js";
+export { openSg, SgAdapter, type SgDevice } from "./sg/sg-adapter.js";
+export { type SgCalls, sgCalls } from "./sg/sg-calls.js";
 export { type KeyKeeper, XtsCipher } from "./xts-cipher.js";

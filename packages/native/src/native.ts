@@ -2,7 +2,7 @@
 // Node's own loop. Knows no device.
 
 import { closeSync, fstatSync, ftruncateSync } from "node:fs";
-import { type Call, Calls } from "./calls.js";
+import { type Call, Calls, type LaterCall } from "./calls.js";
 import { EventDescriptors } from "./event-descriptors.js";
 import { FileHoles } from "./file-holes.js";
 import { type Koffi, type KoffiPoll, loadKoffi } from "./koffi.js";
@@ -23,6 +23,8 @@ export interface Native {
    * negative. Throws SystemCallError.
    */
   ioctl(descriptor: number, request: number, argument: Uint8Array): number;
+  /** The same in another thread, for what may take long: `done` follows, never before this returns. The struct is lent until then. */
+  ioctlLater(descriptor: number, request: number, argument: Uint8Array, done: (error: Error | null) => void): void;
   /**
    * Maps `length` bytes of a file at `offset`, shared. A write to what is mapped to be read only ends the process. Throws
    * SystemCallError.
@@ -46,6 +48,7 @@ export interface Native {
   poll(descriptor: number, readable: () => void): Poll;
 }
 
+const IOCTL = "int ioctl(int fd, unsigned long request, void *argument)";
 /** Values of sys/mman.h that are the same on every Linux that koffi knows. */
 const PROTECTION = { "read-only": 1, "read-write": 3 } as const;
 const MAP_SHARED = 0x01;
@@ -70,6 +73,7 @@ class KoffiNative implements Native, MemoryCalls {
   readonly #koffi: Koffi;
   readonly #calls: Calls;
   readonly #ioctl: Call;
+  readonly #ioctlLater: LaterCall;
   readonly #mmap: Call;
   readonly #munmap: Call;
   readonly #memfd: Call;
@@ -80,7 +84,8 @@ class KoffiNative implements Native, MemoryCalls {
     this.#koffi = koffi;
     this.#calls = new Calls(koffi);
     const calls = this.#calls;
-    this.#ioctl = calls.checked("ioctl", "int ioctl(int fd, unsigned long request, void *argument)");
+    this.#ioctl = calls.checked("ioctl", IOCTL);
+    this.#ioctlLater = calls.later("ioctl", IOCTL);
     this.#mmap = calls.raw(
       "intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
     );
@@ -94,6 +99,10 @@ class KoffiNative implements Native, MemoryCalls {
 
   ioctl(descriptor: number, request: number, argument: Uint8Array): number {
     return this.#ioctl(descriptor, request, argument);
+  }
+
+  ioctlLater(descriptor: number, request: number, argument: Uint8Array, done: (error: Error | null) => void): void {
+    this.#ioctlLater([descriptor, request, argument], done);
   }
 
   map(descriptor: number, offset: number, length: number, access: MapAccess): MappedMemory {

@@ -1,5 +1,6 @@
-// Knows what our tables of virtio, of vhost and of a Xen host's device nodes are called in Linux' headers.
+// Knows what our tables of virtio, of vhost, of sg and of a Xen host's device nodes are called in Linux' headers.
 
+import { SG_QUEUE, SgDirection, SgIoHeader, SgRequest, SgReset, SgScsiId } from "@pvscsi/host";
 import { MemoryRegion, MemoryTable, VringAddress, VringState } from "@pvscsi/vhost-user";
 import {
   AVAIL_NO_INTERRUPT,
@@ -56,6 +57,7 @@ import { type Claim, claim } from "./claims.js";
 export const LINUX_HEADERS = [
   "xen/xen.h",
   "xen/grant_table.h",
+  "scsi/sg.h",
   "linux/ioctl.h",
   "linux/types.h",
   "linux/vhost_types.h",
@@ -144,7 +146,46 @@ const DEVICE_STRUCTS: readonly StructInC[] = [
   { struct: IoctlEvtchnNotify },
 ];
 
-export const LINUX_STRUCTS = [...VIRTIO_STRUCTS, ...VHOST_STRUCTS, ...DEVICE_STRUCTS];
+const SG_STRUCTS: readonly StructInC[] = [
+  {
+    struct: SgIoHeader,
+    members: {
+      interfaceId: "interface_id",
+      direction: "dxfer_direction",
+      commandLength: "cmd_len",
+      senseRoom: "mx_sb_len",
+      vectors: "iovec_count",
+      length: "dxfer_len",
+      data: "dxferp",
+      dataHigh: "dxferp",
+      command: "cmdp",
+      commandHigh: "cmdp",
+      sense: "sbp",
+      senseHigh: "sbp",
+      packId: "pack_id",
+      user: "usr_ptr",
+      userHigh: "usr_ptr",
+      maskedStatus: "masked_status",
+      messageStatus: "msg_status",
+      senseLength: "sb_len_wr",
+      hostStatus: "host_status",
+      driverStatus: "driver_status",
+      residual: "resid",
+    },
+  },
+  {
+    struct: SgScsiId,
+    members: {
+      host: "host_no",
+      target: "scsi_id",
+      type: "scsi_type",
+      commandsPerLun: "h_cmd_per_lun",
+      queueDepth: "d_queue_depth",
+    },
+  },
+];
+
+export const LINUX_STRUCTS = [...VIRTIO_STRUCTS, ...VHOST_STRUCTS, ...DEVICE_STRUCTS, ...SG_STRUCTS];
 
 /** Linux' headers have no GET_LIFETIME. */
 const { getLifetime: _, ...BLOCK_TYPES } = BlockType;
@@ -228,6 +269,10 @@ export const LINUX_CONSTANTS: readonly ConstantsInC[] = [
       VRING_USED_ALIGN_SIZE: RING_PARTS.device.align,
     },
   },
+  { table: SgRequest, prefix: "SG_", spelling: "UPPER_CASE" },
+  { table: SgDirection, prefix: "SG_DXFER_", spelling: "UPPER_CASE" },
+  { table: SgReset, prefix: "SG_SCSI_RESET_", spelling: "UPPER_CASE" },
+  { prefix: "", spelling: "same", table: { SG_MAX_QUEUE: SG_QUEUE } },
   { table: GntdevRequest, prefix: "IOCTL_GNTDEV_", spelling: "UPPER_CASE" },
   { table: GntallocRequest, prefix: "IOCTL_GNTALLOC_", spelling: "UPPER_CASE" },
   { table: GntallocFlags, prefix: "GNTALLOC_FLAG_", spelling: "UPPER_CASE" },
