@@ -3,6 +3,7 @@
 import { formatAddress, MAX_HOST, parseAddress, type ScsiAddress } from "./device-names.js";
 import { ConfigError, formatPosition, type Position, quoted } from "./errors.js";
 import {
+  DEVICE_NODE,
   type FaultWord,
   LUN_DEFAULTS,
   LUN_KEYS,
@@ -13,6 +14,7 @@ import {
   type LunSpec,
   misfit,
   readProperty,
+  unfit,
 } from "./lun-keys.js";
 import { lunSpec } from "./lun-word.js";
 import { parseYamlTree, type YamlEntry, type YamlTable, type YamlText, type YamlValue } from "./yaml-tree.js";
@@ -78,7 +80,7 @@ export interface HostConfig {
 /** The keys of each table beside those of `LUN_KEYS`. */
 const TOP_KEYS: readonly string[] = ["hosts"];
 const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns"];
-const BACKINGS: readonly string[] = ["file", "memory", "null"];
+const BACKINGS: readonly string[] = ["file", "memory", "null", "device"];
 const NAME_KEYS: readonly string[] = ["sd", "sg", "by-id", "by-path"];
 const PROPERTY_BY_KEY = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].key, name]));
 const OWN_LUN_KEYS: readonly string[] = ["address", ...BACKINGS, "create", "shareable", "faults", "names"];
@@ -136,12 +138,26 @@ class HostReader {
       const expecting = readProperty(properties, name, text.text);
       if (expecting !== undefined) this.#invalid(key, text, expecting);
     }
+    const backing = this.#backing(table, properties);
+    this.#checkFit(table, backing);
     return {
-      ...lunSpec(this.#backing(table, properties), properties, this.#faults(table), table.at),
+      ...lunSpec(backing, properties, this.#faults(table), table.at),
       address: this.#address(table, host),
       shareable: this.#flag(table, "shareable"),
       names: this.#names(table),
     };
+  }
+
+  #checkFit(table: YamlTable, backing: LunBacking): void {
+    for (const [key, { at }] of table.entries) {
+      const name = PROPERTY_BY_KEY.get(key);
+      const reason = name === undefined ? undefined : unfit(name, backing);
+      if (reason !== undefined) this.#fail(at, `invalid key ${key}: ${reason}`);
+    }
+    const faults = table.entries.get("faults");
+    if (faults !== undefined && backing.kind === "device") {
+      this.#fail(faults.at, "invalid key faults: none can be injected into a real device");
+    }
   }
 
   #address(table: YamlTable, host: number): ScsiAddress {
@@ -160,6 +176,10 @@ class HostReader {
     const [key] = given;
     const text = this.#required(table, key);
     if (key === "file") return this.#fileBacking(table, text, properties);
+    if (key === "device") {
+      if (!DEVICE_NODE.test(text.text)) this.#invalid(key, text, "the node of a real device such as /dev/sg0");
+      return { kind: "device", path: text.text, at: text.at };
+    }
     for (const other of ["size", "create", "sync"]) {
       const entry = table.entries.get(other);
       if (entry !== undefined) this.#fail(entry.at, `${other} is for a LUN in a file: write ${key}: SIZE`);

@@ -22,7 +22,8 @@ function printLun(lun: HostLun): Printed {
   if (backing.kind === "file") {
     printed.file = backing.path;
     if (backing.createSize !== undefined) printed.create = true;
-  } else {
+  } else if (backing.kind === "device") printed.device = backing.path;
+  else {
     printed[backing.kind] = LUN_KEYS.size.print(backing.size);
   }
   eachProperty(lun, (row, text) => {

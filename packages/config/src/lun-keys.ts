@@ -15,7 +15,12 @@ export type LunBacking =
       readonly sync: Sync;
       readonly at: Position;
     }
-  | { readonly kind: "memory" | "null"; readonly size: number; readonly at: Position };
+  | { readonly kind: "memory" | "null"; readonly size: number; readonly at: Position }
+  /** A SCSI device of this machine by its node of Linux' sg driver: it has no bytes of its own here, and is passed through. */
+  | { readonly kind: "device"; readonly path: string; readonly at: Position };
+
+/** The nodes of Linux' sg driver; what else is below /dev is a file to read and write. */
+export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
 
 /** `writeback` keeps what was written durable at SYNCHRONIZE CACHE and FUA, `writethrough` at each write. */
 export type Sync = "writeback" | "writethrough";
@@ -25,6 +30,9 @@ export type LunType = "disk";
 
 /** How the blocks of a LUN are encrypted, by a key that is kept beside its file, or in memory as its bytes are. */
 export type Encryption = "aes-256-xts";
+
+/** What of a real device an initiator may use: all, what Linux' SG_IO lets everybody do, or what of that only reads. */
+export type SgIo = "unfiltered" | "filtered" | "readonly";
 
 /** Bytes that a disk writes at once. */
 const PHYSICAL_BLOCKS = [512, 4096, 8192, 16384, 32768, 65536] as const;
@@ -79,6 +87,9 @@ export interface LunSpec {
   readonly reservations: string | undefined;
   /** Undefined: blocks are kept as they are. */
   readonly encrypt: Encryption | undefined;
+  readonly sgio: SgIo;
+  /** Firmware may be loaded into a real device. */
+  readonly firmware: boolean;
   readonly faults: readonly FaultWord[];
   readonly at: Position;
 }
@@ -110,6 +121,8 @@ export interface LunProperties {
   rotation: number;
   reservations: string;
   encrypt: Encryption;
+  sgio: SgIo;
+  firmware: boolean;
 }
 
 export interface LunKey<Value> {
@@ -191,7 +204,19 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
     print: (path) => path,
   },
   encrypt: choice("encrypt", ["aes-256-xts"]),
+  sgio: choice("sgio", ["unfiltered", "filtered", "readonly"]),
+  firmware: flag("firmware", "firmware"),
 };
+
+/** What can be said of a real device: all else it says of itself. */
+const OF_DEVICES: ReadonlySet<keyof LunProperties> = new Set(["readOnly", "queueDepth", "sgio", "firmware"]);
+const OF_DEVICES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["sgio", "firmware"]);
+
+/** Why a property cannot be said of a LUN that has this behind it; undefined where it can. */
+export function unfit(name: keyof LunProperties, { kind }: Pick<LunBacking, "kind">): string | undefined {
+  if (kind === "device") return OF_DEVICES.has(name) ? undefined : "a real device says that of itself";
+  return OF_DEVICES_ONLY.has(name) ? "it is for a real device such as /dev/sg0" : undefined;
+}
 
 export const LUN_PROPERTIES = Object.keys(LUN_KEYS) as ReadonlyArray<keyof LunProperties>;
 
@@ -210,7 +235,7 @@ export function readProperty<Name extends keyof LunProperties>(
 /** Calls `visit` with every property of a LUN that differs from its default, as text. */
 export function eachProperty(lun: LunSpec, visit: (row: LunKey<never>, text: string) => void): void {
   const { backing } = lun;
-  const size = backing.kind === "file" ? backing.createSize : backing.size;
+  const size = sizeOf(backing);
   const properties: Partial<Record<keyof LunProperties, unknown>> = {
     ...lun,
     ...(backing.kind === "file" ? { size, sync: backing.sync } : {}),
@@ -221,6 +246,11 @@ export function eachProperty(lun: LunSpec, visit: (row: LunKey<never>, text: str
     const row = LUN_KEYS[name] as LunKey<never>;
     visit(row, row.print(value as never));
   }
+}
+
+function sizeOf(backing: LunBacking): number | undefined {
+  if (backing.kind === "device") return undefined;
+  return backing.kind === "file" ? backing.createSize : backing.size;
 }
 
 /** What was expected of a size that is not whole blocks of the LUN; undefined when it is. */
@@ -249,6 +279,8 @@ export const LUN_DEFAULTS = {
   queueDepth: 1024,
   taskAborted: false,
   rotation: 1,
+  sgio: "unfiltered",
+  firmware: false,
 } as const satisfies Partial<LunProperties>;
 
 function choice<Value extends string>(name: string, values: readonly Value[]): LunKey<Value> {

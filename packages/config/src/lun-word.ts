@@ -1,7 +1,8 @@
-// Knows a `--lun` word: FILE, mem:SIZE or null:SIZE, then ,key=value pairs; a comma inside a value is written twice.
+// Knows a `--lun` word: FILE, mem:SIZE, null:SIZE or the node of a real device, then ,key=value pairs; a comma inside a value is written twice.
 
 import { argumentOrigin, ConfigError, type Origin, type Position, quoted } from "./errors.js";
 import {
+  DEVICE_NODE,
   eachProperty,
   FAULT_WORD,
   type FaultWord,
@@ -13,6 +14,7 @@ import {
   type LunSpec,
   misfit,
   readProperty,
+  unfit,
 } from "./lun-keys.js";
 import { parseSize, SIZE_EXPECTED } from "./size.js";
 
@@ -38,17 +40,21 @@ export function parseLunWord(text: string, origin: Origin = argumentOrigin("--lu
     }
   }
   const backing = backingOf(first, properties, origin, seen);
+  for (const pair of pairs) checkFit(cutPair(pair, origin), backing, origin.file);
   return lunSpec(backing, properties, faults, origin.at(0));
 }
 
 /** The word that gives an equal LUN. */
 export function formatLunWord(lun: LunSpec): string {
-  const { backing } = lun;
-  const size = backing.kind === "file" ? "" : LUN_KEYS.size.print(backing.size);
-  const parts = [backing.kind === "file" ? backing.path : backing.kind === "memory" ? `mem:${size}` : `null:${size}`];
+  const parts = [formatBacking(lun.backing)];
   eachProperty(lun, (row, value) => parts.push(row.flag && value === "true" ? row.word : `${row.word}=${value}`));
   for (const fault of lun.faults) parts.push(`${FAULT_WORD}=${fault.text}`);
   return parts.map((part) => part.replaceAll(",", ",,")).join(",");
+}
+
+function formatBacking(backing: LunBacking): string {
+  if (backing.kind === "file" || backing.kind === "device") return backing.path;
+  return `${backing.kind === "memory" ? "mem" : "null"}:${LUN_KEYS.size.print(backing.size)}`;
 }
 
 /** A LUN with these properties; what is missing is as `LUN_DEFAULTS` says. */
@@ -109,6 +115,17 @@ function readPair(
     throw new ConfigError(file, at, `invalid ${word} ${quoted(text)}, expected ${expecting}`);
 }
 
+function checkFit({ word, at }: { word: string; at: Position }, backing: LunBacking, file: string): void {
+  const name = BY_WORD.get(word);
+  const reason = name === undefined ? deviceFault(backing) : unfit(name, backing);
+  if (reason !== undefined) throw new ConfigError(file, at, `invalid key ${word}: ${reason}`);
+}
+
+/** `fault` is the one word without a name. */
+function deviceFault({ kind }: LunBacking): string | undefined {
+  return kind === "device" ? "no fault can be injected into a real device" : undefined;
+}
+
 /** Network stores are named in the same way; this version has none. */
 const NOT_SUPPORTED = /^(nbd|iscsi):\/\//;
 
@@ -147,6 +164,7 @@ function backingOf(
 }
 
 function fileBacking(path: string, properties: Partial<LunProperties>, file: string, at: Position): LunBacking {
+  if (DEVICE_NODE.test(path)) return { kind: "device", path, at };
   if (path.includes("\0")) throw new ConfigError(file, at, "a NUL character in the name of a file");
   if (properties.size !== undefined) checkBlocks(properties.size, properties, file, at);
   return { kind: "file", path, createSize: properties.size, sync: properties.sync ?? LUN_DEFAULTS.sync, at };

@@ -1,22 +1,30 @@
 // Knows how what a configuration says of a LUN's bytes becomes a store. Knows no users and no SCSI.
 
 import { resolve } from "node:path";
-import type { HostLun, LunSpec } from "@pvscsi/config";
+import type { HostLun, LunBacking, LunSpec } from "@pvscsi/config";
 import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
+import type { Clock } from "@pvscsi/wire";
 import { type NativeFiles, openFileStore } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
 import type { OpenFiles } from "./open-files.js";
+import type { SgCalls } from "./sg/sg-calls.js";
 
 /** What the LUNs of one host share. */
 export interface Surroundings {
   /** Relative paths of files begin here. */
   readonly directory: string;
   readonly openFiles: OpenFiles;
+  readonly clock: Clock;
+  /** Asks the kernel for real devices, loaded when one is first opened; null where nothing native is installed. */
+  sg(): Promise<SgCalls | null>;
   /** What Node cannot do with files, loaded when one is first opened; null where there is nothing. */
   native(): Promise<NativeFiles | null>;
   /** What keys are made of; absent where none is made. */
   readonly unguessable?: Unguessable | undefined;
 }
+
+/** Of LUNs that have bytes of their own. */
+export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" }>;
 
 /** Gives a LUN its store, again each time its last user has gone. */
 export interface Backing {
@@ -25,7 +33,11 @@ export interface Backing {
 }
 
 /** The backing of a LUN; memory keeps its bytes, and what it has grown to, from one opening to the next. */
-export function backingOf({ backing, readOnly }: LunSpec, { directory, openFiles, native }: Surroundings): Backing {
+export function backingOf(
+  backing: StoreBacking,
+  readOnly: boolean,
+  { directory, openFiles, native }: Surroundings,
+): Backing {
   if (backing.kind === "file") {
     const { path, sync, createSize } = backing;
     const access = readOnly ? "read-only" : "read-write";

@@ -11,11 +11,13 @@ import {
 import { loadNative, NativeMissing } from "@pvscsi/native";
 import { type DeviceDirectory, type Fault, type OpenedDevice, type OpenedFor, parseFault } from "@pvscsi/scsi";
 import type { Clock, Timer } from "@pvscsi/wire";
+import { IDENTITY } from "./disk-unit.js";
 import type { NativeFiles } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
 import { lookupKey, lookupKeys, nameLuns } from "./names.js";
 import { OpenFiles } from "./open-files.js";
-import { HostUnit, IDENTITY } from "./unit.js";
+import { type SgCalls, sgCalls } from "./sg/sg-calls.js";
+import { HostUnit } from "./unit.js";
 
 export interface HostOptions {
   /** Relative paths of files begin here; usually the folder of host.yaml. */
@@ -27,6 +29,8 @@ export interface HostOptions {
   readonly unguessable?: Unguessable;
   /** Loads what Node cannot do with files; the default is koffi, where it is installed. */
   readonly native?: () => Promise<NativeFiles>;
+  /** Asks the kernel for real devices; the default is koffi as well. */
+  readonly sg?: () => Promise<SgCalls>;
 }
 
 /** One LUN of the host, for listings and for a toolstack that wants to know it before it attaches it. */
@@ -65,7 +69,7 @@ export class Host implements DeviceDirectory {
 
   constructor(
     config: HostConfig,
-    { directory, clock, sizeCheck = SIZE_CHECK, unguessable, native = loadNative }: HostOptions,
+    { directory, clock, sizeCheck = SIZE_CHECK, unguessable, native = loadNative, sg = nativeSg }: HostOptions,
   ) {
     const openFiles = new OpenFiles();
     let loading: Promise<NativeFiles | null> | null = null;
@@ -73,8 +77,10 @@ export class Host implements DeviceDirectory {
     this.#clock = clock;
     this.#sizeCheck = sizeCheck;
     this.#units = nameLuns(config).map((named) => {
-      return new HostUnit(named, faultsOf(config.file, named.lun), clock, {
+      return new HostUnit(named, faultsOf(config.file, named.lun), {
+        clock,
         directory,
+        sg: () => sg().catch(nothingNative),
         openFiles,
         native: files,
         unguessable,
@@ -168,6 +174,10 @@ export class Host implements DeviceDirectory {
     await this.refresh();
     this.#watch();
   }
+}
+
+async function nativeSg(): Promise<SgCalls> {
+  return sgCalls(await loadNative());
 }
 
 function nothingNative(error: unknown): null {

@@ -26,6 +26,11 @@ export interface NamedLun {
   readonly byPath: readonly string[];
 }
 
+/** `0:0:1:0 (/dev/sdb)`. */
+export function titleOf({ lun, sd }: NamedLun): string {
+  return `${formatAddress(lun.address)} (/dev/${sd})`;
+}
+
 /** Names every LUN, in the order in which Linux finds them; throws `ConfigError` where two would have one name. */
 export function nameLuns(config: HostConfig): NamedLun[] {
   const luns = config.hosts

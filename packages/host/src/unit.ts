@@ -1,77 +1,40 @@
 // Knows one LUN of the host from its first user to its last: opened when it is wanted, refused when it is taken.
 
-import { formatAddress, formatSize, type LunSpec, misfit } from "@pvscsi/config";
-import {
-  type BlockCipher,
-  type ByteStore,
-  createDisk,
-  type DiskFeatures,
-  type DiskOptions,
-  encrypting,
-  type Fault,
-  faulty,
-  type GrowableStore,
-  type Keeper,
-  type LogicalUnit,
-  type OpenedDevice,
-  type OpenedFor,
-  readOperation,
-  readReservations,
-  readStates,
-  StoreError,
-} from "@pvscsi/scsi";
-import { assert, type Clock } from "@pvscsi/wire";
-import {
-  accessStatePath,
-  type Backing,
-  backingOf,
-  operationPath,
-  reservationPath,
-  type Surroundings,
-} from "./backing.js";
-import { encryptionOf } from "./encryption.js";
+import { formatSize, misfit } from "@pvscsi/config";
+import { type Fault, type OpenedDevice, type OpenedFor, StoreError } from "@pvscsi/scsi";
+import { assert } from "@pvscsi/wire";
+import type { Surroundings } from "./backing.js";
+import { DeviceStarter } from "./device-unit.js";
+import { DiskStarter } from "./disk-unit.js";
 import { FileStore } from "./file-store.js";
-import { openKeeper } from "./kept-file.js";
-import type { NamedLun } from "./names.js";
-
-/** What INQUIRY says where the configuration says nothing. */
-export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "0001" } as const;
-
-interface Running {
-  readonly logicalUnit: LogicalUnit;
-  /** What keeps its bytes, without what is around it. */
-  readonly bytes: GrowableStore;
-}
+import { type NamedLun, titleOf } from "./names.js";
+import type { Running, Starter } from "./running.js";
 
 /** One LUN and its users. */
 export class HostUnit {
   readonly named: NamedLun;
   readonly users: OpenedFor[] = [];
-  readonly #backing: Backing;
-  readonly #cipher: (() => Promise<BlockCipher>) | null;
-  /** The file its reservations are kept in; null where they are not. */
-  readonly reservations: string | null;
-  readonly #operations: string | null;
-  readonly #accessStates: string | null;
-  readonly #faults: readonly Fault[];
-  readonly #clock: Clock;
+  readonly #starter: Starter;
   #running: Promise<Running> | null = null;
   #closing: Promise<void> = Promise.resolve();
 
-  constructor(named: NamedLun, faults: readonly Fault[], clock: Clock, surroundings: Surroundings) {
+  constructor(named: NamedLun, faults: readonly Fault[], surroundings: Surroundings) {
+    const { backing } = named.lun;
     this.named = named;
-    this.#faults = faults;
-    this.#clock = clock;
-    this.#backing = backingOf(named.lun, surroundings);
-    this.#cipher = encryptionOf(named.lun, surroundings);
-    this.reservations = reservationPath(named.lun, surroundings);
-    this.#operations = operationPath(named.lun, surroundings);
-    this.#accessStates = accessStatePath(named.lun, surroundings);
+    this.#starter =
+      backing.kind === "device"
+        ? new DeviceStarter(named, backing.path, surroundings)
+        : new DiskStarter(named, backing, faults, surroundings);
+  }
+
+  /** The file its reservations are kept in; null where they are not. */
+  get reservations(): string | null {
+    return this.#starter.reservations;
   }
 
   /** `0:0:1:0 (/dev/sdb)`. */
   get title(): string {
-    return `${formatAddress(this.named.lun.address)} (/dev/${this.named.sd})`;
+    return titleOf(this.named);
   }
 
   /** Why it cannot be given to one more user, or null. */
@@ -114,6 +77,7 @@ export class HostUnit {
     if (this.#running === null) return `${this.title} is not in use`;
     try {
       const { bytes } = await this.#running;
+      if (bytes === null) return `${this.title} is a real device, which has the size it has`;
       if (size < bytes.size) return `${this.title} has ${formatSize(bytes.size)}: a LUN is not made smaller`;
       if (size > bytes.size) await bytes.grow(size);
       return null;
@@ -125,71 +89,7 @@ export class HostUnit {
 
   async #start(): Promise<Running> {
     await this.#closing;
-    const { lun } = this.named;
-    const bytes = await this.#backing.open();
-    if (bytes.size < lun.blockSize) {
-      await bytes.close();
-      const reason = `it has ${bytes.size} bytes, expected a block of ${lun.blockSize} at least`;
-      throw new StoreError("hardware", `cannot use what backs ${this.title}: ${reason}`);
-    }
-    try {
-      return { logicalUnit: await this.#makeDisk(bytes), bytes };
-    } catch (error) {
-      await bytes.close();
-      throw error;
-    }
-  }
-
-  async #makeDisk(bytes: GrowableStore): Promise<LogicalUnit> {
-    const { lun, wwn } = this.named;
-    const store: ByteStore = this.#cipher === null ? bytes : encrypting(bytes, await this.#cipher(), lun.blockSize);
-    const digits = wwn.slice("naa.".length);
-    const keeper = await this.#openKept(this.reservations, "reservations", (text) => readReservations(text, wwn));
-    const operations = await this.#openKept(this.#operations, "an operation", readOperation);
-    const accessStates = await this.#openKept(this.#accessStates, "states of target port groups", (text) =>
-      readStates(text, wwn),
-    );
-    const options: DiskOptions = {
-      store: this.#faults.length === 0 ? store : faulty(store, this.#faults, this.#clock),
-      blockSize: lun.blockSize,
-      physical: lun.physical,
-      vendor: lun.vendor ?? IDENTITY.vendor,
-      product: lun.product ?? IDENTITY.product,
-      revision: lun.revision ?? IDENTITY.revision,
-      serial: lun.serial ?? digits,
-      wwn: digits,
-      removable: lun.removable,
-      readOnly: lun.readOnly,
-      thin: lun.thin,
-      fua: lun.fua,
-      features: featuresOf(lun),
-      rotation: lun.rotation,
-      queueDepth: lun.queueDepth,
-      tellsAborted: lun.taskAborted,
-      clock: this.#clock,
-      portGroups: lun.portGroups,
-      accessStates,
-      keeper,
-      operations,
-    };
-    return createDisk(options);
-  }
-
-  /**
-   * A file where something of the LUN is kept, if it has one. What `read` throws a `StoreError` for, a person has to look at: without its
-   * reservations it would let in whom they keep out.
-   */
-  async #openKept(path: string | null, what: string, read: (text: string) => unknown): Promise<Keeper | undefined> {
-    if (path === null) return undefined;
-    const keeper = await openKeeper(path, what);
-    try {
-      if (keeper.kept !== null) read(keeper.kept);
-      return keeper;
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      const advice = "mend it, or remove it if nobody relies on it";
-      throw new StoreError("hardware", `${what} of ${this.title} in ${path}: ${error.message}; ${advice}`);
-    }
+    return this.#starter.start();
   }
 
   #forget(user: OpenedFor): void {
@@ -207,9 +107,4 @@ export class HostUnit {
     this.#closing = closed.catch(() => {});
     await closed;
   }
-}
-
-function featuresOf(lun: LunSpec): DiskFeatures {
-  const { unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable } = lun;
-  return { unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable };
 }

@@ -83,7 +83,7 @@ describe("a --lun word", () => {
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
       "a.img,bad=1",
-      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, physical, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable, queueDepth, taskAborted, rotation, reservations, encrypt, fault",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, physical, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable, queueDepth, taskAborted, rotation, reservations, encrypt, sgio, firmware, fault",
     ],
     ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
     [
@@ -109,6 +109,26 @@ describe("a --lun word", () => {
         expect(withoutPlaces(parseLunWord(formatLunWord(lun)))).to.deep.equal(withoutPlaces(lun));
       }),
     );
+  });
+
+  it("takes the node of a real device, and says of it only how it is passed through", () => {
+    expect(parseLunWord("/dev/sg3,sgio=filtered,firmware,ro")).to.deep.include({
+      backing: { kind: "device", path: "/dev/sg3", at: { line: 1, column: 1 } },
+      sgio: "filtered",
+      firmware: true,
+      readOnly: true,
+    });
+    expect(parseLunWord("/dev/sg").backing.kind).to.equal("file");
+    for (const [text, complaint] of [
+      ["/dev/sg0,size=1M", "--lun:1:10: invalid key size: a real device says that of itself"],
+      ["/dev/sg0,vendor=ME", "--lun:1:10: invalid key vendor: a real device says that of itself"],
+      ["/dev/sg0,fault=read:error", "--lun:1:10: invalid key fault: no fault can be injected into a real device"],
+      ["a,sgio=filtered", "--lun:1:3: invalid key sgio: it is for a real device such as /dev/sg0"],
+      ["mem:1M,firmware", "--lun:1:8: invalid key firmware: it is for a real device such as /dev/sg0"],
+      ["/dev/sg0,sgio=all", "--lun:1:10: invalid sgio 'all', expected unfiltered or filtered or readonly"],
+    ]) {
+      expect(`${bare(() => parseLunWord(text))}`, text).to.include(complaint);
+    }
   });
 
   it("never throws anything but ConfigError", () => {
@@ -180,8 +200,31 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
     reservations: fc.option(fc.constantFrom("none", "a,b.reservations", "/var/lib/x"), { nil: undefined }),
     physical: fc.constantFrom(undefined, 512, 4096, 65536),
     encrypt: fc.constantFrom(undefined, "aes-256-xts" as const),
+    sgio: fc.constant("unfiltered" as const),
+    firmware: fc.constant(false),
     faults: fc.array(fc.record({ text: fc.stringMatching(/^[!-~]{1,20}$/), at: fc.constant(at) }), { maxLength: 3 }),
     at: fc.constant(at),
   });
-  return specs.filter(({ backing, encrypt }) => backing.kind !== "null" || encrypt === undefined);
+  const stored = specs.filter(({ backing, encrypt }) => backing.kind !== "null" || encrypt === undefined);
+  return fc.oneof({ weight: 9, arbitrary: stored }, { weight: 1, arbitrary: passedDevices() });
+}
+
+/** Real devices, of which only what the passing is like can be said. */
+function passedDevices(): fc.Arbitrary<LunSpec> {
+  const said = fc.record({
+    path: fc.nat({ max: 99_999_999 }).map((number) => `/dev/sg${number}`),
+    readOnly: fc.boolean(),
+    sgio: fc.constantFrom("unfiltered", "filtered", "readonly"),
+    firmware: fc.boolean(),
+    queueDepth: fc.integer({ min: 1, max: 0xffff }),
+  });
+  return said.map(({ path, readOnly, sgio, firmware, queueDepth }) => {
+    const words = [
+      `sgio=${sgio}`,
+      `queueDepth=${queueDepth}`,
+      ...(readOnly ? ["ro"] : []),
+      ...(firmware ? ["firmware"] : []),
+    ];
+    return parseLunWord([path, ...words].join(","));
+  });
 }

@@ -2,11 +2,13 @@ import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatAddress, parseHostConfig } from "@pvscsi/config";
 import { type Host, openHost, readHostConfig, readMachineConfig } from "@pvscsi/host";
+import { NativeMissing } from "@pvscsi/native";
 import { diskName, type OpenedDevice, Target, type UnitEvent } from "@pvscsi/scsi";
 import type { Clock, Runnable, Timer } from "@pvscsi/wire";
 import { expect } from "chai";
 import { repositoryRoot } from "../../support/repository.js";
 import { Initiator } from "../scsi/initiator.js";
+import { Kernel } from "./played-sg.js";
 import { refused, temporaryFolder } from "./support.js";
 
 /** Runs its timers when it is told to. */
@@ -82,6 +84,37 @@ describe("the host's devices", () => {
     expect(names[2].slice(0, 3)).to.deep.equal(["3:0:0:5", "sda", "sg2"]);
     expect(names[2].at(-1)).to.equal("pci-0000:03:00.0-scsi-1:0:0:5");
     expect(names[3]).to.deep.equal(["3:0:0:6", "sdd", "sg3", "scsi-mine"]);
+  });
+
+  it("are real ones by their nodes, which are passed through and given back", async () => {
+    const kernel = new Kernel();
+    const text = "hosts:\n- host: 0\n  luns:\n  - { address: 0:0:0:0, device: /dev/sg5, sgio: filtered }\n";
+    const real = openHost(parseHostConfig(text, "host.yaml"), { directory: folder(), clock, sg: async () => kernel });
+    const device = (await real.open("0:0:0:0", GUEST)) as OpenedDevice;
+    expect(device.logicalUnit.deviceType).to.equal(1);
+    expect(await real.grow("0:0:0:0", MIB)).to.equal("0:0:0:0 (/dev/sda) is a real device, which has the size it has");
+    const target = new Target();
+    target.add(0, device.logicalUnit);
+    const initiator = new Initiator(target);
+    initiator.send("12 00 00 00 04 00", { room: 4 });
+    expect([...kernel.cdb(0)]).to.deep.equal([0x12, 0, 0, 0, 4, 0]);
+    kernel.end(0);
+    await device.release();
+    expect(kernel.closed).to.have.length(1);
+  });
+
+  it("are no real ones where nothing native is installed, or the node is missing", async () => {
+    const text = "hosts:\n- host: 0\n  luns:\n  - { address: 0:0:0:0, device: /dev/sg5 }\n";
+    const config = parseHostConfig(text, "host.yaml");
+    const missing = Object.assign(new Kernel(), {
+      open: () => {
+        throw Object.assign(new Error("ENOENT: no such file"), { code: "ENOENT" });
+      },
+    });
+    const bare = openHost(config, { directory: folder(), clock, sg: () => Promise.reject(new NativeMissing("none")) });
+    const without = openHost(config, { directory: folder(), clock, sg: async () => missing });
+    expect(refused(await bare.open("0:0:0:0", GUEST))).to.equal("cannot open /dev/sg5: koffi is not installed");
+    expect(refused(await without.open("0:0:0:0", GUEST))).to.match(/^cannot open \/dev\/sg5: /);
   });
 
   it("are counted past sdz as the kernel does", () => {

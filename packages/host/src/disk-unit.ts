@@ -1,0 +1,132 @@
+// Knows how a LUN with bytes of its own becomes a disk: its store and what is around it, and what is kept beside it.
+
+import type { LunSpec } from "@pvscsi/config";
+import {
+  type BlockCipher,
+  type ByteStore,
+  createDisk,
+  type DiskFeatures,
+  type DiskOptions,
+  encrypting,
+  type Fault,
+  faulty,
+  type GrowableStore,
+  type Keeper,
+  type LogicalUnit,
+  readOperation,
+  readReservations,
+  readStates,
+  StoreError,
+} from "@pvscsi/scsi";
+import type { Clock } from "@pvscsi/wire";
+import {
+  accessStatePath,
+  type Backing,
+  backingOf,
+  operationPath,
+  reservationPath,
+  type StoreBacking,
+  type Surroundings,
+} from "./backing.js";
+import { encryptionOf } from "./encryption.js";
+import { openKeeper } from "./kept-file.js";
+import { type NamedLun, titleOf } from "./names.js";
+import type { Running, Starter } from "./running.js";
+
+/** What INQUIRY says where the configuration says nothing. */
+export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "0001" } as const;
+
+export class DiskStarter implements Starter {
+  readonly #named: NamedLun;
+  readonly #backing: Backing;
+  readonly #cipher: (() => Promise<BlockCipher>) | null;
+  readonly reservations: string | null;
+  readonly #operations: string | null;
+  readonly #accessStates: string | null;
+  readonly #faults: readonly Fault[];
+  readonly #clock: Clock;
+
+  constructor(named: NamedLun, backing: StoreBacking, faults: readonly Fault[], surroundings: Surroundings) {
+    this.#named = named;
+    this.#faults = faults;
+    this.#clock = surroundings.clock;
+    this.#backing = backingOf(backing, named.lun.readOnly, surroundings);
+    this.#cipher = encryptionOf(named.lun, surroundings);
+    this.reservations = reservationPath(named.lun, surroundings);
+    this.#operations = operationPath(named.lun, surroundings);
+    this.#accessStates = accessStatePath(named.lun, surroundings);
+  }
+
+  async start(): Promise<Running> {
+    const { lun } = this.#named;
+    const bytes = await this.#backing.open();
+    if (bytes.size < lun.blockSize) {
+      await bytes.close();
+      const reason = `it has ${bytes.size} bytes, expected a block of ${lun.blockSize} at least`;
+      throw new StoreError("hardware", `cannot use what backs ${titleOf(this.#named)}: ${reason}`);
+    }
+    try {
+      return { logicalUnit: await this.#makeDisk(bytes), bytes };
+    } catch (error) {
+      await bytes.close();
+      throw error;
+    }
+  }
+
+  async #makeDisk(bytes: GrowableStore): Promise<LogicalUnit> {
+    const { lun, wwn } = this.#named;
+    const store: ByteStore = this.#cipher === null ? bytes : encrypting(bytes, await this.#cipher(), lun.blockSize);
+    const digits = wwn.slice("naa.".length);
+    const keeper = await this.#openKept(this.reservations, "reservations", (text) => readReservations(text, wwn));
+    const operations = await this.#openKept(this.#operations, "an operation", readOperation);
+    const accessStates = await this.#openKept(this.#accessStates, "states of target port groups", (text) =>
+      readStates(text, wwn),
+    );
+    const options: DiskOptions = {
+      store: this.#faults.length === 0 ? store : faulty(store, this.#faults, this.#clock),
+      blockSize: lun.blockSize,
+      physical: lun.physical,
+      vendor: lun.vendor ?? IDENTITY.vendor,
+      product: lun.product ?? IDENTITY.product,
+      revision: lun.revision ?? IDENTITY.revision,
+      serial: lun.serial ?? digits,
+      wwn: digits,
+      removable: lun.removable,
+      readOnly: lun.readOnly,
+      thin: lun.thin,
+      fua: lun.fua,
+      features: featuresOf(lun),
+      rotation: lun.rotation,
+      queueDepth: lun.queueDepth,
+      tellsAborted: lun.taskAborted,
+      clock: this.#clock,
+      portGroups: lun.portGroups,
+      accessStates,
+      keeper,
+      operations,
+    };
+    return createDisk(options);
+  }
+
+  /**
+   * A file where something of the LUN is kept, if it has one. What `read` throws a `StoreError` for, a person has to look at: without its
+   * reservations it would let in whom they keep out.
+   */
+  async #openKept(path: string | null, what: string, read: (text: string) => unknown): Promise<Keeper | undefined> {
+    if (path === null) return undefined;
+    const keeper = await openKeeper(path, what);
+    try {
+      if (keeper.kept !== null) read(keeper.kept);
+      return keeper;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      const advice = "mend it, or remove it if nobody relies on it";
+      throw new StoreError("hardware", `${what} of ${titleOf(this.#named)} in ${path}: ${error.message}; ${advice}`);
+    }
+  }
+}
+
+function featuresOf(lun: LunSpec): DiskFeatures {
+  const { unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable } = lun;
+  return { unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable };
+}
