@@ -41,7 +41,7 @@ export interface LogicalUnit {
   abort(task: Task): void;
   /** Back to the state after power on; tasks under way are the caller's to abort first. */
   reset(): void;
-  /** Called for each initiator that reaches it; the returned function when that is over. Absent where none is told from another. */
+  /** Called for each initiator that comes to it; the returned function when that is over. Absent where none is told from another. */
   connect?(place: UnitPlace): () => void;
   /** An I_T nexus was lost that goes on all the same. */
   nexusLost?(nexus: TaskNexus): void;

@@ -36,11 +36,15 @@ export class Nexus implements TaskNexus {
   readonly wellKnownLuns: readonly number[];
   readonly #target: Target;
   readonly #probes: Probes;
+  /** Made at the first use of a LUN: of thousands, an initiator has few in use. Whatever it knows of a unit it has asked there. */
   readonly #places = new Map<number, Place>();
   readonly #leaving = new Map<Place, () => void>();
   readonly #manager: TaskManager;
   readonly #disconnect: () => void;
   #open = true;
+  /** Whether LUNs have come or gone since it was last told which there are; the last that came, where none has since. */
+  #lunsChanged = false;
+  #newest: number | null = null;
   /** Tasks under way are the first `#count`; the array never shrinks, so that it is never grown again. */
   readonly #tasks: (Task | null)[] = [];
   #count = 0;
@@ -57,8 +61,6 @@ export class Nexus implements TaskNexus {
     this.#target = target;
     this.#probes = probes;
     this.#manager = new TaskManager(this, target);
-    for (const lun of target.luns) this.#place(lun, target.get(lun) as LogicalUnit);
-    for (const lun of this.wellKnownLuns) this.#place(lun, target.reportLuns);
     this.#disconnect = target.connect(this);
   }
 
@@ -72,6 +74,10 @@ export class Nexus implements TaskNexus {
 
   get targetPorts(): readonly number[] {
     return this.#target.ports;
+  }
+
+  get neighbours(): readonly TaskNexus[] {
+    return this.#target.nexuses;
   }
 
   /** Tasks under way. */
@@ -138,7 +144,7 @@ export class Nexus implements TaskNexus {
     if (!this.#open) task.aborted = true;
     if (task.aborted) return task.end(Status.taskAborted);
     if (task.place !== null) return this.#run(task, task.place);
-    const place = this.#places.get(task.lun);
+    const place = this.placeAt(task.lun);
     if (place === undefined) this.#executeMissing(task);
     else if (place.taskSet.enter(task, place)) this.#run(task, place);
   }
@@ -182,6 +188,7 @@ export class Nexus implements TaskNexus {
 
   reportLuns(): readonly number[] {
     for (const { attentions } of this.#places.values()) attentions.remove(SENSE.reportedLunsChanged);
+    this.#lunsChanged = false;
     return this.#target.luns;
   }
 
@@ -190,16 +197,15 @@ export class Nexus implements TaskNexus {
   }
 
   findLun(wanted: (unit: LogicalUnit) => boolean): number | undefined {
-    for (const [lun, { unit }] of this.#places) if (wanted(unit)) return lun;
-    return undefined;
+    return this.#target.luns.find((lun) => wanted(this.#target.get(lun) as LogicalUnit));
   }
 
   unitAt(lun: number): LogicalUnit | undefined {
-    return this.#places.get(lun)?.unit;
+    return this.placeAt(lun)?.unit;
   }
 
   takeAttention(lun: number): Sense | null {
-    return this.#places.get(lun)?.attentions.take() ?? null;
+    return this.placeAt(lun)?.attentions.take() ?? null;
   }
 
   /** Performs a task management function; completes when every task it ended has ended. */
@@ -216,14 +222,27 @@ export class Nexus implements TaskNexus {
   }
 
   /** Called by the target. */
-  lunAdded(lun: number, unit: LogicalUnit): void {
-    for (const { attentions } of this.#places.values()) attentions.add(SENSE.reportedLunsChanged);
-    this.#place(lun, unit);
+  lunAdded(lun: number): void {
+    this.#tellLunsChanged();
+    this.#newest = lun;
   }
 
-  #place(lun: number, unit: LogicalUnit): void {
+  #tellLunsChanged(): void {
+    for (const { attentions } of this.#places.values()) attentions.add(SENSE.reportedLunsChanged);
+    this.#lunsChanged = true;
+    this.#newest = null;
+  }
+
+  /** What stands at a LUN, for this initiator. */
+  #find(lun: number): LogicalUnit | undefined {
+    return this.wellKnownLuns.includes(lun) ? this.#target.reportLuns : this.#target.get(lun);
+  }
+
+  /** Whoever comes to a unit for the first time hears that, and what all the others have heard of the target. */
+  #place(lun: number, unit: LogicalUnit): Place {
     const place = new Place(this, lun, unit);
     place.attentions.add(SENSE.powerOn);
+    if (this.#lunsChanged && lun !== this.#newest) place.attentions.add(SENSE.reportedLunsChanged);
     place.taskSet.places.add(place);
     const unlisten = unit.listen((event, cause) => this.#heard(place, event, cause));
     const disconnect = unit.connect?.({
@@ -236,6 +255,7 @@ export class Nexus implements TaskNexus {
       disconnect?.();
     });
     this.#places.set(lun, place);
+    return place;
   }
 
   #leave(place: Place): void {
@@ -249,14 +269,21 @@ export class Nexus implements TaskNexus {
     const place = this.#places.get(lun);
     if (place !== undefined) this.#leave(place);
     this.#places.delete(lun);
-    for (const { attentions } of this.#places.values()) attentions.add(SENSE.reportedLunsChanged);
+    this.#tellLunsChanged();
     return new Promise((resolve) => endTasks(this.tasksAt(lun), () => false, resolve));
   }
 
+  /** The place at a LUN, which is in use from now on; undefined where nothing stands there. */
   placeAt(lun: number): Place | undefined {
-    return this.#places.get(lun);
+    return this.#places.get(lun) ?? this.#use(lun);
   }
 
+  #use(lun: number): Place | undefined {
+    const unit = this.#open ? this.#find(lun) : undefined;
+    return unit === undefined ? undefined : this.#place(lun, unit);
+  }
+
+  /** Those in use. */
   places(): Iterable<Place> {
     return this.#places.values();
   }

@@ -59,7 +59,7 @@ export class Target {
     this.#units.set(lun, unit);
     if (options.protected === true) this.#protected.add(lun);
     this.#luns = this.#luns.toSpliced(this.#place(lun), 0, lun);
-    for (const nexus of this.#nexuses) nexus.lunAdded(lun, unit);
+    for (const nexus of this.#nexuses) nexus.lunAdded(lun);
     for (const watcher of this.#watchers) watcher("added", lun);
   }
 

@@ -47,7 +47,7 @@ export class TaskManager {
       case "clear-task-set":
         return this.#clear(place, complete);
       case "logical-unit-reset":
-        return this.#reset([place], complete);
+        return this.#reset([place.unit], complete);
     }
   }
 
@@ -66,28 +66,28 @@ export class TaskManager {
   failed(place: Place): void {
     const { errorEnds } = place.taskSet.rules;
     if (errorEnds === "nothing") return;
-    const tasks = errorEnds === "own" ? this.#nexus.tasksAt(place.lun) : tasksOf([place]);
+    const tasks = errorEnds === "own" ? this.#nexus.tasksAt(place.lun) : tasksOf([place.unit]);
     clear(tasks, this.#nexus, () => {});
   }
 
   /** Units go back to what they were at power on while their tasks are ending. */
-  #reset(places: readonly Place[], completed: () => void): void {
+  #reset(units: readonly LogicalUnit[], completed: () => void): void {
     const third = afterAll(3, completed);
-    interruptCopies(places, third);
-    endTasks(tasksOf(places), (task) => tells(task, this.#nexus), third);
-    for (const { unit } of places) unit.reset();
+    interruptCopies(units, third);
+    endTasks(tasksOf(units), (task) => tells(task, this.#nexus), third);
+    for (const unit of units) unit.reset();
     third();
   }
 
   #clear(place: Place, completed: () => void): void {
     const half = afterAll(2, completed);
-    interruptCopies([place], half);
-    clear(tasksOf([place]), this.#nexus, half);
+    interruptCopies([place.unit], half);
+    clear(tasksOf([place.unit]), this.#nexus, half);
   }
 
   #resetTarget(request: ManagementRequest): void {
-    const places = this.#target.luns.map((lun) => this.#nexus.placeAt(lun) as Place);
-    this.#reset(places, () => request.completed("function-complete"));
+    const units = this.#target.luns.map((lun) => this.#target.get(lun) as LogicalUnit);
+    this.#reset(units, () => request.completed("function-complete"));
   }
 
   /** Only what is this initiator's ends, and only it hears of it (SAM-5 7.6). */
@@ -107,8 +107,8 @@ function queryEvent({ attentions }: Place, { completed }: ManagementRequest): vo
 }
 
 /** The tasks of all initiators at units, by whichever target they reach them. */
-function tasksOf(places: readonly Place[]): Task[] {
-  return places.flatMap(({ taskSet }) => [...taskSet.places].flatMap(({ nexus, lun }) => nexus.tasksAt(lun)));
+function tasksOf(units: readonly LogicalUnit[]): Task[] {
+  return units.flatMap(({ taskSet }) => [...taskSet.places].flatMap(({ nexus, lun }) => nexus.tasksAt(lun)));
 }
 
 /** Whether a task is at another unit and copies from or to that of a place. */
@@ -118,9 +118,9 @@ function copies(task: Task, { nexus, unit }: Place): boolean {
 }
 
 /** Copies from or to units end with those units' tasks, but as errors of their own; `ended` follows when the last has. */
-function interruptCopies(places: readonly Place[], ended: () => void): void {
-  const found = places.flatMap(({ taskSet, unit }) =>
-    [...taskSet.places].flatMap((place) =>
+function interruptCopies(units: readonly LogicalUnit[], ended: () => void): void {
+  const found = units.flatMap((unit) =>
+    [...unit.taskSet.places].flatMap((place) =>
       place.nexus
         .tasks()
         .filter((task) => copies(task, place))

@@ -52,6 +52,8 @@ export interface TaskNexus {
   readonly identity: NexusIdentity;
   /** The relative identifiers of all ports of its target. */
   readonly targetPorts: readonly number[];
+  /** All nexuses that its target has, itself among them. */
+  readonly neighbours: readonly TaskNexus[];
   /** Where the target is, for traces: `channel:target`. */
   readonly name: string;
   /** False once it is lost: what a device remembered for it (e.g. PREVENT ALLOW MEDIUM REMOVAL) ends then. */

@@ -102,7 +102,7 @@ export class Reservations implements Guard {
     this.#changed();
   }
 
-  /** An initiator that reaches the unit, until the returned function is called. */
+  /** An initiator that has come to the unit, until the returned function is called. */
   connect(place: UnitPlace): () => void {
     this.#places.add(place);
     return () => {
@@ -117,10 +117,11 @@ export class Reservations implements Guard {
     this.#changed();
   }
 
-  /** The ports of an iSCSI initiator that have reached the unit, or are registered. */
+  /** The ports of an iSCSI initiator that can reach the unit by a target where somebody has, or are registered. */
   portsOf({ iscsiName }: IscsiDevice): readonly TransportId[] {
+    const nexuses = new Set([...this.#places].flatMap(({ nexus }) => nexus.neighbours));
     const ports = [
-      ...[...this.#places].map(({ nexus }) => nexus.identity.initiatorPort),
+      ...[...nexuses].map(({ identity }) => identity.initiatorPort),
       ...[...this.#state.registrations.values()].map(({ initiatorPort }) => initiatorPort),
     ];
     return ports.filter((port) => iscsiNameOf(port) === iscsiName);
