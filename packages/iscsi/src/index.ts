@@ -4,6 +4,26 @@ export { CHAP_DIGESTS, chapResponse } from "./chap.js";
 export * from "./connection.js";
 export { crc32c } from "./crc32c.js";
 export type { Exchange } from "./exchange.js";
+export { IscsiInitiator, openIscsiInitiator } from "./initiator/adapter.js";
+export {
+  type Dial,
+  type Dialled,
+  dialTcp,
+  formatPortal,
+  ISCSI_PORT,
+  type PortalAddress,
+  parsePortal,
+} from "./initiator/dial.js";
+export { LoginRefused } from "./initiator/login.js";
+export {
+  DEFAULT_TIMEOUTS,
+  type DigestWish,
+  type InitiatorOptions,
+  type InitiatorProof,
+  type InitiatorTimeouts,
+  type LoginOptions,
+} from "./initiator/options.js";
+export type { SessionMessage } from "./initiator/session.js";
 export { KEYS, type KeyName, type KeyRow, type KeyRule } from "./keys.js";
 export { agree } from "./negotiation.js";
 export * from "./portal.js";

@@ -5,10 +5,10 @@ import { DECLARATIONS, KEYS, type KeyName, type KeyRow, OBSOLETE, type Parameter
 import type { KeyValue } from "./text.js";
 
 /** Answers that are no values (RFC 7143 6.2). */
-const REJECT = "Reject";
+export const REJECT = "Reject";
 const IRRELEVANT = "Irrelevant";
-const NOT_UNDERSTOOD = "NotUnderstood";
-const ANSWERS: ReadonlySet<string> = new Set([REJECT, IRRELEVANT, NOT_UNDERSTOOD]);
+export const NOT_UNDERSTOOD = "NotUnderstood";
+export const ANSWERS: ReadonlySet<string> = new Set([REJECT, IRRELEVANT, NOT_UNDERSTOOD]);
 
 type Value = string | number | boolean;
 
@@ -89,6 +89,26 @@ export function agree(row: KeyRow, offered: string): Value | null {
       return Math.min(Number(value), Number(row.ours));
     case "maximum":
       return Math.max(Number(value), Number(row.ours));
+    case "declared":
+      return value;
+  }
+}
+
+/** What our own offer comes to by what the other side answers; null where the rule allows no such answer. */
+export function settle(row: KeyRow, offered: string, answer: string): Value | null {
+  if (row.rule === "list") return offered.split(",").includes(answer) ? answer : null;
+  const value = parseValue(row, answer);
+  const ours = parseValue(row, offered);
+  if (value === null || ours === null) return null;
+  switch (row.rule) {
+    case "or":
+      return ours === true && value === false ? null : value;
+    case "and":
+      return ours === false && value === true ? null : value;
+    case "minimum":
+      return value > ours ? null : value;
+    case "maximum":
+      return value < ours ? null : value;
     case "declared":
       return value;
   }

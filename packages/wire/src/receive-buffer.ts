@@ -11,6 +11,12 @@ export interface AcceptedSocket {
   destroy(): unknown;
 }
 
+/** Where a socket puts what comes, and what it calls then. */
+export interface ReceiveBuffer {
+  readonly buffer: () => Uint8Array;
+  readonly callback: (length: number, bytes: Uint8Array) => boolean;
+}
+
 /** What makes a socket around a handle: the class itself. */
 export type SocketClass<Made> = new (options: object) => Made;
 
@@ -29,15 +35,19 @@ export function withReceiveBuffer<Made extends AcceptedSocket>(
     accepted.resume();
     return accepted;
   }
+  owner._handle = null;
+  accepted.destroy();
+  return new Class({ handle, onread: receiveBuffer(receive) });
+}
+
+/** Node's `onread` of a socket: what comes is given to `receive`, out of memory that is used again where all of it was taken. */
+export function receiveBuffer(receive: (bytes: Uint8Array) => boolean): ReceiveBuffer {
   let buffer = new Uint8Array(SIZE);
-  const onread = {
+  return {
     buffer: () => buffer,
-    callback(length: number, bytes: Uint8Array): boolean {
+    callback(length, bytes) {
       if (!receive(length === SIZE ? bytes : bytes.subarray(0, length))) buffer = new Uint8Array(SIZE);
       return true;
     },
   };
-  owner._handle = null;
-  accepted.destroy();
-  return new Class({ handle, onread });
 }

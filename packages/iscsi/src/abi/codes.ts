@@ -34,6 +34,8 @@ export const Stage = {
 /** Class and detail (11.13.5). */
 export const LoginStatus = {
   success: 0x0000,
+  movedTemporarily: 0x0101,
+  movedPermanently: 0x0102,
   initiatorError: 0x0200,
   authenticationFailure: 0x0201,
   authorizationFailure: 0x0202,
