@@ -178,13 +178,41 @@ export const COMMANDS = {
   ]),
   reportSupportedTmfs: action(0xa3, 0x0d, "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", [number("alloc", 6, 4)]),
   setTargetPortGroups: action(0xa4, 0x0a, "SET TARGET PORT GROUPS"),
-  moveMedium: command(0xa5, "MOVE MEDIUM"),
+  moveMedium: command(0xa5, "MOVE MEDIUM", [number("transport", 2, 2), number("from", 4, 2), number("to", 6, 2)]),
+  exchangeMedium: command(0xa6, "EXCHANGE MEDIUM", [
+    number("transport", 2, 2),
+    number("from", 4, 2),
+    number("to", 6, 2),
+    number("second", 8, 2),
+  ]),
   read12: ranged(0xa8, "READ(12)", [FUA]),
   write12: ranged(0xaa, "WRITE(12)", [FUA]),
   writeAndVerify12: ranged(0xae, "WRITE AND VERIFY(12)", [BYTCHK]),
   verify12: ranged(0xaf, "VERIFY(12)", [BYTCHK]),
   readDefectData12: command(0xb7, "READ DEFECT DATA(12)", [number("format", 1, 1, 0x07), number("alloc", 6, 4)]),
-  readElementStatus: command(0xb8, "READ ELEMENT STATUS"),
+  readElementStatus: command(0xb8, "READ ELEMENT STATUS", [
+    number("type", 1, 1, 0x0f),
+    number("element", 2, 2),
+    number("count", 4, 2),
+    number("alloc", 7, 3),
+  ]),
+} as const satisfies { readonly [name: string]: CommandDescription };
+
+/** Commands of SMC-3. Their codes mean something else to other device types: traces, which do not know the type, call some of them by that. */
+export const SMC_COMMANDS = {
+  initializeElementStatus: command(0x07, "INITIALIZE ELEMENT STATUS"),
+  openCloseImportExport: command(0x1b, "OPEN/CLOSE IMPORT/EXPORT ELEMENT", [
+    number("element", 2, 2),
+    number("action", 4, 1, 0x1f),
+  ]),
+  positionToElement: command(0x2b, "POSITION TO ELEMENT", [number("transport", 2, 2), number("element", 4, 2)]),
+  initializeElementStatusWithRange: command(0x37, "INITIALIZE ELEMENT STATUS WITH RANGE", [
+    number("element", 2, 2),
+    number("count", 6, 2),
+  ]),
+  moveMedium: COMMANDS.moveMedium,
+  exchangeMedium: COMMANDS.exchangeMedium,
+  readElementStatus: COMMANDS.readElementStatus,
 } as const satisfies { readonly [name: string]: CommandDescription };
 
 const BY_OPCODE: CommandDescription[][] = Array.from({ length: 256 }, () => []);

@@ -12,6 +12,7 @@ export type UnitEvent =
   | "mode-parameters-changed"
   | "log-parameters-changed"
   | "medium-changed"
+  | "import-export-accessed"
   | "reset"
   | "access-state-changed"
   | "inquiry-data-changed";

@@ -9,6 +9,7 @@ const FOR_EVENT: { readonly [Event in UnitEvent]: Sense } = {
   "mode-parameters-changed": SENSE.modeParametersChanged,
   "log-parameters-changed": SENSE.logParametersChanged,
   "medium-changed": SENSE.mediumMayHaveChanged,
+  "import-export-accessed": SENSE.importExportAccessed,
   reset: SENSE.resetOccurred,
   "access-state-changed": SENSE.accessStateChanged,
   "inquiry-data-changed": SENSE.inquiryDataChanged,
