@@ -3,6 +3,7 @@ export * from "./device-names.js";
 export * from "./errors.js";
 export * from "./host-config.js";
 export * from "./host-print.js";
+export * from "./iscsi-url.js";
 export { type Json, plainJson, printJson } from "./json-print.js";
 export { type JsonValue, parseJsonTree } from "./json-tree.js";
 export { behindPortGroups, hostOfLunWord, hostOfLunWords } from "./lun-host.js";

@@ -22,6 +22,8 @@ export {
   type InitiatorProof,
   type InitiatorTimeouts,
   type LoginOptions,
+  proofOfText,
+  type TextAccount,
 } from "./initiator/options.js";
 export type { SessionMessage } from "./initiator/session.js";
 export { KEYS, type KeyName, type KeyRow, type KeyRule } from "./keys.js";

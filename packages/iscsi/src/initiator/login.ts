@@ -193,7 +193,7 @@ export class InitiatorLogin {
     }
     const agreed = offered === undefined ? agree(row, value) : settle(row, offered, value);
     if (offered === undefined) answers.push({ key, value: agreed === null ? REJECT : formatValue(agreed) });
-    else if (agreed === null) throw new ProtocolError(`${key}=${value} where ${offered} was offered`);
+    else if (agreed === null) throw new LoginRefused(`the target answers ${key}=${value} to ${offered}`);
     if (agreed !== null) (this.parameters as Record<string, string | number | boolean>)[key] = agreed;
   }
 

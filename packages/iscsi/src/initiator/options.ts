@@ -13,6 +13,21 @@ export interface InitiatorProof {
   readonly digests?: readonly string[];
 }
 
+/** A name and a secret as people write them. */
+export interface TextAccount {
+  readonly name: string;
+  readonly secret: string;
+}
+
+const encoder = new TextEncoder();
+
+/** The proof that a URL or a file says in text. */
+export function proofOfText(text: { readonly initiator: TextAccount; readonly target?: TextAccount }): InitiatorProof {
+  const accountOf = ({ name, secret }: TextAccount): ChapAccount => ({ name, secret: encoder.encode(secret) });
+  const { initiator, target } = text;
+  return { initiator: accountOf(initiator), ...(target === undefined ? {} : { target: accountOf(target) }) };
+}
+
 /** Values of HeaderDigest and DataDigest, what is liked best first. */
 export type DigestWish = "None" | "CRC32C" | "CRC32C,None" | "None,CRC32C";
 
