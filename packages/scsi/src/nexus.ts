@@ -11,7 +11,7 @@ import type { Target } from "./target.js";
 import { type NexusIdentity, nexusKey, Status, type Task, type TaskNexus } from "./task.js";
 import { TaskManager } from "./task-manager.js";
 import { localTransportId, type TransportId } from "./transport-id.js";
-import { attentionFor, passesAttention } from "./unit-attention.js";
+import { type Attentions, attentionFor, passesAttention } from "./unit-attention.js";
 
 export interface NexusOptions {
   /** The initiator's name, for people. */
@@ -87,12 +87,14 @@ export class Nexus implements TaskNexus {
 
   /** Takes a task whose `completed` is set; it comes back exactly once, perhaps before this returns. */
   submit(task: Task): void {
-    if (!task.collecting) this.#take(task);
-    else {
-      task.collecting = false;
-      if (task.waiting || task.dormant) return;
-    }
+    if (task.collecting) return this.#collected(task);
+    this.#take(task);
     this.proceed(task);
+  }
+
+  #collected(task: Task): void {
+    task.collecting = false;
+    if (!task.waiting && !task.dormant) this.proceed(task);
   }
 
   /**
@@ -143,10 +145,16 @@ export class Nexus implements TaskNexus {
   #execute(task: Task): void {
     if (!this.#open) task.aborted = true;
     if (task.aborted) return task.end(Status.taskAborted);
-    if (task.place !== null) return this.#run(task, task.place);
+    const place = task.place ?? this.#enter(task);
+    if (place !== null && !task.collecting) this.#run(task, place);
+  }
+
+  /** Its place in the task set; null where it has ended, or its turn has not come. */
+  #enter(task: Task): Place | null {
     const place = this.placeAt(task.lun);
     if (place === undefined) this.#executeMissing(task);
-    else if (place.taskSet.enter(task, place)) this.#run(task, place);
+    else if (place.taskSet.enter(task, place)) return place;
+    return null;
   }
 
   #executeMissing(task: Task): void {
@@ -154,12 +162,14 @@ export class Nexus implements TaskNexus {
   }
 
   #run(task: Task, { unit, attentions }: Place): void {
-    if (task.collecting) return;
-    if (attentions.pending && !passesAttention(task.cdb[0])) {
-      if (unit.conflicts?.(task)) return task.end(Status.reservationConflict);
-      return endWithSense(task, attentions.take() as Sense, { descriptor: unit.descriptorSense === true });
-    }
-    unit.execute(task);
+    if (attentions.pending && !passesAttention(task.cdb[0])) this.#tellAttention(task, unit, attentions);
+    else unit.execute(task);
+  }
+
+  /** A conflict with a reservation comes first, and the unit attention stays. */
+  #tellAttention(task: Task, unit: LogicalUnit, attentions: Attentions): void {
+    if (unit.conflicts?.(task)) return task.end(Status.reservationConflict);
+    endWithSense(task, attentions.take() as Sense, { descriptor: unit.descriptorSense === true });
   }
 
   ended(task: Task): void {
