@@ -215,6 +215,35 @@ export const SMC_COMMANDS = {
   readElementStatus: COMMANDS.readElementStatus,
 } as const satisfies { readonly [name: string]: CommandDescription };
 
+const CODE = number("code", 1, 1, 0x0f);
+const TAPE_RANGE = [flag("fixed", 1, 0x01), number("length", 2, 3)];
+
+function readPosition(serviceAction: number, name: string): CommandDescription {
+  return action(0x34, serviceAction, `READ POSITION/${name}`);
+}
+
+/** Commands of SSC-3. Their codes mean something else to other device types: traces, which do not know the type, call them by that. */
+export const SSC_COMMANDS = {
+  rewind: command(0x01, "REWIND", [flag("immed", 1, 0x01)]),
+  formatMedium: command(0x04, "FORMAT MEDIUM", [number("format", 2, 1, 0x0f)]),
+  readBlockLimits: COMMANDS.readBlockLimits,
+  read6: command(0x08, "READ(6)", [...TAPE_RANGE, flag("sili", 1, 0x02)]),
+  write6: command(0x0a, "WRITE(6)", TAPE_RANGE),
+  writeFilemarks6: COMMANDS.writeFilemarks6,
+  space6: COMMANDS.space6,
+  verify6: command(0x13, "VERIFY(6)", TAPE_RANGE),
+  erase6: command(0x19, "ERASE(6)", [flag("long", 1, 0x01)]),
+  loadUnload: command(0x1b, "LOAD UNLOAD", [flag("load", 4, 0x01), flag("hold", 4, 0x08)]),
+  locate10: command(0x2b, "LOCATE(10)", [number("object", 3, 4), number("partition", 8, 1)]),
+  readPositionShort: readPosition(0x00, "SHORT FORM -- BLOCK ID"),
+  readPositionVendor: readPosition(0x01, "SHORT FORM -- VENDOR-SPECIFIC"),
+  readPositionLong: readPosition(0x06, "LONG FORM"),
+  readPositionExtended: readPosition(0x08, "EXTENDED FORM"),
+  reportDensitySupport: command(0x44, "REPORT DENSITY SUPPORT", [flag("media", 1, 0x01), number("alloc", 7, 2)]),
+  space16: command(0x91, "SPACE(16)", [CODE, number("count", 4, 8)]),
+  locate16: command(0x92, "LOCATE(16)", [number("type", 1, 1, 0x38), number("object", 4, 8)]),
+} as const satisfies { readonly [name: string]: CommandDescription };
+
 const BY_OPCODE: CommandDescription[][] = Array.from({ length: 256 }, () => []);
 for (const description of Object.values(COMMANDS)) BY_OPCODE[description.opcode].push(description);
 

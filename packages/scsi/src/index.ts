@@ -39,6 +39,15 @@ export * from "./stores/null-store.js";
 export * from "./stores/read-only-store.js";
 export * from "./stores/slow-store.js";
 export * from "./stores/tracing-store.js";
+export { LoadedTape } from "./tape/loaded.js";
+export {
+  type Cartridge,
+  type CartridgeLabel,
+  LEAST_PARTITION,
+  MemoryCartridge,
+  type TapeStore,
+} from "./tape/medium.js";
+export { createTape, type Tape, type TapeOptions } from "./tape/tape.js";
 export * from "./target.js";
 export * from "./task.js";
 export * from "./task-set.js";

@@ -36,6 +36,9 @@ function sense(key: keyof typeof SenseKey, asc: number, ascq: number): Sense {
 /** Everything the target and its devices say. */
 export const SENSE = {
   none: sense("noSense", 0x00, 0x00),
+  filemarkDetected: sense("noSense", 0x00, 0x01),
+  endOfPartition: sense("noSense", 0x00, 0x02),
+  beginningOfPartition: sense("noSense", 0x00, 0x04),
   formatInProgress: sense("notReady", 0x04, 0x04),
   sanitizeInProgress: sense("notReady", 0x04, 0x1b),
   unitNotResponding: sense("notReady", 0x05, 0x00),
@@ -70,6 +73,7 @@ export const SENSE = {
   invalidReleaseOfPersistentReservation: sense("illegalRequest", 0x26, 0x04),
   invalidFieldInInformationUnit: sense("illegalRequest", 0x0e, 0x03),
   commandSequenceError: sense("illegalRequest", 0x2c, 0x00),
+  positionPastBeginningOfMedium: sense("illegalRequest", 0x3b, 0x0c),
   savingParametersNotSupported: sense("illegalRequest", 0x39, 0x00),
   destinationElementFull: sense("illegalRequest", 0x3b, 0x0d),
   sourceElementEmpty: sense("illegalRequest", 0x3b, 0x0e),
@@ -96,8 +100,11 @@ export const SENSE = {
   inquiryDataChanged: sense("unitAttention", 0x3f, 0x03),
   reportedLunsChanged: sense("unitAttention", 0x3f, 0x0e),
   writeProtected: sense("dataProtect", 0x27, 0x00),
+  wormOverwriteAttempted: sense("dataProtect", 0x30, 0x0c),
   softwareWriteProtected: sense("dataProtect", 0x27, 0x02),
   spaceAllocationFailed: sense("dataProtect", 0x27, 0x07),
+  endOfDataDetected: sense("blankCheck", 0x00, 0x05),
+  partitionFull: sense("volumeOverflow", 0x00, 0x02),
   copyAborted: sense("copyAborted", 0x00, 0x00),
   unreachableCopyTarget: sense("copyAborted", 0x08, 0x04),
   copyTargetDeviceNotReachable: sense("copyAborted", 0x0d, 0x02),
@@ -119,11 +126,16 @@ export interface FieldPointer {
   readonly bit: number | null;
 }
 
+/** What a sequential device says beside the sense key (SPC-4 4.5.2.7): the bits of byte 2 of the fixed format. */
+export const Stream = { filemark: 0x80, endOfMedium: 0x40, incorrectLength: 0x20 } as const;
+
 export interface SenseDetails {
   /** Descriptor format, as D_SENSE of the control mode page asks; fixed else. */
   readonly descriptor?: boolean;
-  /** The INFORMATION field: an LBA, or an offset, as the command defines it. */
+  /** The INFORMATION field: an LBA, an offset, or a residue, which may be negative, as the command defines it. */
   readonly information?: number | undefined;
+  /** FILEMARK, EOM and ILI, of `Stream`. */
+  readonly stream?: number | undefined;
   readonly field?: FieldPointer | undefined;
   /** How far something is, in 65536ths; in the place of a field. */
   readonly progress?: number | undefined;
@@ -139,14 +151,15 @@ export function writeSense(bytes: Uint8Array, sense: Sense, details: SenseDetail
 }
 
 /** SPC-4 4.5.3. An INFORMATION of more than 32 bits has no room: VALID stays zero. */
-function writeFixedSense(bytes: Uint8Array, sense: Sense, { information, field, progress }: SenseDetails): number {
+function writeFixedSense(bytes: Uint8Array, sense: Sense, details: SenseDetails): number {
+  const { information, field, progress, stream = 0 } = details;
   bytes.fill(0, 0, FIXED_SENSE_LENGTH);
   bytes[0] = RESPONSE_FIXED;
-  if (information !== undefined && information <= 0xffff_ffff) {
+  if (information !== undefined && information <= 0xffff_ffff && information >= -0x8000_0000) {
     bytes[0] |= 0x80;
     put32(bytes, 3, information);
   }
-  bytes[2] = sense.key;
+  bytes[2] = stream | sense.key;
   bytes[7] = FIXED_SENSE_LENGTH - 8;
   bytes[12] = sense.asc;
   bytes[13] = sense.ascq;
@@ -157,8 +170,8 @@ function writeFixedSense(bytes: Uint8Array, sense: Sense, { information, field, 
 
 /** SPC-4 4.5.2. */
 function writeDescriptorSense(bytes: Uint8Array, sense: Sense, details: SenseDetails): number {
-  const { information, field, progress } = details;
-  bytes.fill(0, 0, 28);
+  const { information, field, progress, stream = 0 } = details;
+  bytes.fill(0, 0, 32);
   bytes[0] = RESPONSE_DESCRIPTOR;
   bytes[1] = sense.key;
   bytes[2] = sense.asc;
@@ -177,6 +190,12 @@ function writeDescriptorSense(bytes: Uint8Array, sense: Sense, details: SenseDet
     if (progress !== undefined) writeProgress(bytes, end + 4, progress);
     end += 8;
   }
+  if (stream !== 0) {
+    bytes[end] = 0x04;
+    bytes[end + 1] = 0x02;
+    bytes[end + 3] = stream;
+    end += 4;
+  }
   bytes[7] = end - 8;
   return end;
 }
@@ -193,10 +212,10 @@ function writeProgress(bytes: Uint8Array, at: number, progress: number): void {
   put16(bytes, at + 1, progress);
 }
 
-/** Ends a task with CHECK CONDITION; nothing counts as moved. */
-export function endWithSense(task: Task, sense: Sense, details: SenseDetails = {}): void {
+/** Ends a task with CHECK CONDITION; `moved` bytes count as moved. */
+export function endWithSense(task: Task, sense: Sense, details: SenseDetails = {}, moved = 0): void {
   task.senseLength = writeSense(task.sense, sense, details);
-  task.transferLength = 0;
+  task.transferLength = moved;
   task.end(Status.checkCondition);
 }
 

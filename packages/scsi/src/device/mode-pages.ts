@@ -41,6 +41,8 @@ export interface ModePage<D extends Device<S>, S extends ControlSettings> {
 export interface ModeHeader<D extends Device<S>, S extends ControlSettings> {
   /** DEVICE-SPECIFIC PARAMETER. MODE SELECT ignores it. */
   readonly parameter: (device: D, task: Task) => number;
+  /** Page code 0 asks for what stands before the pages alone, as drivers of tapes do; there is no such page where it is absent. */
+  readonly alone?: true;
   /** Null where no block descriptor is used. */
   readonly descriptor: BlockDescriptor<D, S> | null;
 }

@@ -60,8 +60,9 @@ function build<D extends Device<S>, S extends ControlSettings>(
 ): number | null {
   const { cdb } = task;
   const which = CONTROLS[cdb[2] >>> 6];
-  const pages = choosePages(modePages, cdb[2] & 0x3f, cdb[3]);
-  if (pages === null || pages.length === 0) {
+  const alone = modeHeader.alone === true && (cdb[2] & 0x3f) === 0 && cdb[3] === 0;
+  const pages = alone ? [] : choosePages(modePages, cdb[2] & 0x3f, cdb[3]);
+  if (pages === null || (pages.length === 0 && !alone)) {
     invalidField(device, task, pages === null ? 3 : 2, pages === null ? null : 5);
     return null;
   }
