@@ -73,7 +73,7 @@ function takeHeld({ commands }: Session, row: FunctionRow, lun: number, tag: num
   return ManagementResponseCode.functionComplete;
 }
 
-/** The bytes of RFC 7144 4.2 for an event: its depth and sense key, ASC, ASCQ (SAM-5 7.10). */
+/** The additional response information of RFC 7144 for an event: its depth and sense key, ASC, ASCQ (SAM-5, QUERY ASYNCHRONOUS EVENT). */
 export function eventInformation({ sense, more }: PendingEvent): Uint8Array {
   return Uint8Array.of((more ? 0x20 : 0x10) | sense.key, sense.asc, sense.ascq);
 }

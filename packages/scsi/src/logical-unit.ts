@@ -46,7 +46,7 @@ export interface LogicalUnit {
   connect?(place: UnitPlace): () => void;
   /** An I_T nexus was lost that goes on all the same. */
   nexusLost?(nexus: TaskNexus): void;
-  /** Whether a task is kept out by a reservation; that comes before any unit attention (SAM-5 5.3.3). */
+  /** Whether a task is kept out by a reservation; that comes before any unit attention (SAM-5, status precedence). */
   conflicts?(task: Task): boolean;
   /** The target port groups that lead to it; null or absent where none is better than another. */
   readonly portGroups?: TargetPortGroups | null;

@@ -3,7 +3,7 @@
 import type { Sense } from "./sense.js";
 import type { Task } from "./task.js";
 
-/** SAM-5 7.1. */
+/** SAM-5's task management functions, and TARGET RESET, which is SAM-2's. */
 export type ManagementFunction =
   | "abort-task"
   | "abort-task-set"
@@ -35,7 +35,7 @@ export interface ManagementRequest {
   readonly completed: (response: ManagementResponse, event?: PendingEvent) => void;
 }
 
-/** The unit attention that "query-asynchronous-event" has found, which stays where it is (SAM-5 7.10). */
+/** The unit attention that "query-asynchronous-event" has found, which stays where it is (SAM-5, QUERY ASYNCHRONOUS EVENT). */
 export interface PendingEvent {
   readonly sense: Sense;
   /** Whether others wait behind it. */

@@ -1,4 +1,4 @@
-// Knows how the task manager performs a function for one nexus: whose tasks it ends, and who hears of that (SAM-5 5.6 and 7).
+// Knows how the task manager performs a function for one nexus: whose tasks it ends, and who hears of that (SAM-4 5.6).
 
 import type { LogicalUnit } from "./logical-unit.js";
 import { Ending, endTasks, type ManagementRequest } from "./management.js";
@@ -90,7 +90,7 @@ export class TaskManager {
     this.#reset(units, () => request.completed("function-complete"));
   }
 
-  /** Only what is this initiator's ends, and only it hears of it (SAM-5 7.6). */
+  /** Only what is this initiator's ends, and only it hears of it (SAM-5, I_T NEXUS RESET). */
   #resetNexus(request: ManagementRequest): void {
     endTasks(this.#nexus.tasks(), silently, () => request.completed("function-complete"));
     for (const { attentions, unit } of this.#nexus.places()) {
@@ -141,15 +141,18 @@ function afterAll(count: number, completed: () => void): () => void {
   };
 }
 
-/** Whoever asked for the end of its own tasks hears of it by the function's response alone (SAM-5 5.6.2). */
+/** Whoever asked for the end of its own tasks hears of it by the function's response alone (SAM-4 5.6). */
 const silently = (): boolean => false;
 
-/** Others are told as TAS of the unit says (SAM-5 5.6.3). */
+/** Others are told as TAS of the unit says (SAM-4 5.6.3), of resets as well where an initiator asked for them. */
 function tells({ nexus, lun }: Task, by: TaskNexus): boolean {
   return nexus !== by && (nexus as Nexus).placeAt(lun)?.taskSet.rules.tellsAborted === true;
 }
 
-/** Ends tasks because one nexus wants it; the others are told by TASK ABORTED, or by a unit attention (SAM-5 5.6.3). */
+/**
+ * Ends tasks because one nexus wants it; the others are told by TASK ABORTED, or by a unit attention (SAM-4 5.6.3, SPC-4 7.5.8). After
+ * PREEMPT AND ABORT it stands beside REGISTRATIONS PREEMPTED, as SCST has it.
+ */
 function clear(tasks: readonly Task[], by: TaskNexus, completed: () => void): void {
   for (const task of tasks) {
     if (task.aborted || task.nexus === by || tells(task, by)) continue;

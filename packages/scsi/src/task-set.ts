@@ -1,4 +1,4 @@
-// Knows the task set of a logical unit: which of its tasks may be executed now, as their attributes say (SAM-5 clause 8). Every
+// Knows the task set of a logical unit: which of its tasks may be executed now, as their attributes say (SAM-5, task set management). Every
 // nexus of every target that has the unit shares it (TST 000b). Knows no command.
 
 import { Queue } from "@pvscsi/wire";
@@ -58,7 +58,7 @@ export class TaskSet {
     return true;
   }
 
-  /** There is a task of that nexus at least, or none would ever be taken: so it is not BUSY (SAM-5 5.3.1). */
+  /** There is a task of that nexus at least, or none would ever be taken: so it is not BUSY (SAM-5, TASK SET FULL). */
   #refuse(task: Task): false {
     task.end(Status.taskSetFull);
     return false;
@@ -83,7 +83,7 @@ export class TaskSet {
     return false;
   }
 
-  /** Of the oldest that waits: SIMPLE waits for each HEAD OF QUEUE and what is ORDERED before it, ORDERED for all (SAM-5 8.6). */
+  /** Of the oldest that waits: SIMPLE waits for each HEAD OF QUEUE and what is ORDERED before it, ORDERED for all (SAM-5, task attributes). */
   #mayBegin({ attribute }: Task): boolean {
     if (attribute === "ordered") return this.#enabled === 0;
     return this.#heads + this.#ordered === 0;

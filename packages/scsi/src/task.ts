@@ -7,7 +7,7 @@ import type { Place } from "./place.js";
 import type { Sense } from "./sense.js";
 import type { TransportId } from "./transport-id.js";
 
-/** SAM status codes (SAM-5 5.3.1). */
+/** SAM-5's status codes. */
 export const Status = {
   good: 0x00,
   checkCondition: 0x02,
@@ -23,7 +23,7 @@ export const Status = {
 export type DataDirection = "none" | "to-device" | "from-device" | "bidirectional";
 
 /**
- * Where in its task set the initiator wants a task (SAM-5 8.6); what is untagged is SIMPLE. No device here has ACA conditions,
+ * Where in its task set the initiator wants a task (SAM-5, task attributes); what is untagged is SIMPLE. No device here has ACA conditions,
  * and "reserved" is what the wire has no word for: both are refused.
  */
 export type TaskAttribute = "simple" | "ordered" | "head-of-queue" | "aca" | "reserved";

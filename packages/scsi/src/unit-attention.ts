@@ -19,7 +19,7 @@ export function attentionFor(event: UnitEvent): Sense {
   return FOR_EVENT[event];
 }
 
-/** Commands that run in spite of a pending unit attention (SAM-5 5.14). */
+/** Commands that run in spite of a pending unit attention (SAM-4 5.14). */
 export function passesAttention(opcode: number): boolean {
   return (
     opcode === COMMANDS.inquiry.opcode ||
@@ -28,7 +28,7 @@ export function passesAttention(opcode: number): boolean {
   );
 }
 
-/** What says that everything was lost, the one that says most first (SAM-5 table 49): one of them is enough. */
+/** What says that everything was lost, the one that says most first (SAM-5, unit attention conditions): one of them is enough. */
 const LOSSES: readonly Sense[] = [SENSE.powerOn, SENSE.resetOccurred, SENSE.nexusLossOccurred];
 
 /** Unit attentions waiting to be reported, each once, resets before everything else. */

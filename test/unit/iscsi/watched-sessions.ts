@@ -84,7 +84,7 @@ export class Bystander {
       this.#peer = this.#logIn();
     }
     if (this.#read()) return;
-    // One with ORDERED or HEAD OF QUEUE whose data does not come keeps all others waiting (SAM-5 8.6): a reset has to help.
+    // One with ORDERED or HEAD OF QUEUE whose data does not come keeps all others waiting (SAM-5, task attributes): a reset has to help.
     const { cmdSN } = this.#peer;
     const fields = { opcode: Opcode.management | IMMEDIATE, flags: FINAL | ManagementFunctionCode.logicalUnitReset };
     const bytes = pduOf(ManagementRequest, { ...fields, itt: this.#peer.newTag(), cmdSN });

@@ -1,4 +1,4 @@
-// The order of tasks by their attributes (SAM-5 8.6), how many there may be (5.3.1), and what ends with a CHECK CONDITION or
+// The order of tasks by their attributes (SAM-5), how many there may be, and what ends with a CHECK CONDITION or
 // because another initiator wants it (5.6; TAS and QERR of SPC-4 7.5.8).
 
 import {
@@ -392,7 +392,7 @@ interface ModelTask {
   whole: boolean;
 }
 
-/** What SAM-5 8.6 says, task by task. */
+/** What SAM-5 says of task attributes, task by task. */
 class Model {
   readonly tasks: ModelTask[] = [];
 

@@ -121,7 +121,7 @@ export const ManagementAnswer = struct("iscsi_management_response", HEADER_SIZE,
   response: u8(2),
   reserved: pad(3, 1),
   ...LENGTHS,
-  information: bytes(8, 3), // RFC 7144 4.2
+  information: bytes(8, 3), // RFC 7144: additional response information
   reserved2: pad(11, 5),
   itt: u32be(16),
   reserved3: pad(20, 4),

@@ -43,7 +43,7 @@ export class ControlExchange {
   readonly address = new ScsiAddress();
 }
 
-/** What a nexus says, in virtio's numbers; a task that is not there any more is as good as aborted (SAM-5 7.2). */
+/** What a nexus says, in virtio's numbers; a task that is not there any more is as good as aborted (SAM-5, ABORT TASK). */
 const RESPONSES: { readonly [Said in ManagementResponse]: number } = {
   "function-complete": Response.ok,
   "function-succeeded": Response.functionSucceeded,
