@@ -17,6 +17,7 @@ import { xenCreateSuite } from "./xen/create-suite.js";
 import { xenFrontSuite } from "./xen/front-suite.js";
 import { xenFullSuite } from "./xen/full-suite.js";
 import { xenHostileSuite } from "./xen/hostile-suite.js";
+import { xenPassSuite } from "./xen/pass-suite.js";
 import { xenSideSuite } from "./xen/side-suite.js";
 import { xenStoreSuite } from "./xen/store-suite.js";
 import { xenSuite } from "./xen/suite.js";
@@ -45,6 +46,7 @@ export const suites: readonly Suite[] = [
   xenFullSuite,
   xenStoreSuite,
   xenCreateSuite,
+  xenPassSuite,
   xenSideSuite,
   xenHostileSuite,
   qemuFullSuite,
