@@ -2,6 +2,7 @@
 
 import { abiSuite } from "./abi/suite.js";
 import { fioSuite } from "./fio/suite.js";
+import { initiatorSuite } from "./initiator/suite.js";
 import { iscsiKillSuite } from "./iscsi/kill-suite.js";
 import { iscsiSuite } from "./iscsi/suite.js";
 import { iscsiLinuxSuite } from "./iscsi-linux/suite.js";
@@ -39,6 +40,7 @@ export const suites: readonly Suite[] = [
   qemuSuite,
   qemuBlockSuite,
   sharedSuite,
+  initiatorSuite,
   iscsiKillSuite,
   libiscsiFullSuite,
   xenstoreFullSuite,

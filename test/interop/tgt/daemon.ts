@@ -1,4 +1,4 @@
-// Knows Debian's tgtd as a process of its own on this machine's loopback: one target whose LUN 1 is a disk over a file.
+// Knows Debian's tgtd as a process of its own on this machine's loopback: one target, whose LUN 1 is a disk over a file or which has what it is told.
 
 import { createServer } from "node:net";
 import type { Child } from "../children.js";
@@ -30,13 +30,6 @@ export class Tgtd {
 
   /** A removable, thinly provisioned disk with blocks of 512 bytes over `file`, which is there and has its size. */
   static async start(context: SuiteContext, file: string, identity: DiskIdentity): Promise<Tgtd> {
-    const port = await freePort();
-    const address = `127.0.0.1:${port}`;
-    // The number of its control socket is as free as the port's, as nothing else here is tgtd.
-    const child = context.start("tgtd", "-f", "-C", String(port % 32768), "--iscsi", `portal=${address}`);
-    const ask = async (...words: readonly string[]) =>
-      await context.run("tgtadm", "-C", String(port % 32768), "--lld", "iscsi", ...words);
-    await listens(ask);
     const params = [
       ["removable", "1"],
       ["thin_provisioning", "1"],
@@ -46,10 +39,28 @@ export class Tgtd {
       ["product_rev", identity.revision],
       ["scsi_sn", identity.serial],
     ].map(([key, value]) => `${key}=${value}`);
+    return await Tgtd.serve(context, [
+      unitWords(1, file, "--bstype", "rdwr"),
+      ["--mode", "logicalunit", "--op", "update", "--tid", "1", "--lun", "1", "--params", params.join(",")],
+    ]);
+  }
+
+  /** One target, which every initiator may find, and what further words of tgtadm make of it; at a free port where none is given. */
+  static async serve(
+    context: SuiteContext,
+    setUp: readonly (readonly string[])[],
+    { port = 0 }: { readonly port?: number } = {},
+  ): Promise<Tgtd> {
+    const at = port === 0 ? await freePort() : port;
+    const address = `127.0.0.1:${at}`;
+    // The number of its control socket is as free as the port's, as nothing else here is tgtd.
+    const child = context.start("tgtd", "-f", "-C", String(at % 32768), "--iscsi", `portal=${address}`);
+    const ask = async (...words: readonly string[]) =>
+      await context.run("tgtadm", "-C", String(at % 32768), "--lld", "iscsi", ...words);
+    await listens(ask);
     for (const words of [
       ["--mode", "target", "--op", "new", "--tid", "1", "-T", TARGET],
-      ["--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", "1", "-b", file, "--bstype", "rdwr"],
-      ["--mode", "logicalunit", "--op", "update", "--tid", "1", "--lun", "1", "--params", params.join(",")],
+      ...setUp,
       ["--mode", "target", "--op", "bind", "--tid", "1", "-I", "ALL"],
     ]) {
       const { status, errors } = await ask(...words);
@@ -58,9 +69,25 @@ export class Tgtd {
     return new Tgtd(child, address);
   }
 
+  /** Where initiators come to. */
+  get port(): number {
+    return Number(this.address.split(":")[1]);
+  }
+
+  /** Ends it with SIGKILL. */
+  async kill(): Promise<void> {
+    process.kill(this.#child.pid, "SIGKILL");
+    await this.#child.finished;
+  }
+
   async end(): Promise<void> {
     await this.#child.end();
   }
+}
+
+/** tgtadm's words for a logical unit over a file. */
+export function unitWords(lun: number, file: string, ...more: readonly string[]): string[] {
+  return ["--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", String(lun), "-b", file, ...more];
 }
 
 async function listens(ask: (...words: readonly string[]) => Promise<{ status: number | string }>): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { type Command, HostByte, Status } from "@pvscsi/scsi";
 import { Places } from "@pvscsi/wire";
+import { NO_TAG } from "../abi/pdu.js";
 
 /** Bits of a tag that are the slot's index. */
 const INDEX_BITS = 16;
@@ -14,6 +15,8 @@ export class CommandSlot {
   #serial = 0;
   /** Its Initiator Task Tag. */
   tag: number;
+  /** That of the last command here which a task management function has ended: the target may answer it still. */
+  lateTag = NO_TAG;
   command: Command | null = null;
   cmdSN = 0;
   /** Bytes it expects to move. */

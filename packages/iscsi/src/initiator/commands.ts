@@ -51,6 +51,7 @@ export class Commands {
   /** Commands go by `channel` from now on, those that have waited first; null where there is none. */
   use(channel: CommandChannel | null): void {
     this.#channel = channel;
+    for (const slot of this.#slots) slot.lateTag = NO_TAG;
     this.proceed();
   }
 
@@ -84,13 +85,22 @@ export class Commands {
     return this.#slots.find((slot) => !slot.ended && slot.command === command);
   }
 
-  /** Ends all that are under way and meet `wanted`; nobody knows what they have done. */
-  endAll(hostByte: number, wanted: (slot: CommandSlot) => boolean = () => true): void {
-    for (const slot of this.#slots) if (!slot.ended && wanted(slot)) this.fail(slot, hostByte);
+  /** Ends all that are under way; nobody knows what they have done. */
+  endAll(hostByte: number): void {
+    for (const slot of this.#slots) if (!slot.ended) this.#fail(slot, hostByte);
+  }
+
+  /** Ends those that meet `wanted`, as a task management function has. */
+  abandon(hostByte: number, wanted: (slot: CommandSlot) => boolean): void {
+    for (const slot of this.#slots) {
+      if (slot.ended || !wanted(slot)) continue;
+      slot.lateTag = slot.tag;
+      this.#fail(slot, hostByte);
+    }
   }
 
   /** Ends one that was not answered. */
-  fail(slot: CommandSlot, hostByte: number): void {
+  #fail(slot: CommandSlot, hostByte: number): void {
     const command = slot.command as Command;
     command.hostByte = hostByte;
     command.residual = command.data.length;
@@ -146,18 +156,19 @@ export class Commands {
     }
   }
 
-  #slotOf(tag: number): CommandSlot {
+  /** Null for a command that was ended by a function, which tgt answers nevertheless. Throws ProtocolError for one that there is not. */
+  #slotOf(tag: number): CommandSlot | null {
     const slot = this.#slots[slotIndex(tag)];
-    if (slot === undefined || slot.tag !== tag || slot.ended) {
-      throw new ProtocolError(`an answer to the tag 0x${tag.toString(16)}, which nothing has`);
-    }
-    return slot;
+    if (slot !== undefined && slot.tag === tag && !slot.ended) return slot;
+    if (slot !== undefined && slot.lateTag === tag && tag !== NO_TAG) return null;
+    throw new ProtocolError(`an answer to the tag 0x${tag.toString(16)}, which nothing has`);
   }
 
   /** Takes a Data-In's header, and says where its data goes. Throws ProtocolError. */
   dataComes(pdu: IncomingAnswer): void {
     const { itt, dataSN, bufferOffset } = pdu.dataIn;
     const slot = this.#slotOf(itt);
+    if (slot === null) return;
     if (slot.writes || slot.length === 0) throw new ProtocolError("data for a command that reads none");
     if (dataSN !== slot.sequence) throw new ProtocolError(`DataSN ${dataSN} where ${slot.sequence} is next`);
     if (bufferOffset !== slot.moved) throw new ProtocolError(`data at ${bufferOffset} where ${slot.moved} is next`);
@@ -166,14 +177,13 @@ export class Commands {
     if (pdu.dataLength > 0) pdu.into((slot.command as Command).data, slot.moved);
   }
 
-  /** Takes one that is whole; true where it has ended its command. */
-  dataCame(pdu: IncomingAnswer): boolean {
+  /** Takes one that is whole, with the status of its command or without. */
+  dataCame(pdu: IncomingAnswer): void {
     const { itt, flags, status, residual } = pdu.dataIn;
     const slot = this.#slotOf(itt);
+    if (slot === null) return;
     slot.moved += pdu.dataLength;
-    if ((flags & STATUS) === 0) return false;
-    this.#answer(slot, flags, status, residual);
-    return true;
+    if ((flags & STATUS) !== 0) this.#answer(slot, flags, status, residual);
   }
 
   /** Takes an R2T. Throws ProtocolError. */
@@ -181,6 +191,7 @@ export class Commands {
     const { itt, ttt, r2tSN, bufferOffset, desiredLength } = pdu.readyToTransfer;
     const { parameters } = this.#channel as CommandChannel;
     const slot = this.#slotOf(itt);
+    if (slot === null) return;
     if (!slot.writes || ttt === NO_TAG) throw new ProtocolError("an R2T where nothing is to be written");
     if (r2tSN !== slot.sequence) throw new ProtocolError(`R2TSN ${r2tSN} where ${slot.sequence} is next`);
     if (bufferOffset !== slot.moved) throw new ProtocolError(`an R2T at ${bufferOffset} where ${slot.moved} is next`);
@@ -195,11 +206,10 @@ export class Commands {
   respond(pdu: IncomingAnswer, data: AnswerData): void {
     const { itt, flags, response, status, residual } = pdu.response;
     const slot = this.#slotOf(itt);
+    if (slot === null) return;
     const command = slot.command as Command;
-    if (response !== 0) {
-      // "Target failure": it was not completed, and there is no status (11.4.3).
-      return this.fail(slot, HostByte.error);
-    }
+    // "Target failure": it was not completed, and there is no status (11.4.3).
+    if (response !== 0) return this.#fail(slot, HostByte.error);
     if (data.length >= 2) {
       const length = (data.bytes[0] << 8) | data.bytes[1];
       if (length > data.length - 2) throw new ProtocolError("sense data longer than its PDU");

@@ -11,6 +11,7 @@ import {
   type Scheduler,
   type Timer,
 } from "@pvscsi/wire";
+import { LoginStatus } from "../abi/codes.js";
 import { IMMEDIATE, OPCODE_MASK, Opcode, PDUS } from "../abi/pdu.js";
 import { PduReader } from "../incoming.js";
 import { KEYS } from "../keys.js";
@@ -151,7 +152,9 @@ export class InitiatorConnection implements Dialled {
   #takeLogin({ login: fields }: IncomingAnswer): void {
     const { login, isid } = this.#parts;
     const same = fields.itt === LOGIN_TAG && isid.every((byte, i) => fields.bytes[ISID_AT + i] === byte);
-    if (!same || fields.versionActive !== 0) throw new ProtocolError("an answer to another login");
+    const succeeded = fields.status === LoginStatus.success;
+    // tgt's refusal has nothing of the request that it refuses.
+    if (succeeded && (!same || fields.versionActive !== 0)) throw new ProtocolError("an answer to another login");
     this.writer.expStatSN = (fields.statSN + 1) >>> 0;
     this.writer.hear(fields.expCmdSN, fields.maxCmdSN);
     const { flags, status } = fields;

@@ -46,7 +46,7 @@ export function manage(session: InitiatorSession, management: AdapterManagement)
     ended: (outcome) => {
       // Answered before it was aborted: the tag is another command's by now, or nobody's.
       const there = slot.tag === tag && !slot.ended;
-      if (there && isComplete(outcome)) session.commands.fail(slot, HostByte.abort);
+      if (there && isComplete(outcome)) session.commands.abandon(HostByte.abort, (each) => each === slot);
       end(isComplete(outcome) || (!there && outcome === ManagementResponseCode.taskDoesNotExist));
     },
   });
@@ -71,7 +71,7 @@ export function reset(
     ended: (outcome) => {
       const isMeant = (slot: CommandSlot): boolean =>
         ((slot.cmdSN - cmdSN) | 0) < 0 && (all || slot.command?.lun === lun);
-      if (isComplete(outcome)) commands.endAll(HostByte.reset, isMeant);
+      if (isComplete(outcome)) commands.abandon(HostByte.reset, isMeant);
       ended(outcome);
     },
   });
