@@ -1,82 +1,14 @@
 // The order of tasks by their attributes (SAM-5), how many there may be, and what ends with a CHECK CONDITION or
 // because another initiator wants it (5.6; TAS and QERR of SPC-4 7.5.8).
 
-import {
-  createDisk,
-  type LogicalUnit,
-  type ManagementFunction,
-  Nexus,
-  SENSE,
-  Status,
-  Target,
-  type TaskAttribute,
-} from "@pvscsi/scsi";
-import { seededRandom } from "@pvscsi/wire";
+import { createDisk, SENSE, Status, Target } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { HeldStore } from "../../support/held-store.js";
 import { hex, IDENTITY, Initiator, pattern, type Sent } from "./initiator.js";
-import { OUT, out, port } from "./reserving.js";
+import { OUT, out } from "./reserving.js";
+import { BLOCKS, Shared } from "./shared-unit.js";
 
-const BLOCKS = 4096;
-const READY = "00 00 00 00 00 00";
 const WRITE = "2a 00 00 00 00 05 00 00 01 00";
-
-/** A unit that two targets have, at LUN 0 and at LUN 7, over a store that keeps requests: three initiators, two of them at the first. */
-class Shared {
-  readonly store = new HeldStore(BLOCKS * 512);
-  readonly disk: LogicalUnit;
-  readonly targets = [new Target("0:0", [1]), new Target("1:0", [2])];
-  readonly initiators: readonly Initiator[];
-  readonly luns = [0, 0, 7];
-
-  constructor(queueDepth = 1024, tellsAborted = false) {
-    this.disk = createDisk({ ...IDENTITY, store: this.store, queueDepth, tellsAborted });
-    for (const [i, target] of this.targets.entries()) target.add(i * 7, this.disk);
-    this.initiators = this.luns.map((lun, i) => {
-      const target = this.targets[lun === 7 ? 1 : 0];
-      return new Initiator(target, new Nexus(target, { initiatorPort: port(`initiator ${i}`) })).settle(lun);
-    });
-  }
-
-  /** READ(10) of one block. */
-  read(who: number, lba: number, attribute: TaskAttribute = "simple", announced = false): Sent {
-    const [high, low] = [lba >>> 8, lba & 0xff].map((byte) => byte.toString(16).padStart(2, "0"));
-    return this.initiators[who].send(`28 00 00 00 ${high} ${low} 00 00 01 00`, {
-      lun: this.luns[who],
-      room: 512,
-      attribute,
-      announced,
-    });
-  }
-
-  /** The data of an announced task has come. */
-  submit(who: number, { task }: Sent): void {
-    this.initiators[who].nexus.submit(task);
-  }
-
-  ready(who: number): Sent {
-    return this.initiators[who].send(READY, { lun: this.luns[who] });
-  }
-
-  manage(who: number, name: ManagementFunction, tag = 0): string[] {
-    const answers: string[] = [];
-    const completed = (response: string): number => answers.push(response);
-    this.initiators[who].nexus.manage({ function: name, lun: this.luns[who], tag, completed });
-    return answers;
-  }
-
-  /** The blocks that the store has been asked for and has not given. */
-  get atStore(): number[] {
-    return this.store.held.map(({ offset }) => offset / 512);
-  }
-
-  /** Selects the control page, by its bytes 3 and 5, by the first initiator; the others have heard of that. */
-  select(byte3: number, byte5: number): void {
-    const page = `0a 0a 00 ${(0x10 | byte3).toString(16)} 00 ${byte5.toString(16).padStart(2, "0")} 00 00 00 00 00 00`;
-    this.initiators[0].send("15 10 00 00 10 00", { out: hex(`00 00 00 00 ${page}`) }).good();
-    for (const who of [1, 2]) this.ready(who).checked(SENSE.modeParametersChanged);
-  }
-}
 
 describe("the order of tasks", () => {
   for (const [name, attributes, atStore] of [
@@ -381,99 +313,4 @@ describe("a CHECK CONDITION", () => {
     const out = hex("00 00 00 00 0a 0a 00 14 00 00 00 00 00 00 00 00");
     shared.initiators[0].send("15 10 00 00 10 00", { out }).checked(SENSE.invalidFieldInParameterList, "8a 00 07");
   });
-});
-
-interface ModelTask {
-  readonly lba: number;
-  readonly who: number;
-  readonly attribute: TaskAttribute;
-  begun: boolean;
-  /** Its data has come. */
-  whole: boolean;
-}
-
-/** What SAM-5 says of task attributes, task by task. */
-class Model {
-  readonly tasks: ModelTask[] = [];
-
-  add(who: number, lba: number, attribute: TaskAttribute, whole: boolean): void {
-    this.tasks.push({ lba, who, attribute, begun: false, whole });
-    this.#settle();
-  }
-
-  end(gone: (task: ModelTask) => boolean): void {
-    for (const task of this.tasks.filter(gone)) this.tasks.splice(this.tasks.indexOf(task), 1);
-    this.#settle();
-  }
-
-  /** Those that have begun and whose data has come. */
-  get begun(): number[] {
-    return this.tasks.filter(({ begun, whole }) => begun && whole).map(({ lba }) => lba);
-  }
-
-  #settle(): void {
-    for (const [index, task] of this.tasks.entries()) task.begun ||= this.#mayBegin(task.attribute, index);
-  }
-
-  #mayBegin(attribute: TaskAttribute, index: number): boolean {
-    if (attribute === "head-of-queue") return true;
-    if (this.tasks.some((task) => task.attribute === "head-of-queue")) return false;
-    const older = this.tasks.slice(0, index);
-    return attribute === "ordered" ? older.length === 0 : !older.some((task) => task.attribute === "ordered");
-  }
-}
-
-describe("a task set against the model", () => {
-  const ATTRIBUTES: readonly TaskAttribute[] = ["simple", "simple", "simple", "ordered", "head-of-queue"];
-  for (let seed = 1; seed <= 20; seed++) {
-    it(`has at its store what the model has begun, seed ${seed}`, () => {
-      const random = seededRandom(seed);
-      const shared = new Shared();
-      const model = new Model();
-      const sent = new Map<number, Sent>();
-      for (let step = 0; step < 600; step++) {
-        const who = random.below(3);
-        const kind = random.below(19);
-        if (kind < 7) {
-          const attribute = ATTRIBUTES[random.below(ATTRIBUTES.length)];
-          const whole = random.chance(0.7);
-          model.add(who, step, attribute, whole);
-          sent.set(step, shared.read(who, step, attribute, !whole));
-        } else if (kind < 14) {
-          if (shared.store.held.length === 0) continue;
-          const [request] = shared.store.held.splice(random.below(shared.store.held.length), 1);
-          shared.store.held.unshift(request);
-          const lba = request.offset / 512;
-          model.end((task) => task.lba === lba);
-          shared.store.release();
-          sent.get(lba)?.good();
-        } else if (kind < 17) {
-          const announced = model.tasks.filter(({ whole }) => !whole);
-          if (announced.length === 0) continue;
-          const task = announced[random.below(announced.length)];
-          task.whole = true;
-          shared.submit(task.who, sent.get(task.lba) as Sent);
-        } else {
-          const everyones = kind === 18;
-          const gone = (task: { who: number }): boolean => everyones || task.who === who;
-          const lbas = model.tasks.filter(gone).map(({ lba }) => lba);
-          const answers = shared.manage(who, everyones ? "clear-task-set" : "abort-task-set");
-          for (const request of [...shared.store.held].filter(({ offset }) => lbas.includes(offset / 512))) {
-            expect(answers, "before the last has ended").to.deep.equal([]);
-            shared.store.held.splice(shared.store.held.indexOf(request), 1);
-            shared.store.held.unshift(request);
-            shared.store.drop();
-          }
-          model.end(gone);
-          expect(answers).to.deep.equal(["function-complete"]);
-          for (const lba of lbas) expect([sent.get(lba)?.ends, sent.get(lba)?.task.aborted]).to.deep.equal([1, true]);
-          if (everyones) for (const each of [0, 1, 2]) shared.initiators[each].settle(shared.luns[each]);
-        }
-        const byNumber = (a: number, b: number): number => a - b;
-        expect(shared.atStore.toSorted(byNumber), `step ${step}`).to.deep.equal(model.begun);
-      }
-      for (const [lba, { ends }] of sent)
-        expect(ends, `${lba}`).to.equal(model.tasks.some((task) => task.lba === lba) ? 0 : 1);
-    });
-  }
 });
