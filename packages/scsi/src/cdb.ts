@@ -244,8 +244,27 @@ export const SSC_COMMANDS = {
   locate16: command(0x92, "LOCATE(16)", [number("type", 1, 1, 0x38), number("object", 4, 8)]),
 } as const satisfies { readonly [name: string]: CommandDescription };
 
+/** Commands of MMC-6. Traces call them by these names where their codes mean nothing else. */
+export const MMC_COMMANDS = {
+  seek10: command(0x2b, "SEEK(10)", [number("lba", 2, 4)]),
+  readSubChannel: command(0x42, "READ SUB-CHANNEL", [number("format", 3, 1), number("alloc", 7, 2)]),
+  readToc: COMMANDS.readToc,
+  getConfiguration: COMMANDS.getConfiguration,
+  getEventStatus: COMMANDS.getEventStatus,
+  readDiscInformation: COMMANDS.readDiscInformation,
+  readTrackInformation: command(0x52, "READ TRACK INFORMATION", [number("lba", 2, 4), number("alloc", 7, 2)]),
+  getPerformance: command(0xac, "GET PERFORMANCE", [number("type", 10, 1), number("descriptors", 8, 2)]),
+  readDvdStructure: command(0xad, "READ DVD STRUCTURE", [number("format", 7, 1), number("alloc", 8, 2)]),
+  readCdMsf: command(0xb9, "READ CD MSF", [number("start", 3, 3), number("end", 6, 3)]),
+  setCdSpeed: command(0xbb, "SET CD SPEED", [number("speed", 2, 2)]),
+  mechanismStatus: command(0xbd, "MECHANISM STATUS", [number("alloc", 8, 2)]),
+  readCd: command(0xbe, "READ CD", [number("lba", 2, 4), number("blocks", 6, 3)]),
+} as const satisfies { readonly [name: string]: CommandDescription };
+
 const BY_OPCODE: CommandDescription[][] = Array.from({ length: 256 }, () => []);
-for (const description of Object.values(COMMANDS)) BY_OPCODE[description.opcode].push(description);
+for (const table of [COMMANDS, MMC_COMMANDS]) {
+  for (const description of Object.values(table)) BY_OPCODE[description.opcode].push(description);
+}
 
 /** The command a CDB is, as far as the table knows it. */
 export function findCommand(cdb: Uint8Array): CommandDescription | undefined {

@@ -4,6 +4,7 @@ export { readStates } from "./alua/kept.js";
 export { ACCESS_STATES, type AccessState, ALL_STATES, accessStateOf, accessStateOfWord } from "./alua/states.js";
 export * from "./block-adapter.js";
 export * from "./cdb.js";
+export { type CdromDrive, type CdromOptions, createCdrom } from "./cdrom/cdrom.js";
 export { type ChangerOptions, createChanger } from "./changer/changer.js";
 export type { LibraryDrive } from "./changer/drive.js";
 export { BARCODE, MOST_ELEMENTS } from "./changer/elements.js";

@@ -48,6 +48,8 @@ export interface LogicalUnit {
   nexusLost?(nexus: TaskNexus): void;
   /** Whether a task is kept out by a reservation; that comes before any unit attention (SAM-5, status precedence). */
   conflicts?(task: Task): boolean;
+  /** Whether a command runs in spite of a pending unit attention that others report; those of SAM-5 alone where it is absent. */
+  ignoresAttention?(opcode: number): boolean;
   /** The target port groups that lead to it; null or absent where none is better than another. */
   readonly portGroups?: TargetPortGroups | null;
   /** Bytes of a block, where it has blocks. */

@@ -168,6 +168,7 @@ export class Nexus implements TaskNexus {
 
   /** A conflict with a reservation comes first, and the unit attention stays. */
   #tellAttention(task: Task, unit: LogicalUnit, attentions: Attentions): void {
+    if (unit.ignoresAttention?.(task.cdb[0])) return unit.execute(task);
     if (unit.conflicts?.(task)) return task.end(Status.reservationConflict);
     endWithSense(task, attentions.take() as Sense, { descriptor: unit.descriptorSense === true });
   }
