@@ -139,7 +139,7 @@ class HostReader {
       if (expecting !== undefined) this.#invalid(key, text, expecting);
     }
     const backing = this.#backing(table, properties);
-    this.#checkFit(table, backing);
+    this.#checkFit(table, backing, properties.type);
     return {
       ...lunSpec(backing, properties, this.#faults(table), table.at),
       address: this.#address(table, host),
@@ -148,10 +148,10 @@ class HostReader {
     };
   }
 
-  #checkFit(table: YamlTable, backing: LunBacking): void {
+  #checkFit(table: YamlTable, backing: LunBacking, type: LunProperties["type"] | undefined): void {
     for (const [key, { at }] of table.entries) {
       const name = PROPERTY_BY_KEY.get(key);
-      const reason = name === undefined ? undefined : unfit(name, backing);
+      const reason = name === undefined ? undefined : unfit(name, backing, type);
       if (reason !== undefined) this.#fail(at, `invalid key ${key}: ${reason}`);
     }
     const faults = table.entries.get("faults");

@@ -26,7 +26,7 @@ export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
 export type Sync = "writeback" | "writethrough";
 
 /** The types of LUN there are. */
-export type LunType = "disk";
+export type LunType = "disk" | "tape";
 
 /** How the blocks of a LUN are encrypted, by a key that is kept beside its file, or in memory as its bytes are. */
 export type Encryption = "aes-256-xts";
@@ -90,6 +90,10 @@ export interface LunSpec {
   readonly sgio: SgIo;
   /** Firmware may be loaded into a real device. */
   readonly firmware: boolean;
+  /** A tape's cartridge is written once: nothing on it is written over or erased. */
+  readonly worm: boolean;
+  /** What is on the label of a tape's cartridge. */
+  readonly barcode: string | undefined;
   readonly faults: readonly FaultWord[];
   readonly at: Position;
 }
@@ -123,6 +127,8 @@ export interface LunProperties {
   encrypt: Encryption;
   sgio: SgIo;
   firmware: boolean;
+  worm: boolean;
+  barcode: string;
 }
 
 export interface LunKey<Value> {
@@ -143,7 +149,7 @@ export interface LunKey<Value> {
 export const FAULT_WORD = "fault";
 
 export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunProperties[Name]> } = {
-  type: choice("type", ["disk"]),
+  type: choice("type", ["disk", "tape"]),
   size: { word: "size", key: "size", expecting: SIZE_EXPECTED, parse: parseSize, print: formatSize },
   sync: choice("sync", ["writeback", "writethrough"]),
   blockSize: {
@@ -206,15 +212,30 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
   encrypt: choice("encrypt", ["aes-256-xts"]),
   sgio: choice("sgio", ["unfiltered", "filtered", "readonly"]),
   firmware: flag("firmware", "firmware"),
+  worm: flag("worm", "worm"),
+  barcode: identification("barcode", 32),
 };
 
 /** What can be said of a real device: all else it says of itself. */
 const OF_DEVICES: ReadonlySet<keyof LunProperties> = new Set(["readOnly", "queueDepth", "sgio", "firmware"]);
 const OF_DEVICES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["sgio", "firmware"]);
 
-/** Why a property cannot be said of a LUN that has this behind it; undefined where it can. */
-export function unfit(name: keyof LunProperties, { kind }: Pick<LunBacking, "kind">): string | undefined {
+const OF_TAPES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["worm", "barcode"]);
+const OF_DISKS_ONLY: ReadonlySet<keyof LunProperties> = new Set([
+  ...(["blockSize", "physical", "removable", "thin", "fua", "unmap", "writeSameUnmap", "unmapZeroes"] as const),
+  ...(["compareAndWrite", "thirdPartyCopy", "reservable", "rotation", "encrypt"] as const),
+]);
+
+/** Why a property cannot be said of a LUN of a type that has this behind it; undefined where it can. */
+export function unfit(
+  name: keyof LunProperties,
+  { kind }: Pick<LunBacking, "kind">,
+  type: LunType = "disk",
+): string | undefined {
   if (kind === "device") return OF_DEVICES.has(name) ? undefined : "a real device says that of itself";
+  if (name === "type" && type === "tape" && kind === "null") return "a tape keeps what is written";
+  if (type === "tape" && OF_DISKS_ONLY.has(name)) return "it is for a disk";
+  if (type !== "tape" && OF_TAPES_ONLY.has(name)) return "it is for a tape: type=tape";
   return OF_DEVICES_ONLY.has(name) ? "it is for a real device such as /dev/sg0" : undefined;
 }
 
@@ -281,6 +302,7 @@ export const LUN_DEFAULTS = {
   rotation: 1,
   sgio: "unfiltered",
   firmware: false,
+  worm: false,
 } as const satisfies Partial<LunProperties>;
 
 function choice<Value extends string>(name: string, values: readonly Value[]): LunKey<Value> {

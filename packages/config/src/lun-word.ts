@@ -40,7 +40,7 @@ export function parseLunWord(text: string, origin: Origin = argumentOrigin("--lu
     }
   }
   const backing = backingOf(first, properties, origin, seen);
-  for (const pair of pairs) checkFit(cutPair(pair, origin), backing, origin.file);
+  for (const pair of pairs) checkFit(cutPair(pair, origin), { ...properties, backing }, origin.file);
   return lunSpec(backing, properties, faults, origin.at(0));
 }
 
@@ -64,10 +64,24 @@ export function lunSpec(
   faults: readonly FaultWord[],
   at: Position,
 ): LunSpec {
-  const { physical, vendor, product, revision, serial, wwn, reservations, encrypt } = properties;
+  const { physical, vendor, product, revision, serial, wwn, reservations, encrypt, barcode } = properties;
   // These two are the backing's.
   const { sync: _sync, size: _size, ...shape } = { ...LUN_DEFAULTS, size: 0, ...properties };
-  return { backing, ...shape, physical, vendor, product, revision, serial, wwn, reservations, encrypt, faults, at };
+  return {
+    backing,
+    ...shape,
+    physical,
+    vendor,
+    product,
+    revision,
+    serial,
+    wwn,
+    reservations,
+    encrypt,
+    barcode,
+    faults,
+    at,
+  };
 }
 
 interface Part {
@@ -115,9 +129,13 @@ function readPair(
     throw new ConfigError(file, at, `invalid ${word} ${quoted(text)}, expected ${expecting}`);
 }
 
-function checkFit({ word, at }: { word: string; at: Position }, backing: LunBacking, file: string): void {
+function checkFit(
+  { word, at }: { word: string; at: Position },
+  { backing, type }: { backing: LunBacking } & Partial<LunProperties>,
+  file: string,
+): void {
   const name = BY_WORD.get(word);
-  const reason = name === undefined ? deviceFault(backing) : unfit(name, backing);
+  const reason = name === undefined ? deviceFault(backing) : unfit(name, backing, type);
   if (reason !== undefined) throw new ConfigError(file, at, `invalid key ${word}: ${reason}`);
 }
 

@@ -11,7 +11,6 @@ import {
   type Fault,
   faulty,
   type GrowableStore,
-  type Keeper,
   type LogicalUnit,
   readOperation,
   readReservations,
@@ -29,9 +28,9 @@ import {
   type Surroundings,
 } from "./backing.js";
 import { encryptionOf } from "./encryption.js";
-import { openKeeper } from "./kept-file.js";
 import { type NamedLun, titleOf } from "./names.js";
 import type { Running, Starter } from "./running.js";
+import { openKept } from "./unit-kept.js";
 
 /** What INQUIRY says where the configuration says nothing. */
 export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "0001" } as const;
@@ -77,9 +76,11 @@ export class DiskStarter implements Starter {
     const { lun, wwn } = this.#named;
     const store: ByteStore = this.#cipher === null ? bytes : encrypting(bytes, await this.#cipher(), lun.blockSize);
     const digits = wwn.slice("naa.".length);
-    const keeper = await this.#openKept(this.reservations, "reservations", (text) => readReservations(text, wwn));
-    const operations = await this.#openKept(this.#operations, "an operation", readOperation);
-    const accessStates = await this.#openKept(this.#accessStates, "states of target port groups", (text) =>
+    const keeper = await openKept(this.#named, this.reservations, "reservations", (text) =>
+      readReservations(text, wwn),
+    );
+    const operations = await openKept(this.#named, this.#operations, "an operation", readOperation);
+    const accessStates = await openKept(this.#named, this.#accessStates, "states of target port groups", (text) =>
       readStates(text, wwn),
     );
     const options: DiskOptions = {
@@ -106,23 +107,6 @@ export class DiskStarter implements Starter {
       operations,
     };
     return createDisk(options);
-  }
-
-  /**
-   * A file where something of the LUN is kept, if it has one. What `read` throws a `StoreError` for, a person has to look at: without its
-   * reservations it would let in whom they keep out.
-   */
-  async #openKept(path: string | null, what: string, read: (text: string) => unknown): Promise<Keeper | undefined> {
-    if (path === null) return undefined;
-    const keeper = await openKeeper(path, what);
-    try {
-      if (keeper.kept !== null) read(keeper.kept);
-      return keeper;
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      const advice = "mend it, or remove it if nobody relies on it";
-      throw new StoreError("hardware", `${what} of ${titleOf(this.#named)} in ${path}: ${error.message}; ${advice}`);
-    }
   }
 }
 

@@ -23,6 +23,8 @@ export interface FileStoreOptions extends NativeFiles {
   readonly sync: "writeback" | "writethrough";
   /** Bytes to make the file with, sparse, where there is none; its folders as well. */
   readonly createSize?: number | undefined;
+  /** Bytes that it may come to have, for whoever knows how many there are: its size is not the store's then. */
+  readonly room?: number | undefined;
   /** Where its use is entered. */
   readonly openFiles: OpenFiles;
 }
@@ -79,7 +81,7 @@ export async function syncFolder(path: string): Promise<void> {
 async function openFound(
   path: string,
   stats: Stats,
-  { access, sync, openFiles, holes = null, cache = null }: FileStoreOptions,
+  { access, sync, openFiles, room, holes = null, cache = null }: FileStoreOptions,
 ): Promise<FileStore> {
   const handle = await open(path, access === "read-only" ? constants.O_RDONLY : flagsOf(stats, sync));
   try {
@@ -90,13 +92,13 @@ async function openFound(
     return new FileStore({
       path,
       handle,
-      size,
-      growable: !stats.isBlockDevice(),
+      size: room ?? size,
+      growable: !stats.isBlockDevice() && room === undefined,
       readOnly: access === "read-only",
       writeBack: sync === "writeback",
       holes: sparse ? holes : null,
       cache,
-      sizeNow: async () => sizeOf(await handle.stat()),
+      sizeNow: async () => room ?? sizeOf(await handle.stat()),
       closed: () => openFiles.release(identity),
     });
   } catch (error) {

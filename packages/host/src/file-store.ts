@@ -2,7 +2,7 @@
 // Node has no fallocate, no lseek(SEEK_HOLE) and no per-write RWF_DSYNC: so FUA is a write and then fdatasync, and where nothing native is
 // given there is no discard that gives space back, and no extent is known to be a hole.
 
-import { fdatasync, read, readv, write, writev } from "node:fs";
+import { fdatasync, ftruncate, read, readv, write, writev } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { PageCache } from "@pvscsi/native";
 import { type GrowableStore, StoreError, type StoreFeatures, type StoreRequest } from "@pvscsi/scsi";
@@ -156,6 +156,28 @@ export class FileStore implements GrowableStore {
       await handle.truncate(before).catch(() => {});
       throw storeError(error, `growing ${path}`);
     }
+  }
+
+  /** Bytes that are in the file, for one that has other room than its size. Rejects with `StoreError`. */
+  async written(): Promise<number> {
+    try {
+      return (await this.#file.handle.stat()).size;
+    } catch (error) {
+      throw storeError(error, `the size of ${this.#file.path}`);
+    }
+  }
+
+  /** Cuts the file off behind `length` bytes, durably. The store's size stays: nothing else may be under way. */
+  cut(length: number, done: (error: StoreError | null) => void): void {
+    const failed = (error: Error): void => done(storeError(error, `cutting ${this.#file.path}`));
+    ftruncate(this.#descriptor, length, (error) => {
+      if (error !== null) return failed(error);
+      fdatasync(this.#descriptor, (lost) => {
+        if (lost === null) return done(null);
+        this.#lost ??= storeError(lost, `flush of ${this.#file.path}`);
+        done(this.#lost);
+      });
+    });
   }
 
   /** Throws `StoreError` when what was written could not be made durable; the descriptor is closed all the same. */

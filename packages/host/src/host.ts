@@ -5,6 +5,7 @@ import {
   ConfigError,
   type HostConfig,
   type HostLun,
+  type LunType,
   parsePhysicalDevice,
   type ScsiAddress,
 } from "@pvscsi/config";
@@ -36,7 +37,7 @@ export interface HostOptions {
 /** One LUN of the host, for listings and for a toolstack that wants to know it before it attaches it. */
 export interface HostDevice {
   readonly address: ScsiAddress;
-  readonly type: "disk";
+  readonly type: LunType;
   readonly driver: string | undefined;
   readonly vendor: string;
   readonly product: string;

@@ -9,6 +9,10 @@ import { DiskStarter } from "./disk-unit.js";
 import { FileStore } from "./file-store.js";
 import { type NamedLun, titleOf } from "./names.js";
 import type { Running, Starter } from "./running.js";
+import { TapeStarter } from "./tape-unit.js";
+
+/** What a LUN is whose size nobody here changes. */
+const WITHOUT_BYTES = { disk: "is a real device", tape: "is a tape" } as const;
 
 /** One LUN and its users. */
 export class HostUnit {
@@ -21,10 +25,9 @@ export class HostUnit {
   constructor(named: NamedLun, faults: readonly Fault[], surroundings: Surroundings) {
     const { backing } = named.lun;
     this.named = named;
-    this.#starter =
-      backing.kind === "device"
-        ? new DeviceStarter(named, backing.path, surroundings)
-        : new DiskStarter(named, backing, faults, surroundings);
+    if (backing.kind === "device") this.#starter = new DeviceStarter(named, backing.path, surroundings);
+    else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);
+    else this.#starter = new DiskStarter(named, backing, faults, surroundings);
   }
 
   /** The file its reservations are kept in; null where they are not. */
@@ -77,7 +80,7 @@ export class HostUnit {
     if (this.#running === null) return `${this.title} is not in use`;
     try {
       const { bytes } = await this.#running;
-      if (bytes === null) return `${this.title} is a real device, which has the size it has`;
+      if (bytes === null) return `${this.title} ${WITHOUT_BYTES[lun.type]}, which has the size it has`;
       if (size < bytes.size) return `${this.title} has ${formatSize(bytes.size)}: a LUN is not made smaller`;
       if (size > bytes.size) await bytes.grow(size);
       return null;

@@ -83,7 +83,7 @@ describe("a --lun word", () => {
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
       "a.img,bad=1",
-      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, physical, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable, queueDepth, taskAborted, rotation, reservations, encrypt, sgio, firmware, fault",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, physical, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable, queueDepth, taskAborted, rotation, reservations, encrypt, sgio, firmware, worm, barcode, fault",
     ],
     ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
     [
@@ -92,7 +92,7 @@ describe("a --lun word", () => {
     ],
     ["a.img,block=1024", "--lun:1:7: invalid block '1024', expected 512 or 4096"],
     ["a.img,size", "--lun:1:7: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
-    ["a.img,type=tape", "--lun:1:7: invalid type 'tape', expected disk"],
+    ["a.img,type=tap", "--lun:1:7: invalid type 'tap', expected disk or tape"],
     ["a.img,vendor=TOOLONGNAME", "--lun:1:7: invalid vendor 'TOOLONGNAME', expected 1 to 8 printable ASCII characters"],
     ["a.img,wwn=5", "--lun:1:7: invalid wwn '5', expected naa. and 16 hex digits, or 32 that begin with 6"],
     [
@@ -124,6 +124,9 @@ describe("a --lun word", () => {
       ["/dev/sg0,vendor=ME", "--lun:1:10: invalid key vendor: a real device says that of itself"],
       ["/dev/sg0,fault=read:error", "--lun:1:10: invalid key fault: no fault can be injected into a real device"],
       ["a,sgio=filtered", "--lun:1:3: invalid key sgio: it is for a real device such as /dev/sg0"],
+      ["mem:1M,worm", "--lun:1:8: invalid key worm: it is for a tape: type=tape"],
+      ["mem:1M,type=tape,thin=false", "--lun:1:18: invalid key thin: it is for a disk"],
+      ["null:1M,type=tape", "--lun:1:9: invalid key type: a tape keeps what is written"],
       ["mem:1M,firmware", "--lun:1:8: invalid key firmware: it is for a real device such as /dev/sg0"],
       ["/dev/sg0,sgio=all", "--lun:1:10: invalid sgio 'all', expected unfiltered or filtered or readonly"],
     ]) {
@@ -202,6 +205,8 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
     encrypt: fc.constantFrom(undefined, "aes-256-xts" as const),
     sgio: fc.constant("unfiltered" as const),
     firmware: fc.constant(false),
+    worm: fc.constant(false),
+    barcode: fc.constant(undefined),
     faults: fc.array(fc.record({ text: fc.stringMatching(/^[!-~]{1,20}$/), at: fc.constant(at) }), { maxLength: 3 }),
     at: fc.constant(at),
   });

@@ -60,6 +60,7 @@ export class Tape extends Device<TapeSettings> {
     super({ ...options, removable: true }, { ...MODE_DEFAULTS, tellsAborted: options.tellsAborted === true });
     this.#work.request.completed = () => this.#served();
     this.#tape = options.tape ?? null;
+    this.#tape?.rewind();
     this.#takeShape();
   }
 
