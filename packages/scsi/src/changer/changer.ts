@@ -1,9 +1,8 @@
 // Knows the device server of a medium changer (SMC-3): whose library it is, and how a command that has the robot do something begins
 // and ends. The commands themselves are in the files beside this one.
 
-import { Device } from "../device/device.js";
-import type { ControlSettings } from "../device/mode-pages.js";
 import type { DeviceOptions } from "../device/options.js";
+import { PlainDevice } from "../device/plain.js";
 import { removalPrevented } from "../device/removal.js";
 import { type CommandTable, check } from "../device-server.js";
 import type { LogicalUnit } from "../logical-unit.js";
@@ -22,27 +21,16 @@ export function createChanger(options: ChangerOptions): LogicalUnit {
   return new Changer(options);
 }
 
-export class Changer extends Device implements Door {
+export class Changer extends PlainDevice implements Door {
   readonly deviceType = 0x08;
-  readonly readOnly = false;
   readonly library: Library;
   readonly table: CommandTable<Changer>;
 
   constructor(options: ChangerOptions) {
-    super(options, {
-      descriptorSense: false,
-      softwareWriteProtect: false,
-      tellsAborted: options.tellsAborted ?? false,
-      errorEnds: "nothing",
-    } satisfies ControlSettings);
+    super(options);
     this.library = options.library;
     this.library.door = this;
     this.table = changerTable();
-  }
-
-  /** A library is ready as long as it is there. */
-  notReady(): null {
-    return null;
   }
 
   get prevented(): boolean {
@@ -51,10 +39,6 @@ export class Changer extends Device implements Door {
 
   accessed(): void {
     this.notify("import-export-accessed", null);
-  }
-
-  execute(task: Task): void {
-    this.table.execute(this, task);
   }
 
   /** Has the robot do something when its turn comes, and ends the task with what comes of it. */

@@ -1,9 +1,9 @@
 // Knows which commands a medium changer supports, with their CDB usage maps: the one table that executes and reports them.
 
 import { SMC_COMMANDS } from "../cdb.js";
-import { diagnosticRows, primaryRows, removalRows } from "../device/rows.js";
+import { plainRows } from "../device/plain.js";
+import { removalRows } from "../device/rows.js";
 import { type CommandRow, CommandTable, row } from "../device-server.js";
-import { reservationRows } from "../reservations/commands.js";
 import type { Changer } from "./changer.js";
 import { readElementStatus } from "./element-status.js";
 import { CHANGER_MODEL } from "./model.js";
@@ -37,8 +37,7 @@ export function changerTable(): CommandTable<Changer> {
 /** No transport element turns a cartridge over: INVERT is zero in every map. */
 function changerRows(): CommandRow<Changer>[] {
   return [
-    ...primaryRows(CHANGER_MODEL),
-    ...reservationRows(),
+    ...plainRows(CHANGER_MODEL),
     row(SMC_COMMANDS.initializeElementStatus, "00 00 00 00 00", initializeElementStatus, MOVES),
     row(SMC_COMMANDS.initializeElementStatusWithRange, "03 ff ff 00 00 ff ff 00 00", initializeRange, MOVES),
     row(SMC_COMMANDS.openCloseImportExport, "00 ff ff 1f 00", openCloseImportExport, MOVES),
@@ -47,6 +46,5 @@ function changerRows(): CommandRow<Changer>[] {
     row(SMC_COMMANDS.exchangeMedium, "00 ff ff ff ff ff ff ff ff 00 00", exchangeMedium, MOVES),
     row(SMC_COMMANDS.readElementStatus, "1f ff ff ff ff 03 ff ff ff 00 00", readElementStatus, STATUS),
     ...removalRows(),
-    ...diagnosticRows(CHANGER_MODEL),
   ];
 }

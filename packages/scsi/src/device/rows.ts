@@ -46,15 +46,16 @@ function testUnitReady(_device: Device, task: Task): void {
 }
 
 /** Diagnostics, buffers and log pages. */
-export function diagnosticRows<D extends Device<S>, S extends ControlSettings>({
-  selfTest,
-  logPages,
-}: DeviceModel<D, S>): CommandRow<D>[] {
-  const diagnose = (device: D, task: Task) => sendDiagnostic(device, task, selfTest);
+export function diagnosticRows<D extends Device<S>, S extends ControlSettings>(
+  model: DeviceModel<D, S>,
+): CommandRow<D>[] {
+  const { logPages } = model;
+  const diagnose = (device: D, task: Task) => sendDiagnostic(device, task, model);
+  const receive = (device: D, task: Task) => receiveDiagnosticResults(device, task, model);
   const sense = (device: D, task: Task) => logSense(device, task, logPages);
   const select = (device: D, task: Task) => logSelect(device, task, logPages);
   return [
-    row(COMMANDS.receiveDiagnosticResults, "01 ff ff ff 00", receiveDiagnosticResults, STANDBY_IN),
+    row(COMMANDS.receiveDiagnosticResults, "01 ff ff ff 00", receive, STANDBY_IN),
     row(COMMANDS.sendDiagnostic, "17 00 ff ff 00", diagnose, STANDBY_OUT),
     row(COMMANDS.writeBuffer, "1f ff ff ff ff ff ff ff 00", writeBuffer, { data: "out", reach: bufferReach }),
     row(COMMANDS.readBuffer, "1f ff ff ff ff ff ff ff 00", readBuffer, { ...IN, reach: bufferReach }),
