@@ -14,6 +14,7 @@ export {
   type PortalAddress,
   parsePortal,
 } from "./initiator/dial.js";
+export { type DiscoveredTarget, discoverTargets, type TargetPortal } from "./initiator/discovery.js";
 export { LoginRefused } from "./initiator/login.js";
 export {
   DEFAULT_TIMEOUTS,

@@ -1,12 +1,24 @@
 // Knows our initiator as a suite uses it: opened towards a target, its commands awaited one by one or many at once.
 
 import { randomBytes } from "node:crypto";
-import { type InitiatorOptions, type IscsiInitiator, openIscsiInitiator, type SessionMessage } from "@pvscsi/iscsi";
+import {
+  type DiscoveredTarget,
+  discoverTargets,
+  type InitiatorOptions,
+  type IscsiInitiator,
+  openIscsiInitiator,
+  type SessionMessage,
+} from "@pvscsi/iscsi";
 import { AdapterManagement, Command } from "@pvscsi/scsi";
 import { ProbeHub } from "@pvscsi/wire";
 import { realClock, realScheduler } from "../../support/node-platform.js";
 
-const NAME = "iqn.2026-11.localhost:initiator";
+const OWN = {
+  initiator: "iqn.2026-11.localhost:initiator",
+  clock: realClock,
+  scheduler: realScheduler,
+  unguessable: (size: number): Uint8Array => randomBytes(size),
+};
 const PAGE = 4096;
 
 /** What of a target's is needed to reach it. */
@@ -48,16 +60,18 @@ export class Client {
       if (name === "iscsi-initiator:session") told.push((subject as SessionMessage).text);
     });
     const adapter = await openIscsiInitiator({
+      ...OWN,
       portal: { host: "127.0.0.1", port },
-      initiator: NAME,
       target,
-      clock: realClock,
-      scheduler: realScheduler,
-      unguessable: (size) => randomBytes(size),
       probes,
       ...wishes,
     });
     return new Client(adapter, told);
+  }
+
+  /** What a portal tells of its targets. */
+  static discover({ port }: Served): Promise<DiscoveredTarget[]> {
+    return discoverTargets({ ...OWN, portal: { host: "127.0.0.1", port } });
   }
 
   /** Queues a command and resolves to how it ended; a second end is an error nobody catches. */

@@ -79,6 +79,12 @@ async function judgeData(context: SuiteContext): Promise<void> {
       const { MaxRecvDataSegmentLength, MaxBurstLength, InitialR2T } = client.adapter.parameters ?? {};
       return `tgt takes ${MaxRecvDataSegmentLength} bytes a PDU, bursts of ${MaxBurstLength}, InitialR2T=${InitialR2T}`;
     });
+    await context.check("a discovery session is told tgt's target and portal", async () => {
+      const [found, ...others] = await Client.discover(tgt);
+      expect(others.length).to.equal(0);
+      expect(found).to.deep.equal({ name: tgt.target, portals: [{ host: "127.0.0.1", port: tgt.port, tag: 1 }] });
+      return `${found.name} at ${tgt.address},1`;
+    });
     await context.check("64 MiB out and back have the checksum of tgt's file", () =>
       judgeContents(context, client, file),
     );

@@ -1,12 +1,12 @@
 // Our initiator against our own portal: logins, data both ways, what a lost connection does to commands, and what is told.
 
-import { CHAP_DIGESTS, type InitiatorOptions, LoginRefused } from "@pvscsi/iscsi";
+import { CHAP_DIGESTS, discoverTargets, type InitiatorOptions, LoginRefused, openGroup } from "@pvscsi/iscsi";
 import { type AdapterEvent, AdapterManagement, MemoryStore } from "@pvscsi/scsi";
 import { expect } from "chai";
 import { blocksCdb } from "../../support/block-commands.js";
 import { HoldingUnit, memoryDisk } from "../../support/scsi-devices.js";
 import { InitiatorWorld } from "./initiator-world.js";
-import { World } from "./peer.js";
+import { TARGET, World } from "./peer.js";
 
 const secretOf = (text: string): Uint8Array => Buffer.from(text);
 const JOE = { name: "joe", secret: secretOf("twelve-bytes") };
@@ -295,5 +295,42 @@ describe("what an iSCSI initiator is told unasked", () => {
     await world.settled(adapter.close());
     await world.world.settle();
     expect(events.map(({ kind }) => kind)).to.deep.equal(["bus-changed", "target-changed", "closed"]);
+  });
+});
+
+describe("an iSCSI discovery session", () => {
+  it("is told every target with its portals and tags", async () => {
+    const world = new InitiatorWorld();
+    world.world.addresses = ["127.0.0.1:3260"];
+    const { target: _, ...options } = world.options({ headerDigest: "CRC32C" });
+    expect(await world.settled(discoverTargets(options))).to.deep.equal([
+      { name: TARGET, portals: [{ host: "127.0.0.1", port: 3260, tag: 1 }] },
+    ]);
+    await world.world.settle();
+    expect(world.world.told.filter((text) => /logged out/.test(text)).length).to.equal(1);
+  });
+
+  it("is told many of them in several texts", async () => {
+    const world = new InitiatorWorld();
+    const { target: _, ...options } = world.options();
+    for (let i = 0; i < 6000; i++) {
+      world.world.portal.add({ name: `iqn.2026-11.localhost:${i}`, groups: [openGroup(world.world.target)] });
+    }
+    const found = await world.settled(discoverTargets(options));
+    expect(found.length).to.equal(6001);
+    expect(found[6000]).to.deep.include({ name: "iqn.2026-11.localhost:5999" });
+  });
+
+  it("says what went wrong", async () => {
+    const world = new InitiatorWorld();
+    world.reachable = false;
+    const { target: _, ...options } = world.options();
+    const failed = await world.settled(
+      discoverTargets(options).then(
+        () => "",
+        (error: Error) => error.message,
+      ),
+    );
+    expect(failed).to.equal("connection refused");
   });
 });

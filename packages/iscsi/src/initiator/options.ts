@@ -89,3 +89,8 @@ export interface InitiatorOptions extends LoginOptions {
   /** Whether data may be sent unasked with and behind a command (InitialR2T=No and ImmediateData=Yes): true where it is not said. */
   readonly unsolicited?: boolean | undefined;
 }
+
+/** An initiator port's identifier in the random format (RFC 7143 11.12.5). */
+export function randomIsid(unguessable: (size: number) => Uint8Array): Uint8Array {
+  return Uint8Array.of(0x80, ...unguessable(5));
+}

@@ -12,7 +12,7 @@ import { dialTcp, formatPortal, type PortalAddress } from "./dial.js";
 import { FullFeature, type SessionEvents } from "./full-feature.js";
 import { Functions } from "./functions.js";
 import { InitiatorLogin, Redirected } from "./login.js";
-import { DEFAULT_TIMEOUTS, type InitiatorOptions, type InitiatorTimeouts } from "./options.js";
+import { DEFAULT_TIMEOUTS, type InitiatorOptions, type InitiatorTimeouts, randomIsid } from "./options.js";
 
 /** Redirections of one login. */
 const MOST_HOPS = 8;
@@ -300,9 +300,4 @@ export class InitiatorSession implements SessionEvents {
     if (this.#replacement !== null) this.#options.clock.cancel(this.#replacement);
     this.#replacement = null;
   }
-}
-
-/** The random format (RFC 7143 11.12.5). */
-function randomIsid(unguessable: (size: number) => Uint8Array): Uint8Array {
-  return Uint8Array.of(0x80, ...unguessable(5));
 }
