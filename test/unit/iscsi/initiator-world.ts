@@ -7,9 +7,10 @@ import {
   IscsiConnection,
   type IscsiInitiator,
   openIscsiInitiator,
+  type SessionMessage,
 } from "@pvscsi/iscsi";
 import { Command, HostByte } from "@pvscsi/scsi";
-import type { ByteSink } from "@pvscsi/wire";
+import { type ByteSink, ProbeHub } from "@pvscsi/wire";
 import { expect } from "chai";
 import { INITIATOR, TARGET, World } from "./peer.js";
 
@@ -81,8 +82,15 @@ export class InitiatorWorld {
   /** What takes a connection instead of the portal. */
   script: ((line: Line) => FarEnd) | null = null;
 
+  readonly #probes = new ProbeHub();
+
   constructor(world = new World()) {
     this.world = world;
+  }
+
+  /** Tells what sessions say of themselves from now on. */
+  hear(told: (text: string) => void): void {
+    this.#probes.listen((_, subject) => told((subject as SessionMessage).text));
   }
 
   readonly dial: Dial = (portal, dialled) => {
@@ -111,6 +119,7 @@ export class InitiatorWorld {
       scheduler: simulation,
       unguessable: (size) => Uint8Array.from({ length: size }, () => (drawn = (drawn * 5 + 77) & 0xff)),
       dial: this.dial,
+      probes: this.#probes,
       ...wishes,
     };
   }
