@@ -17,7 +17,7 @@ import { type Host, openHost, readSaveconfig } from "@pvscsi/host";
 import { type LogicalUnit, MAX_LUNS, type OpenedDevice, type TargetPortGroups } from "@pvscsi/scsi";
 import { ToolstackError } from "@pvscsi/toolstack";
 import { TARGETS } from "@pvscsi/virtio";
-import { nodeClock, unguessable } from "./platform.js";
+import { hostParts } from "./host-parts.js";
 
 /** Where a device is for the guest: on channel 0. */
 export interface Place {
@@ -122,7 +122,7 @@ export class DeviceBus<Targets extends BusTargets> {
     { devices, directory, places, portGroups }: BusPlan,
     targets: Targets,
   ): Promise<DeviceBus<Targets>> {
-    const host = openHost(devices, { directory, clock: nodeClock, unguessable });
+    const host = openHost(devices, { directory, ...hostParts() });
     return DeviceBus.over(host, places, targets, portGroups);
   }
 
@@ -147,7 +147,7 @@ export class DeviceBus<Targets extends BusTargets> {
   async attach(word: string, place: Place, directory: string): Promise<void> {
     const address = { host: 0, channel: 0, ...place };
     const devices = behindPortGroups(hostOfLunWord(word, address), this.#portGroups);
-    await this.#add(place, openHost(devices, { directory, clock: nodeClock, unguessable }), formatAddress(address));
+    await this.#add(place, openHost(devices, { directory, ...hostParts() }), formatAddress(address));
   }
 
   /** Takes a device out; resolves when the guest's commands there have ended and it is closed. */

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+
 // Knows how a domain runs as a process of its own, a guest or a driver domain: dom0 starts it, tells it who it is on a
 // file descriptor, and is where it connects to. What it is asked comes on its own socket. It ends when its hub does.
 
@@ -10,7 +11,8 @@ import type { Domain } from "@pvscsi/xen";
 import { connectXenbus } from "@pvscsi/xenbus";
 import { serveDomain } from "./domain-commands.js";
 import { type DomainSettings, readSettings, settingsLine, settingsSocket } from "./domain-settings.js";
-import { machineTime, nodeClock, nodeScheduler, unguessable } from "./platform.js";
+import { hostParts } from "./host-parts.js";
+import { machineTime, nodeClock, nodeScheduler } from "./platform.js";
 import { RunningGuest } from "./running-guest.js";
 import { Exit } from "./verb.js";
 
@@ -47,7 +49,7 @@ async function startGuest(domain: Domain, settings: DomainSettings): Promise<() 
 /** A back end with devices of its own. What it has stored is as durable as it has said. */
 async function startDriver(domain: Domain, settings: DomainSettings): Promise<() => Promise<void>> {
   const { host } = settings;
-  const directory = openHost(await readHostConfig(host), { directory: dirname(host), clock: nodeClock, unguessable });
+  const directory = openHost(await readHostConfig(host), { directory: dirname(host), ...hostParts() });
   await new Scsiback({ ...parts, domain, directory }).start();
   const control = await serveDomain(settings, rings(settings), null);
   return () => control.close();

@@ -12,9 +12,10 @@ import { type Domain, readState, XenbusState, type XenstoreClient } from "@pvscs
 import { connectXenbus, type JoinedDomain, KEEP_ALIVE } from "@pvscsi/xenbus";
 import { serveControl } from "./control-server.js";
 import { RUNS_NODE } from "./elsewhere.js";
+import { hostParts } from "./host-parts.js";
 import { joinFailure } from "./join-failure.js";
 import { JoinedControl } from "./joined-control.js";
-import { nodeClock, nodeScheduler, unguessable } from "./platform.js";
+import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { RunningGuest } from "./running-guest.js";
 import { readSecret } from "./secret-file.js";
@@ -154,7 +155,7 @@ async function look(store: XenstoreClient): Promise<true | null> {
 }
 
 async function openDevices(file: string): Promise<Host> {
-  return openHost(await readHostConfig(file), { directory: dirname(resolve(file)), clock: nodeClock, unguessable });
+  return openHost(await readHostConfig(file), { directory: dirname(resolve(file)), ...hostParts() });
 }
 
 async function readCertificate(file: string): Promise<string> {

@@ -15,7 +15,8 @@ import { connectControl, runThere } from "./control-client.js";
 import { DomainFiles, type KeptDomain } from "./domain-files.js";
 import { DomainProcess } from "./domain-process.js";
 import { Elsewhere, isLoopback, joinCommand, RUNS_NODE } from "./elsewhere.js";
-import { machineTime, unguessable } from "./platform.js";
+import { hostParts } from "./host-parts.js";
+import { machineTime } from "./platform.js";
 import { followThere } from "./ring-follow.js";
 import { type HearMoment, recordRings } from "./ring-moments.js";
 import { physicalDevices } from "./session.js";
@@ -378,7 +379,7 @@ async function openDriverHost(config: MachineConfig, { clock }: SystemOptions): 
   }
   const file = resolve(dirname(config.file), value.text);
   const { resolve: find, wholeHost } = physicalDevices(
-    openHost(await readHostConfig(file), { directory: dirname(file), clock, unguessable }),
+    openHost(await readHostConfig(file), { directory: dirname(file), ...hostParts(), clock }),
   );
   return { file, devices: { resolve: find, ...(wholeHost && { wholeHost }) } };
 }

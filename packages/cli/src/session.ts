@@ -4,8 +4,9 @@ import { formatAddress } from "@pvscsi/config";
 import { type Host, openHost, readHostConfig } from "@pvscsi/host";
 import type { NotFound, PhysicalDevices } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
+import { hostParts } from "./host-parts.js";
 import { OneProcess } from "./one-process.js";
-import { nodeClock, nodeScheduler, unguessable } from "./platform.js";
+import { nodeClock, nodeScheduler } from "./platform.js";
 import type { SystemOptions } from "./system.js";
 
 export interface Session {
@@ -50,7 +51,7 @@ export async function systemOptions(
   hostFile: string,
   directory: string,
 ): Promise<SystemOptions & { readonly directory: Host }> {
-  const host = openHost(await readHostConfig(hostFile), { directory, clock: nodeClock, unguessable });
+  const host = openHost(await readHostConfig(hostFile), { directory, ...hostParts() });
   return {
     clock: nodeClock,
     scheduler: nodeScheduler(),

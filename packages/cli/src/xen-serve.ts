@@ -10,8 +10,9 @@ import { ProbeHub } from "@pvscsi/wire";
 import { type HostDomain, hostCalls, openHostDomain } from "@pvscsi/xenbus";
 import { type Doors, type DoorWords, openDoors } from "./doors.js";
 import { type HostFacts, hostFacts } from "./host-facts.js";
+import { hostParts } from "./host-parts.js";
 import { kernelScsiback, unloadKernelScsiback } from "./kernel-scsiback.js";
-import { nodeClock, nodeScheduler, unguessable } from "./platform.js";
+import { nodeClock, nodeScheduler } from "./platform.js";
 import type { Printer } from "./printer.js";
 import { Exit } from "./verb.js";
 import { onXenHost } from "./xen-host.js";
@@ -98,7 +99,7 @@ function openDomain(): Promise<HostDomain> {
 }
 
 function openDevices(config: HostConfig, directory: string): Host {
-  return openHost(config, { directory, clock: nodeClock, unguessable });
+  return openHost(config, { directory, ...hostParts() });
 }
 
 async function openFile(file: string): Promise<Host> {

@@ -2,9 +2,11 @@
 
 import { formatAddress, MAX_HOST, parseAddress, type ScsiAddress } from "./device-names.js";
 import { ConfigError, formatPosition, type Position, quoted } from "./errors.js";
+import { parseIscsiUrl } from "./iscsi-url.js";
 import {
   DEVICE_NODE,
   type FaultWord,
+  isPassed,
   LUN_DEFAULTS,
   LUN_KEYS,
   LUN_PROPERTIES,
@@ -80,7 +82,7 @@ export interface HostConfig {
 /** The keys of each table beside those of `LUN_KEYS`. */
 const TOP_KEYS: readonly string[] = ["hosts"];
 const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns"];
-const BACKINGS: readonly string[] = ["file", "memory", "null", "device"];
+const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi"];
 const NAME_KEYS: readonly string[] = ["sd", "sg", "by-id", "by-path"];
 const PROPERTY_BY_KEY = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].key, name]));
 const OWN_LUN_KEYS: readonly string[] = ["address", ...BACKINGS, "create", "shareable", "faults", "names"];
@@ -155,7 +157,7 @@ class HostReader {
       if (reason !== undefined) this.#fail(at, `invalid key ${key}: ${reason}`);
     }
     const faults = table.entries.get("faults");
-    if (faults !== undefined && backing.kind === "device") {
+    if (faults !== undefined && isPassed(backing)) {
       this.#fail(faults.at, "invalid key faults: none can be injected into a real device");
     }
   }
@@ -179,6 +181,11 @@ class HostReader {
     if (key === "device") {
       if (!DEVICE_NODE.test(text.text)) this.#invalid(key, text, "the node of a real device such as /dev/sg0");
       return { kind: "device", path: text.text, at: text.at };
+    }
+    if (key === "iscsi") {
+      const { line, column } = text.at;
+      const origin = { file: this.#file, at: (index: number) => ({ line, column: column + index }) };
+      return { kind: "iscsi", url: parseIscsiUrl(text.text, origin), at: text.at };
     }
     for (const other of ["size", "create", "sync"]) {
       const entry = table.entries.get(other);

@@ -3,6 +3,7 @@
 import { stringify } from "yaml";
 import { formatAddress } from "./device-names.js";
 import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-config.js";
+import { formatIscsiUrl } from "./iscsi-url.js";
 import { eachProperty, LUN_KEYS } from "./lun-keys.js";
 
 type Printed = Record<string, unknown>;
@@ -23,6 +24,7 @@ function printLun(lun: HostLun): Printed {
     printed.file = backing.path;
     if (backing.createSize !== undefined) printed.create = true;
   } else if (backing.kind === "device") printed.device = backing.path;
+  else if (backing.kind === "iscsi") printed.iscsi = formatIscsiUrl(backing.url);
   else {
     printed[backing.kind] = LUN_KEYS.size.print(backing.size);
   }

@@ -2,6 +2,7 @@
 
 import { parseLunName } from "./device-names.js";
 import type { Position } from "./errors.js";
+import type { IscsiUrl } from "./iscsi-url.js";
 import { formatSize, parseSize, SIZE_EXPECTED } from "./size.js";
 
 /** Where the bytes of a LUN are. */
@@ -17,7 +18,9 @@ export type LunBacking =
     }
   | { readonly kind: "memory" | "null"; readonly size: number; readonly at: Position }
   /** A SCSI device of this machine by its node of Linux' sg driver: it has no bytes of its own here, and is passed through. */
-  | { readonly kind: "device"; readonly path: string; readonly at: Position };
+  | { readonly kind: "device"; readonly path: string; readonly at: Position }
+  /** A logical unit of an iSCSI target, passed through as well. */
+  | { readonly kind: "iscsi"; readonly url: IscsiUrl; readonly at: Position };
 
 /** The nodes of Linux' sg driver; what else is below /dev is a file to read and write. */
 export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
@@ -90,6 +93,8 @@ export interface LunSpec {
   readonly sgio: SgIo;
   /** Firmware may be loaded into a real device. */
   readonly firmware: boolean;
+  /** Our name towards an iSCSI target; undefined: this machine's. */
+  readonly initiator: string | undefined;
   /** A tape's cartridge is written once: nothing on it is written over or erased. */
   readonly worm: boolean;
   /** What is on the label of a tape's cartridge. */
@@ -127,6 +132,7 @@ export interface LunProperties {
   encrypt: Encryption;
   sgio: SgIo;
   firmware: boolean;
+  initiator: string;
   worm: boolean;
   barcode: string;
 }
@@ -212,13 +218,27 @@ export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunPrope
   encrypt: choice("encrypt", ["aes-256-xts"]),
   sgio: choice("sgio", ["unfiltered", "filtered", "readonly"]),
   firmware: flag("firmware", "firmware"),
+  initiator: {
+    word: "initiator",
+    key: "initiator",
+    expecting: "a name such as iqn.2026-11.example:host",
+    parse: (text) => (/^(iqn|eui|naa)\.[\w.:-]{1,219}$/.test(text) ? text : undefined),
+    print: (name) => name,
+  },
   worm: flag("worm", "worm"),
   barcode: identification("barcode", 32),
 };
 
 /** What can be said of a real device: all else it says of itself. */
-const OF_DEVICES: ReadonlySet<keyof LunProperties> = new Set(["readOnly", "queueDepth", "sgio", "firmware"]);
+const OF_DEVICES: ReadonlySet<keyof LunProperties> = new Set([
+  ...(["readOnly", "queueDepth", "sgio", "firmware", "initiator"] as const),
+]);
 const OF_DEVICES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["sgio", "firmware"]);
+
+/** Whether a LUN is somebody else's, whose commands go there as they are. */
+export function isPassed({ kind }: Pick<LunBacking, "kind">): boolean {
+  return kind === "device" || kind === "iscsi";
+}
 
 const OF_TAPES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["worm", "barcode"]);
 const OF_DISKS_ONLY: ReadonlySet<keyof LunProperties> = new Set([
@@ -229,11 +249,12 @@ const OF_DISKS_ONLY: ReadonlySet<keyof LunProperties> = new Set([
 /** Why a property cannot be said of a LUN of a type that has this behind it; undefined where it can. */
 export function unfit(
   name: keyof LunProperties,
-  { kind }: Pick<LunBacking, "kind">,
+  backing: Pick<LunBacking, "kind">,
   type: LunType = "disk",
 ): string | undefined {
-  if (kind === "device") return OF_DEVICES.has(name) ? undefined : "a real device says that of itself";
-  if (name === "type" && type === "tape" && kind === "null") return "a tape keeps what is written";
+  if (name === "initiator" && backing.kind !== "iscsi") return "it is for iscsi://";
+  if (isPassed(backing)) return OF_DEVICES.has(name) ? undefined : "a real device says that of itself";
+  if (name === "type" && type === "tape" && backing.kind === "null") return "a tape keeps what is written";
   if (type === "tape" && OF_DISKS_ONLY.has(name)) return "it is for a disk";
   if (type !== "tape" && OF_TAPES_ONLY.has(name)) return "it is for a tape: type=tape";
   return OF_DEVICES_ONLY.has(name) ? "it is for a real device such as /dev/sg0" : undefined;
@@ -270,7 +291,7 @@ export function eachProperty(lun: LunSpec, visit: (row: LunKey<never>, text: str
 }
 
 function sizeOf(backing: LunBacking): number | undefined {
-  if (backing.kind === "device") return undefined;
+  if (backing.kind === "device" || backing.kind === "iscsi") return undefined;
   return backing.kind === "file" ? backing.createSize : backing.size;
 }
 

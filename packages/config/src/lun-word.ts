@@ -1,11 +1,13 @@
-// Knows a `--lun` word: FILE, mem:SIZE, null:SIZE or the node of a real device, then ,key=value pairs; a comma inside a value is written twice.
+// Knows a `--lun` word: FILE, mem:SIZE, null:SIZE, the node of a real device or the URL of a remote one, then ,key=value pairs; a comma inside a value is written twice.
 
 import { argumentOrigin, ConfigError, type Origin, type Position, quoted } from "./errors.js";
+import { formatIscsiUrl, parseIscsiUrl } from "./iscsi-url.js";
 import {
   DEVICE_NODE,
   eachProperty,
   FAULT_WORD,
   type FaultWord,
+  isPassed,
   LUN_DEFAULTS,
   LUN_KEYS,
   LUN_PROPERTIES,
@@ -54,6 +56,7 @@ export function formatLunWord(lun: LunSpec): string {
 
 function formatBacking(backing: LunBacking): string {
   if (backing.kind === "file" || backing.kind === "device") return backing.path;
+  if (backing.kind === "iscsi") return formatIscsiUrl(backing.url);
   return `${backing.kind === "memory" ? "mem" : "null"}:${LUN_KEYS.size.print(backing.size)}`;
 }
 
@@ -64,7 +67,7 @@ export function lunSpec(
   faults: readonly FaultWord[],
   at: Position,
 ): LunSpec {
-  const { physical, vendor, product, revision, serial, wwn, reservations, encrypt, barcode } = properties;
+  const { physical, vendor, product, revision, serial, wwn, reservations, encrypt, initiator, barcode } = properties;
   // These two are the backing's.
   const { sync: _sync, size: _size, ...shape } = { ...LUN_DEFAULTS, size: 0, ...properties };
   return {
@@ -78,6 +81,7 @@ export function lunSpec(
     wwn,
     reservations,
     encrypt,
+    initiator,
     barcode,
     faults,
     at,
@@ -140,12 +144,12 @@ function checkFit(
 }
 
 /** `fault` is the one word without a name. */
-function deviceFault({ kind }: LunBacking): string | undefined {
-  return kind === "device" ? "no fault can be injected into a real device" : undefined;
+function deviceFault(backing: LunBacking): string | undefined {
+  return isPassed(backing) ? "no fault can be injected into a real device" : undefined;
 }
 
 /** Network stores are named in the same way; this version has none. */
-const NOT_SUPPORTED = /^(nbd|iscsi):\/\//;
+const NOT_SUPPORTED = /^(nbd):\/\//;
 
 function backingOf(
   part: Part | undefined,
@@ -157,6 +161,7 @@ function backingOf(
   if (part === undefined || part.start > 0) {
     throw new ConfigError(origin.file, origin.at(0), "empty LUN, expected FILE, mem:SIZE or null:SIZE");
   }
+  if (part.text.startsWith("iscsi://")) return { kind: "iscsi", url: parseIscsiUrl(part.text, origin), at };
   const scheme = NOT_SUPPORTED.exec(part.text)?.[1];
   if (scheme !== undefined) {
     throw new ConfigError(

@@ -2,12 +2,21 @@
 
 import { resolve } from "node:path";
 import type { HostLun, LunBacking, LunSpec } from "@pvscsi/config";
+import type { InitiatorTimeouts } from "@pvscsi/iscsi";
 import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
-import type { Clock } from "@pvscsi/wire";
+import type { Clock, Scheduler } from "@pvscsi/wire";
 import { type NativeFiles, openFileStore } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
 import type { OpenFiles } from "./open-files.js";
 import type { SgCalls } from "./sg/sg-calls.js";
+
+/** This machine as an iSCSI initiator. */
+export interface HostInitiator {
+  /** Its name, where a LUN says none: `iqn.`, `eui.` or `naa.`. */
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly timeouts?: Partial<InitiatorTimeouts>;
+}
 
 /** What the LUNs of one host share. */
 export interface Surroundings {
@@ -17,6 +26,8 @@ export interface Surroundings {
   readonly clock: Clock;
   /** Asks the kernel for real devices, loaded when one is first opened; null where nothing native is installed. */
   sg(): Promise<SgCalls | null>;
+  /** Who logs in to iSCSI targets; absent where nobody does. */
+  readonly initiator?: HostInitiator | undefined;
   /** What Node cannot do with files, loaded when one is first opened; null where there is nothing. */
   native(): Promise<NativeFiles | null>;
   /** What keys are made of; absent where none is made. */
@@ -24,7 +35,7 @@ export interface Surroundings {
 }
 
 /** Of LUNs that have bytes of their own. */
-export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" }>;
+export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" | "iscsi" }>;
 
 /** Gives a LUN its store, again each time its last user has gone. */
 export interface Backing {

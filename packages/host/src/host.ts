@@ -12,6 +12,7 @@ import {
 import { loadNative, NativeMissing } from "@pvscsi/native";
 import { type DeviceDirectory, type Fault, type OpenedDevice, type OpenedFor, parseFault } from "@pvscsi/scsi";
 import type { Clock, Timer } from "@pvscsi/wire";
+import type { HostInitiator } from "./backing.js";
 import { IDENTITY } from "./disk-unit.js";
 import type { NativeFiles } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
@@ -30,6 +31,8 @@ export interface HostOptions {
   readonly unguessable?: Unguessable;
   /** Loads what Node cannot do with files; the default is koffi, where it is installed. */
   readonly native?: () => Promise<NativeFiles>;
+  /** Who logs in to iSCSI targets; without it LUNs of theirs cannot be opened. */
+  readonly initiator?: HostInitiator;
   /** Asks the kernel for real devices; the default is koffi as well. */
   readonly sg?: () => Promise<SgCalls>;
 }
@@ -70,7 +73,15 @@ export class Host implements DeviceDirectory {
 
   constructor(
     config: HostConfig,
-    { directory, clock, sizeCheck = SIZE_CHECK, unguessable, native = loadNative, sg = nativeSg }: HostOptions,
+    {
+      directory,
+      clock,
+      sizeCheck = SIZE_CHECK,
+      unguessable,
+      native = loadNative,
+      sg = nativeSg,
+      initiator,
+    }: HostOptions,
   ) {
     const openFiles = new OpenFiles();
     let loading: Promise<NativeFiles | null> | null = null;
@@ -81,6 +92,7 @@ export class Host implements DeviceDirectory {
       return new HostUnit(named, faultsOf(config.file, named.lun), {
         clock,
         directory,
+        initiator,
         sg: () => sg().catch(nothingNative),
         openFiles,
         native: files,

@@ -4,10 +4,10 @@ import { formatSize, misfit } from "@pvscsi/config";
 import { type Fault, type OpenedDevice, type OpenedFor, StoreError } from "@pvscsi/scsi";
 import { assert } from "@pvscsi/wire";
 import type { Surroundings } from "./backing.js";
-import { DeviceStarter } from "./device-unit.js";
 import { DiskStarter } from "./disk-unit.js";
 import { FileStore } from "./file-store.js";
 import { type NamedLun, titleOf } from "./names.js";
+import { PassedStarter } from "./passed-unit.js";
 import type { Running, Starter } from "./running.js";
 import { TapeStarter } from "./tape-unit.js";
 
@@ -25,8 +25,9 @@ export class HostUnit {
   constructor(named: NamedLun, faults: readonly Fault[], surroundings: Surroundings) {
     const { backing } = named.lun;
     this.named = named;
-    if (backing.kind === "device") this.#starter = new DeviceStarter(named, backing.path, surroundings);
-    else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);
+    if (backing.kind === "device" || backing.kind === "iscsi") {
+      this.#starter = new PassedStarter(named, backing, surroundings);
+    } else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);
     else this.#starter = new DiskStarter(named, backing, faults, surroundings);
   }
 

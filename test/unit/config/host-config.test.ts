@@ -66,10 +66,10 @@ describe("host.yaml", () => {
     ["hosts:\n- luns: []", "host.yaml:2:3: no host, expected the key host"],
     ["hosts:\n- host: x\n  luns: []", "host.yaml:2:9: invalid host 'x', expected a number up to 2147483647"],
     ["hosts:\n- { host: 0, luns: [] }\n- { host: 0, luns: [] }", "host.yaml:3:3: host 0 is given twice, first at 2:3"],
-    [lunWith(""), "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device"],
+    [lunWith(""), "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device, iscsi"],
     [
       lunWith("    memory: 1M\n    null: 1M"),
-      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device",
+      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device, iscsi",
     ],
     [
       lunWith("    memory: lots"),

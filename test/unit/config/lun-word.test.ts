@@ -72,7 +72,7 @@ describe("a --lun word", () => {
     ["", "--lun:1:1: empty LUN, expected FILE, mem:SIZE or null:SIZE"],
     [",ro", "--lun:1:1: empty LUN, expected FILE, mem:SIZE or null:SIZE"],
     ["nbd://h/x", "--lun:1:1: nbd:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE"],
-    ["iscsi://h/x,ro", "--lun:1:1: iscsi:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE"],
+    ["iscsi://h/x,ro", "--lun:1:1: no URL of a logical unit, expected iscsi://[USER[%SECRET]@]HOST[:PORT]/TARGET/LUN"],
     ["mem:", "--lun:1:1: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
     ["null:1MB", "--lun:1:1: invalid size '1MB', expected a size in bytes or such as 64M or 1GiB"],
     ["mem:1000", "--lun:1:1: invalid size 1000, expected whole blocks of 512 bytes"],
@@ -83,7 +83,7 @@ describe("a --lun word", () => {
     ["mem:1M,sync=writeback", "--lun:1:1: sync is for files, not for mem:SIZE"],
     [
       "a.img,bad=1",
-      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, physical, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable, queueDepth, taskAborted, rotation, reservations, encrypt, sgio, firmware, worm, barcode, fault",
+      "--lun:1:7: unknown key 'bad', expected one of type, size, sync, block, physical, ro, removable, vendor, product, revision, serial, wwn, thin, fua, unmap, writeSameUnmap, unmapZeroes, compareAndWrite, thirdPartyCopy, reservable, queueDepth, taskAborted, rotation, reservations, encrypt, sgio, firmware, initiator, worm, barcode, fault",
     ],
     ["a.img,ro,ro", "--lun:1:10: ro is given twice"],
     [
@@ -128,6 +128,9 @@ describe("a --lun word", () => {
       ["mem:1M,type=tape,thin=false", "--lun:1:18: invalid key thin: it is for a disk"],
       ["null:1M,type=tape", "--lun:1:9: invalid key type: a tape keeps what is written"],
       ["mem:1M,firmware", "--lun:1:8: invalid key firmware: it is for a real device such as /dev/sg0"],
+      ["iscsi://h/iqn.a:b/0,size=1M", "--lun:1:21: invalid key size: a real device says that of itself"],
+      ["/dev/sg0,initiator=iqn.a:b", "--lun:1:10: invalid key initiator: it is for iscsi://"],
+      ["iscsi://h/iqn.a:b/99999", "--lun:1:19: invalid LUN '99999', expected 0 to 16383"],
       ["/dev/sg0,sgio=all", "--lun:1:10: invalid sgio 'all', expected unfiltered or filtered or readonly"],
     ]) {
       expect(`${bare(() => parseLunWord(text))}`, text).to.include(complaint);
@@ -205,6 +208,7 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
     encrypt: fc.constantFrom(undefined, "aes-256-xts" as const),
     sgio: fc.constant("unfiltered" as const),
     firmware: fc.constant(false),
+    initiator: fc.constant(undefined),
     worm: fc.constant(false),
     barcode: fc.constant(undefined),
     faults: fc.array(fc.record({ text: fc.stringMatching(/^[!-~]{1,20}$/), at: fc.constant(at) }), { maxLength: 3 }),
@@ -217,7 +221,13 @@ function lunSpecs(): fc.Arbitrary<LunSpec> {
 /** Real devices, of which only what the passing is like can be said. */
 function passedDevices(): fc.Arbitrary<LunSpec> {
   const said = fc.record({
-    path: fc.nat({ max: 99_999_999 }).map((number) => `/dev/sg${number}`),
+    path: fc.oneof(
+      fc.nat({ max: 99_999_999 }).map((number) => `/dev/sg${number}`),
+      fc.constantFrom(
+        "iscsi://[::1]:3261/iqn.a:b/7?header_digest=crc32c",
+        "iscsi://u%s@h:3260/iqn.a/0,initiator=iqn.x:y",
+      ),
+    ),
     readOnly: fc.boolean(),
     sgio: fc.constantFrom("unfiltered", "filtered", "readonly"),
     firmware: fc.boolean(),
