@@ -8,18 +8,37 @@ import { CRC_START, crc32c, crcEnd, crcOver, DIGEST_SIZE, putDigest } from "./cr
 /** A PDU on its way out: a pooled record, which comes back when its bytes have left. */
 export class OutgoingPdu {
   pooled = true;
-  readonly bytes = new Uint8Array(HEADER_SIZE + DIGEST_SIZE);
+  /** Basic header, room for additional ones where its kind has any, and for a digest. */
+  readonly bytes: Uint8Array;
   /** What all PDUs have in the same place. */
-  readonly request = new Request(this.bytes);
-  /** The header without and with room for a digest. */
-  readonly bare = this.bytes.subarray(0, HEADER_SIZE);
+  readonly request: InstanceType<typeof Request>;
+  /** The basic header without and with room for a digest. */
+  readonly #bare: Uint8Array;
+  readonly #digested: Uint8Array;
   /** Bytes of its data that are no command's. */
   textLength = 0;
   /** Who waits for the bytes to have left, if anybody does. */
   owner: { left(): void } | null = null;
   readonly #tail = new Uint8Array(8);
   readonly #tails = Array.from({ length: 8 }, (_, length) => this.#tail.subarray(0, length));
-  #piece: Uint8Array = this.bytes;
+  #piece: Uint8Array;
+
+  /** `additional` bytes of additional headers at most. */
+  constructor(additional = 0) {
+    this.bytes = new Uint8Array(HEADER_SIZE + additional + DIGEST_SIZE);
+    this.request = new Request(this.bytes);
+    this.#bare = this.bytes.subarray(0, HEADER_SIZE);
+    this.#digested = this.bytes.subarray(0, HEADER_SIZE + DIGEST_SIZE);
+    this.#piece = this.bytes;
+  }
+
+  /** All headers, behind which their digest is put where there is one. */
+  header(digest: boolean): Uint8Array {
+    const size = HEADER_SIZE + 4 * this.request.ahsLength;
+    if (digest) putDigest(this.bytes, size, crc32c(this.bytes, size));
+    if (size === HEADER_SIZE) return digest ? this.#digested : this.#bare;
+    return this.bytes.subarray(0, size + (digest ? DIGEST_SIZE : 0));
+  }
 
   /** Piece `index` of `data`. A pool gives a record the same page again and again: its view is kept, not made anew. */
   piece(data: Places, index: number): Uint8Array {
@@ -110,10 +129,7 @@ export abstract class PduWriter<Pdu extends OutgoingPdu> {
   #addHeader(pdu: Pdu, length: number, counts: boolean): void {
     pdu.request.dataLength = length;
     this.number(pdu, counts);
-    if (this.headerDigest) {
-      putDigest(pdu.bytes, HEADER_SIZE, crc32c(pdu.bytes, HEADER_SIZE));
-      this.#outbox.add(pdu.bytes);
-    } else this.#outbox.add(pdu.bare);
+    this.#outbox.add(pdu.header(this.headerDigest));
   }
 
   #addTail(pdu: Pdu, length: number, crc: number): void {

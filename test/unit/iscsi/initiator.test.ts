@@ -140,6 +140,25 @@ describe("an iSCSI initiator's commands", () => {
     await world.settled(adapter.close());
   });
 
+  for (const length of [17, 32, 260]) {
+    it(`carry a CDB of ${length} bytes`, async () => {
+      const unit = new HoldingUnit();
+      const world = new InitiatorWorld(new World({}, {}, unit));
+      const adapter = await world.open({ headerDigest: "CRC32C" });
+      await world.takeAttention(adapter);
+      const cdb = Array.from({ length }, (_, i) => (i === 0 ? 0x7f : i & 0xff));
+      const probe = world.command(adapter, cdb).queue();
+      await world.world.settle();
+      const [task] = unit.held;
+      // Additional headers are words, so that a CDB of variable length has to say itself how long it is.
+      expect([...task.cdb.subarray(0, length)]).to.deep.equal(cdb);
+      unit.end();
+      await world.world.settle();
+      expect([probe.ends, probe.outcome]).to.deep.equal([1, "ok/0"]);
+      await world.settled(adapter.close());
+    });
+  }
+
   it("go out within the target's window and our depth, and all end", async () => {
     const world = new InitiatorWorld();
     const adapter = await world.open({ depth: 5 });
@@ -153,13 +172,12 @@ describe("an iSCSI initiator's commands", () => {
     await world.settled(adapter.close());
   });
 
-  it("for another target, after the end, or with a CDB that there is no room for are refused", async () => {
+  it("for another target or after the end are refused", async () => {
     const world = new InitiatorWorld();
     const adapter = await world.open();
     const elsewhere = world.command(adapter, [0]);
     elsewhere.command.target = 1;
     expect(elsewhere.queue().outcome).to.equal("badTarget/0");
-    expect((await world.run(adapter, new Array(32).fill(0))).outcome).to.equal("error/0");
     await world.settled(adapter.close());
     expect((await world.run(adapter, [0])).outcome).to.equal("noConnect/0");
   });

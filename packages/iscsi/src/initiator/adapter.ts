@@ -10,6 +10,7 @@ import {
   type DecodedSense,
   type HostAdapter,
   HostByte,
+  MAX_CDB,
   MAX_LUNS,
 } from "@pvscsi/scsi";
 import { assert, nullProbes, type Probes } from "@pvscsi/wire";
@@ -26,8 +27,6 @@ const DEFAULT_DEPTH = 128;
 const MOST_DEPTH = 4096;
 /** As many bytes as a buffer of Linux' SG_IO may have. */
 const MAX_TRANSFER = 4 << 20;
-/** What a basic header has room for. */
-const MAX_CDB = 16;
 const REPORTED_LUNS_CHANGED = 0x3f0e;
 const CAPACITY_CHANGED = 0x2a09;
 const MODE_PARAMETERS_CHANGED = 0x2a01;

@@ -10,9 +10,6 @@ import { CommandSlot, slotIndex } from "./command-slot.js";
 import type { AnswerData, IncomingAnswer } from "./incoming-answer.js";
 import type { RequestWriter } from "./outgoing-request.js";
 
-/** Bytes of a CDB in a basic header. */
-const BASIC_CDB = 16;
-
 /** The numbers of task attributes; what is untagged is SIMPLE, as nothing else is meant by it. */
 const ATTRIBUTE_CODES: { readonly [attribute: string]: number } = {
   ...Object.fromEntries(ATTRIBUTES.map((name, code) => [name, code])),
@@ -109,7 +106,6 @@ export class Commands {
 
   #send(command: Command): void {
     const { writer, parameters } = this.#channel as CommandChannel;
-    if (command.cdbLength > BASIC_CDB) return refuse(command, HostByte.error);
     const slot = this.#free.pop() as CommandSlot;
     slot.begin(command);
     slot.cmdSN = writer.cmdSN;
@@ -124,7 +120,7 @@ export class Commands {
     writeLun(pdu.bytes, 8, command.lun);
     fields.itt = slot.tag;
     fields.expectedLength = length;
-    copyBytes(command.cdb, 0, pdu.bytes, CDB, command.cdbLength);
+    pdu.writeCdb(command.cdb, command.cdbLength);
     slot.unsent += 1;
     pdu.owner = slot;
     if (immediate > 0) {
@@ -239,8 +235,6 @@ export class Commands {
     this.#idle();
   }
 }
-
-const CDB = 32;
 
 /** Ends a command that was not sent. */
 export function refuse(command: Command, hostByte: number): void {

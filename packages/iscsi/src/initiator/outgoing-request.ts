@@ -1,8 +1,24 @@
 // Knows the PDUs that go out to a target, and the numbers that each carries (RFC 7143 4.2.2).
 
-import type { Outbox } from "@pvscsi/wire";
-import { DataOut, IMMEDIATE, LoginRequest, LogoutRequest, ManagementRequest, Opcode, ScsiCommand } from "../abi/pdu.js";
+import { MAX_CDB } from "@pvscsi/scsi";
+import { copyBytes, type Outbox } from "@pvscsi/wire";
+import { AhsType } from "../abi/codes.js";
+import {
+  DataOut,
+  HEADER_SIZE,
+  IMMEDIATE,
+  LoginRequest,
+  LogoutRequest,
+  ManagementRequest,
+  Opcode,
+  ScsiCommand,
+} from "../abi/pdu.js";
 import { OutgoingPdu, PduWriter } from "../outgoing.js";
+
+/** Bytes of a CDB in a basic header. */
+export const BASIC_CDB = 16;
+/** Of an additional header, before what it has. */
+const AHS_HEAD = 4;
 
 export class OutgoingRequest extends OutgoingPdu {
   readonly command = new ScsiCommand(this.bytes);
@@ -10,6 +26,22 @@ export class OutgoingRequest extends OutgoingPdu {
   readonly management = new ManagementRequest(this.bytes);
   readonly login = new LoginRequest(this.bytes);
   readonly logout = new LogoutRequest(this.bytes);
+
+  constructor() {
+    super(AHS_HEAD + MAX_CDB - BASIC_CDB);
+  }
+
+  /** Writes a CDB; what is behind its 16th byte goes into an additional header (11.2.2.3). */
+  writeCdb(cdb: Uint8Array, length: number): void {
+    copyBytes(cdb, 0, this.bytes, ScsiCommand.offsets.cdb, Math.min(length, BASIC_CDB));
+    if (length <= BASIC_CDB) return;
+    const more = length - BASIC_CDB;
+    this.request.ahsLength = Math.ceil((AHS_HEAD + more) / 4);
+    this.bytes[HEADER_SIZE] = (more + 1) >>> 8;
+    this.bytes[HEADER_SIZE + 1] = (more + 1) & 0xff;
+    this.bytes[HEADER_SIZE + 2] = AhsType.extendedCdb;
+    copyBytes(cdb, BASIC_CDB, this.bytes, HEADER_SIZE + AHS_HEAD, more);
+  }
 }
 
 export class RequestWriter extends PduWriter<OutgoingRequest> {
