@@ -32,7 +32,7 @@ const UNTOUCHED = 0xa5;
 const PAGE = 4096;
 
 /** Sends a request by a wire; it completes exactly once. */
-export async function send(wire: Wire, request: Request): Promise<Outcome> {
+export async function send(wire: Wire<string>, request: Request): Promise<Outcome> {
   const { adapter, units } = wire;
   const { out, room = 0, before } = request;
   if (before === "reset") units.all[request.lun].reset();

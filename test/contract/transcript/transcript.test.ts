@@ -4,7 +4,7 @@
 import { expect } from "chai";
 import { line, type Outcome, send } from "./exchange.js";
 import { REQUESTS, transcriptRequests } from "./requests.js";
-import { openVirtioPort, openWire, WIRES, type Wire } from "./wires.js";
+import { openIscsi, openVirtioPort, openWire, WIRES, type Wire } from "./wires.js";
 
 interface Transcript {
   readonly outcomes: readonly Outcome[];
@@ -12,7 +12,7 @@ interface Transcript {
   readonly disks: readonly Uint8Array[];
 }
 
-async function transcribe(wire: Wire): Promise<Transcript> {
+async function transcribe(wire: Wire<string>): Promise<Transcript> {
   const outcomes: Outcome[] = [];
   for (const request of transcriptRequests()) outcomes.push(await send(wire, request));
   const lines = transcriptRequests().map((request, index) => line(request, outcomes[index]));
@@ -59,18 +59,29 @@ describe("one transcript of 500 commands", () => {
     expect(direct.disks.every((bytes) => bytes.some((byte) => byte !== 0))).to.equal(true);
   });
 
-  const others: readonly (readonly [name: string, open: () => Promise<Wire>])[] = [
+  const others: readonly (readonly [name: string, open: () => Promise<Wire<string>>])[] = [
     ...WIRES.slice(1).map((name) => [name, () => openWire(name)] as const),
     ["virtio-scsi and a port to another thread", openVirtioPort],
+    ["iSCSI", openIscsi],
   ];
   for (const [name, open] of others) {
     it(`is the same over ${name}, and leaves the same disks behind`, async () => {
       const { lines, disks } = await transcribe(await open());
-      for (const [index, text] of lines.entries()) expect(text, `command ${index}`).to.equal(direct.lines[index]);
+      for (const [index, text] of lines.entries()) {
+        const model = direct.lines[index];
+        if (name === "iSCSI" && isWrongWay(model) && text !== model) expect(text).to.include(" -> 0/0 residual 0 ");
+        else expect(text, `command ${index}`).to.equal(model);
+      }
       expect(disks.map((bytes, lun) => Buffer.compare(bytes, direct.disks[lun]))).to.deep.equal([0, 0]);
     });
   }
 });
+
+/**
+ * A command that reads with data for the device: INVALID FIELD IN COMMAND INFORMATION UNIT where there is one buffer. iSCSI has a size for each
+ * direction (RFC 7143 11.3.4, SAM-5 5.1): there it may read without room.
+ */
+const isWrongWay = (text: string): boolean => text.includes(" 0e 03 ");
 
 /** Additional sense code and qualifier of either format. */
 function codeOf(sense: string): string {

@@ -19,14 +19,17 @@ import { messageEnds } from "../../support/message-ends.js";
 import { TestDirectory } from "../../support/scsi-devices.js";
 import { VscsiNodes } from "../../support/vscsi-nodes.js";
 import { XenWorld } from "../../support/xen-world.js";
+import { InitiatorWorld } from "../../unit/iscsi/initiator-world.js";
+import { World } from "../../unit/iscsi/peer.js";
 import { Units } from "./units.js";
 
+/** A wire of docs/WIRES.md's tables. */
 export type WireName = "direct" | "pvscsi" | "virtio-scsi";
 export const WIRES: readonly WireName[] = ["direct", "pvscsi", "virtio-scsi"];
 
 /** Units at 0:0:0 and on, behind one wire, with no unit attention pending. */
-export interface Wire {
-  readonly name: WireName;
+export interface Wire<Name extends string = WireName> {
+  readonly name: Name;
   readonly adapter: HostAdapter;
   readonly units: Units;
   /** Lets everything happen that can. */
@@ -106,6 +109,16 @@ async function openVirtio(units: Units, between: keyof typeof BETWEEN = "nothing
   return { name: "virtio-scsi", adapter, units, settle, close };
 }
 
+/** Our initiator at our portal. */
+async function openIscsiTo(units: Units): Promise<Wire<"iscsi">> {
+  const world = new InitiatorWorld(new World({}, {}, null));
+  for (const [lun, unit] of units.all.entries()) world.world.target.add(lun, unit);
+  const adapter = await world.open();
+  adapter.listen(heard);
+  const close = (): Promise<void> => world.settled(adapter.close());
+  return { name: "iscsi", adapter, units, settle: () => world.world.settle(), close };
+}
+
 const OPEN: { readonly [Name in WireName]: (units: Units) => Promise<Wire> } = {
   direct: openDirect,
   pvscsi: openPvscsi,
@@ -122,12 +135,17 @@ export async function openVirtioPort(): Promise<Wire> {
   return opened(await openVirtio(new Units(), "port"));
 }
 
-async function opened(wire: Wire): Promise<Wire> {
+/** The same for iSCSI. */
+export async function openIscsi(): Promise<Wire<"iscsi">> {
+  return opened(await openIscsiTo(new Units()));
+}
+
+async function opened<Name extends string>(wire: Wire<Name>): Promise<Wire<Name>> {
   for (const lun of wire.units.disks.keys()) while ((await testUnitReady(wire, lun)) !== 0);
   return wire;
 }
 
-async function testUnitReady(wire: Wire, lun: number): Promise<number> {
+async function testUnitReady(wire: Wire<string>, lun: number): Promise<number> {
   const command = new Command();
   command.cdbLength = 6;
   command.lun = lun;
