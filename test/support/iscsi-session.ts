@@ -93,6 +93,8 @@ interface Exchange {
 /** One session of one connection; commands may be under way together, in the order of their CmdSN. */
 export class Session {
   readonly #socket: Socket;
+  /** Asynchronous Messages that have come: nothing was asked for them. */
+  announcements = 0;
   readonly #exchanges = new Map<number, Exchange>();
   #input: Buffer = Buffer.alloc(0);
   #fault: Error | null = null;
@@ -261,6 +263,7 @@ export class Session {
     if (opcode === Opcode.response) return this.#takeResponse(new ScsiResponse(bytes), data);
     if (opcode === Opcode.dataIn) return this.#takeDataIn(new DataIn(bytes), data);
     if (opcode === Opcode.readyToTransfer) return this.#takeReadyToTransfer(new ReadyToTransfer(bytes));
+    if (opcode === Opcode.asynchronous) return this.#takeAnnouncement(new Answer(bytes));
     if (opcode === Opcode.nopIn) return this.#takeNop(new Answer(bytes), data);
     if (opcode === Opcode.logoutResponse) return this.#count(new Answer(bytes).statSN);
     throw new Error(`the target has sent ${PDUS[opcode]?.name ?? `a PDU of opcode ${opcode}`}`);
@@ -323,6 +326,12 @@ export class Session {
       const fields = { opcode: Opcode.dataOut, flags, itt, ttt, dataSN, bufferOffset: offset };
       this.#socket.write(pduOf(DataOut, { ...fields, expStatSN: this.#expStatSN ?? 0 }, piece));
     }
+  }
+
+  /** It has a StatSN of its own (11.9.2). */
+  #takeAnnouncement({ statSN }: InstanceType<typeof Answer>): void {
+    this.announcements += 1;
+    this.#count(statSN);
   }
 
   /** A target may ask whether anybody is there (11.19). */
