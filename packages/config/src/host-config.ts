@@ -3,6 +3,7 @@
 import { formatAddress, MAX_HOST, parseAddress, type ScsiAddress } from "./device-names.js";
 import { ConfigError, formatPosition, type Position, quoted } from "./errors.js";
 import { parseIscsiUrl } from "./iscsi-url.js";
+import { BARCODE, DEFAULT_CAPACITY, LIBRARY_KEYS, LIBRARY_LIMITS, type LibraryConfig } from "./library-config.js";
 import {
   DEVICE_NODE,
   type FaultWord,
@@ -81,12 +82,22 @@ export interface HostConfig {
 
 /** The keys of each table beside those of `LUN_KEYS`. */
 const TOP_KEYS: readonly string[] = ["hosts"];
-const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns"];
+const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns", "libraries"];
 const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi"];
 const NAME_KEYS: readonly string[] = ["sd", "sg", "by-id", "by-path"];
 const PROPERTY_BY_KEY = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].key, name]));
 const OWN_LUN_KEYS: readonly string[] = ["address", ...BACKINGS, "create", "shareable", "faults", "names"];
 const ALL_LUN_KEYS: readonly string[] = [...OWN_LUN_KEYS, ...PROPERTY_BY_KEY.keys()];
+
+/** Names where none is given. */
+const DERIVED: DeviceNames = { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
+
+/** The LUN of a library at one of its addresses. */
+function lunOfLibrary(library: LibraryConfig, address: ScsiAddress): HostLun {
+  const { at, shareable, changer } = library;
+  const type = address === changer ? "changer" : "tape";
+  return { ...lunSpec({ kind: "library", library, at }, { type }, [], at), address, shareable, names: DERIVED };
+}
 
 /** Reads a host.yaml; `file` is its name in errors. Throws `ConfigError` at the first fault. */
 export function parseHostConfig(text: string, file: string): HostConfig {
@@ -125,9 +136,66 @@ class HostReader {
         /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/,
         "a PCI function such as 0000:03:00.0",
       ),
-      luns: this.#list(table, "luns").map((lun) => this.#lun(lun, host)),
+      luns: [...this.#list(table, "luns").map((lun) => this.#lun(lun, host)), ...this.#libraries(table, host)],
       at: table.at,
     };
+  }
+
+  /** The LUNs of all libraries. */
+  #libraries(table: YamlTable, host: number): HostLun[] {
+    if (!table.entries.has("libraries")) return [];
+    return this.#list(table, "libraries").flatMap((value) => {
+      const library = this.#library(this.#table(value, "a library", LIBRARY_KEYS), host);
+      return [library.changer, ...library.drives].map((address) => lunOfLibrary(library, address));
+    });
+  }
+
+  #library(table: YamlTable, host: number): LibraryConfig {
+    const folder = this.#required(table, "folder");
+    if (folder.text === "" || folder.text.includes("\0")) this.#invalid("folder", folder, "the path of a folder");
+    const slots = this.#count(table, "slots");
+    const drives = this.#list(table, "drives");
+    const [least, most] = LIBRARY_LIMITS.drives;
+    if (drives.length < least || drives.length > most) {
+      this.#fail(this.#entry(table, "drives").at, `${drives.length} drives, expected ${least} to ${most}`);
+    }
+    return {
+      folder: folder.text,
+      changer: this.#addressOf("changer", this.#required(table, "changer"), host),
+      drives: drives.map((drive) => this.#addressOf("drives", this.#text(drive, "drives"), host)),
+      slots,
+      importExports: this.#count(table, "importExport"),
+      cartridges: this.#cartridges(table, slots),
+      capacity: this.#capacity(table),
+      shareable: this.#flag(table, "shareable"),
+      at: table.at,
+    };
+  }
+
+  #count(table: YamlTable, key: "slots" | "importExport"): number {
+    const text = this.#required(table, key);
+    const [least, most] = LIBRARY_LIMITS[key];
+    const count = /^\d{1,4}$/.test(text.text) ? Number(text.text) : Number.NaN;
+    return count >= least && count <= most ? count : this.#invalid(key, text, `${least} to ${most}`);
+  }
+
+  #cartridges(table: YamlTable, slots: number): string[] {
+    if (!table.entries.has("cartridges")) return [];
+    const seen = new Map<string, Position>();
+    const values = this.#list(table, "cartridges");
+    if (values.length > slots) this.#fail(values[slots].at, `more cartridges than the ${slots} slots`);
+    return values.map((value) => {
+      const text = this.#text(value, "cartridges");
+      if (!BARCODE.test(text.text)) this.#invalid("cartridges", text, "a barcode such as A00001L8");
+      this.#once(seen, `cartridge ${text.text}`, text.at);
+      return text.text;
+    });
+  }
+
+  #capacity(table: YamlTable): number {
+    if (!table.entries.has("capacity")) return DEFAULT_CAPACITY;
+    const text = this.#required(table, "capacity");
+    return LUN_KEYS.size.parse(text.text) ?? this.#invalid("capacity", text, LUN_KEYS.size.expecting);
   }
 
   #lun(value: YamlValue, host: number): HostLun {
@@ -144,7 +212,7 @@ class HostReader {
     this.#checkFit(table, backing, properties.type);
     return {
       ...lunSpec(backing, properties, this.#faults(table), table.at),
-      address: this.#address(table, host),
+      address: this.#addressOf("address", this.#required(table, "address"), host),
       shareable: this.#flag(table, "shareable"),
       names: this.#names(table),
     };
@@ -162,10 +230,9 @@ class HostReader {
     }
   }
 
-  #address(table: YamlTable, host: number): ScsiAddress {
-    const text = this.#required(table, "address");
+  #addressOf(key: string, text: YamlText, host: number): ScsiAddress {
     const address = parseAddress(text.text);
-    if (address?.host !== host) this.#invalid("address", text, `hst:chn:tgt:lun with hst ${host}`);
+    if (address?.host !== host) this.#invalid(key, text, `hst:chn:tgt:lun with hst ${host}`);
     return address;
   }
 
@@ -229,7 +296,7 @@ class HostReader {
 
   #names(table: YamlTable): DeviceNames {
     const entry = table.entries.get("names");
-    if (entry === undefined) return { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
+    if (entry === undefined) return DERIVED;
     const names = this.#table(entry.value, "names", NAME_KEYS);
     return {
       sd: this.#matching(names, "sd", /^sd[a-z]{1,8}$/, "a name such as sda"),

@@ -4,6 +4,7 @@ import { stringify } from "yaml";
 import { formatAddress } from "./device-names.js";
 import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-config.js";
 import { formatIscsiUrl } from "./iscsi-url.js";
+import { type LibraryConfig, printLibrary } from "./library-config.js";
 import { eachProperty, LUN_KEYS } from "./lun-keys.js";
 
 type Printed = Record<string, unknown>;
@@ -14,7 +15,19 @@ export function printHostConfig(config: HostConfig): string {
 }
 
 function printHost({ host, driver, pci, luns }: ScsiHostConfig): Printed {
-  return given({ host, driver, pci, luns: luns.map(printLun) });
+  const libraries = librariesOf(luns);
+  return given({
+    host,
+    driver,
+    pci,
+    luns: luns.filter(({ backing }) => backing.kind !== "library").map(printLun),
+    libraries: libraries.length === 0 ? undefined : libraries.map(printLibrary),
+  });
+}
+
+/** Each once, though it has several LUNs. */
+function librariesOf(luns: readonly HostLun[]): LibraryConfig[] {
+  return [...new Set(luns.flatMap(({ backing }) => (backing.kind === "library" ? [backing.library] : [])))];
 }
 
 function printLun(lun: HostLun): Printed {
@@ -25,7 +38,7 @@ function printLun(lun: HostLun): Printed {
     if (backing.createSize !== undefined) printed.create = true;
   } else if (backing.kind === "device") printed.device = backing.path;
   else if (backing.kind === "iscsi") printed.iscsi = formatIscsiUrl(backing.url);
-  else {
+  else if (backing.kind !== "library") {
     printed[backing.kind] = LUN_KEYS.size.print(backing.size);
   }
   eachProperty(lun, (row, text) => {

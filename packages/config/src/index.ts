@@ -6,6 +6,7 @@ export * from "./host-print.js";
 export * from "./iscsi-url.js";
 export { type Json, plainJson, printJson } from "./json-print.js";
 export { type JsonValue, parseJsonTree } from "./json-tree.js";
+export type { LibraryConfig } from "./library-config.js";
 export { behindPortGroups, hostOfLunWord, hostOfLunWords } from "./lun-host.js";
 export * from "./lun-keys.js";
 export * from "./lun-word.js";

@@ -3,6 +3,7 @@
 import { parseLunName } from "./device-names.js";
 import type { Position } from "./errors.js";
 import type { IscsiUrl } from "./iscsi-url.js";
+import type { LibraryConfig } from "./library-config.js";
 import { formatSize, parseSize, SIZE_EXPECTED } from "./size.js";
 
 /** Where the bytes of a LUN are. */
@@ -20,7 +21,9 @@ export type LunBacking =
   /** A SCSI device of this machine by its node of Linux' sg driver: it has no bytes of its own here, and is passed through. */
   | { readonly kind: "device"; readonly path: string; readonly at: Position }
   /** A logical unit of an iSCSI target, passed through as well. */
-  | { readonly kind: "iscsi"; readonly url: IscsiUrl; readonly at: Position };
+  | { readonly kind: "iscsi"; readonly url: IscsiUrl; readonly at: Position }
+  /** A library, whose changer or drive the LUN is. */
+  | { readonly kind: "library"; readonly library: LibraryConfig; readonly at: Position };
 
 /** The nodes of Linux' sg driver; what else is below /dev is a file to read and write. */
 export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
@@ -29,7 +32,7 @@ export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
 export type Sync = "writeback" | "writethrough";
 
 /** The types of LUN there are. */
-export type LunType = "disk" | "tape";
+export type LunType = "disk" | "tape" | "changer";
 
 /** How the blocks of a LUN are encrypted, by a key that is kept beside its file, or in memory as its bytes are. */
 export type Encryption = "aes-256-xts";
@@ -291,8 +294,8 @@ export function eachProperty(lun: LunSpec, visit: (row: LunKey<never>, text: str
 }
 
 function sizeOf(backing: LunBacking): number | undefined {
-  if (backing.kind === "device" || backing.kind === "iscsi") return undefined;
-  return backing.kind === "file" ? backing.createSize : backing.size;
+  if (backing.kind === "file") return backing.createSize;
+  return backing.kind === "memory" || backing.kind === "null" ? backing.size : undefined;
 }
 
 /** What was expected of a size that is not whole blocks of the LUN; undefined when it is. */

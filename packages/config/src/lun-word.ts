@@ -57,6 +57,8 @@ export function formatLunWord(lun: LunSpec): string {
 function formatBacking(backing: LunBacking): string {
   if (backing.kind === "file" || backing.kind === "device") return backing.path;
   if (backing.kind === "iscsi") return formatIscsiUrl(backing.url);
+  // No word says a library: it has several LUNs.
+  if (backing.kind === "library") return backing.library.folder;
   return `${backing.kind === "memory" ? "mem" : "null"}:${LUN_KEYS.size.print(backing.size)}`;
 }
 

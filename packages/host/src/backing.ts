@@ -7,6 +7,7 @@ import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
 import type { Clock, Scheduler } from "@pvscsi/wire";
 import { type NativeFiles, openFileStore } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
+import type { HostLibraries } from "./library.js";
 import type { OpenFiles } from "./open-files.js";
 import type { SgCalls } from "./sg/sg-calls.js";
 
@@ -30,12 +31,14 @@ export interface Surroundings {
   readonly initiator?: HostInitiator | undefined;
   /** What Node cannot do with files, loaded when one is first opened; null where there is nothing. */
   native(): Promise<NativeFiles | null>;
+  /** The libraries whose changers and drives are LUNs here. */
+  readonly libraries: HostLibraries;
   /** What keys are made of; absent where none is made. */
   readonly unguessable?: Unguessable | undefined;
 }
 
 /** Of LUNs that have bytes of their own. */
-export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" | "iscsi" }>;
+export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" | "iscsi" | "library" }>;
 
 /** Gives a LUN its store, again each time its last user has gone. */
 export interface Backing {

@@ -10,12 +10,20 @@ import {
   type ScsiAddress,
 } from "@pvscsi/config";
 import { loadNative, NativeMissing } from "@pvscsi/native";
-import { type DeviceDirectory, type Fault, type OpenedDevice, type OpenedFor, parseFault } from "@pvscsi/scsi";
+import {
+  type DeviceDirectory,
+  type Fault,
+  type Library,
+  type OpenedDevice,
+  type OpenedFor,
+  parseFault,
+} from "@pvscsi/scsi";
 import type { Clock, Timer } from "@pvscsi/wire";
 import type { HostInitiator } from "./backing.js";
 import { IDENTITY } from "./disk-unit.js";
 import type { NativeFiles } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
+import { HostLibraries } from "./library.js";
 import { lookupKey, lookupKeys, nameLuns } from "./names.js";
 import { OpenFiles } from "./open-files.js";
 import { type SgCalls, sgCalls } from "./sg/sg-calls.js";
@@ -88,6 +96,7 @@ export class Host implements DeviceDirectory {
     const files = () => (loading ??= native().catch(nothingNative));
     this.#clock = clock;
     this.#sizeCheck = sizeCheck;
+    const libraries = new HostLibraries({ directory, openFiles });
     this.#units = nameLuns(config).map((named) => {
       return new HostUnit(named, faultsOf(config.file, named.lun), {
         clock,
@@ -95,6 +104,7 @@ export class Host implements DeviceDirectory {
         initiator,
         sg: () => sg().catch(nothingNative),
         openFiles,
+        libraries,
         native: files,
         unguessable,
       });
@@ -136,6 +146,12 @@ export class Host implements DeviceDirectory {
   async grow(physicalDevice: string, size: number): Promise<string | null> {
     const unit = this.#find(physicalDevice);
     return typeof unit === "string" ? unit : unit.grow(size);
+  }
+
+  /** The library of a changer, for its operator; in words why there is none. */
+  async library(physicalDevice: string): Promise<Library | string> {
+    const unit = this.#find(physicalDevice);
+    return typeof unit === "string" ? unit : unit.library();
   }
 
   /** Looks now whether files in use have other sizes; the guests that have them are told. */

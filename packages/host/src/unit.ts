@@ -1,18 +1,19 @@
 // Knows one LUN of the host from its first user to its last: opened when it is wanted, refused when it is taken.
 
 import { formatSize, misfit } from "@pvscsi/config";
-import { type Fault, type OpenedDevice, type OpenedFor, StoreError } from "@pvscsi/scsi";
+import { type Fault, type Library, type OpenedDevice, type OpenedFor, StoreError } from "@pvscsi/scsi";
 import { assert } from "@pvscsi/wire";
 import type { Surroundings } from "./backing.js";
 import { DiskStarter } from "./disk-unit.js";
 import { FileStore } from "./file-store.js";
+import { LibraryStarter } from "./library-unit.js";
 import { type NamedLun, titleOf } from "./names.js";
 import { PassedStarter } from "./passed-unit.js";
 import type { Running, Starter } from "./running.js";
 import { TapeStarter } from "./tape-unit.js";
 
 /** What a LUN is whose size nobody here changes. */
-const WITHOUT_BYTES = { disk: "is a real device", tape: "is a tape" } as const;
+const WITHOUT_BYTES = { disk: "is a real device", tape: "is a tape", changer: "is a library" } as const;
 
 /** One LUN and its users. */
 export class HostUnit {
@@ -27,6 +28,8 @@ export class HostUnit {
     this.named = named;
     if (backing.kind === "device" || backing.kind === "iscsi") {
       this.#starter = new PassedStarter(named, backing, surroundings);
+    } else if (backing.kind === "library") {
+      this.#starter = new LibraryStarter(named, backing.library, surroundings);
     } else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);
     else this.#starter = new DiskStarter(named, backing, faults, surroundings);
   }
@@ -85,6 +88,18 @@ export class HostUnit {
       if (size < bytes.size) return `${this.title} has ${formatSize(bytes.size)}: a LUN is not made smaller`;
       if (size > bytes.size) await bytes.grow(size);
       return null;
+    } catch (error) {
+      if (error instanceof StoreError) return error.message;
+      throw error;
+    }
+  }
+
+  /** The library whose changer it is; in words why there is none. */
+  async library(): Promise<Library | string> {
+    const { type } = this.named.lun;
+    if (!(this.#starter instanceof LibraryStarter) || type !== "changer") return `${this.title} is no changer`;
+    try {
+      return await this.#starter.library.open();
     } catch (error) {
       if (error instanceof StoreError) return error.message;
       throw error;

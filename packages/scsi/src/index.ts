@@ -11,6 +11,9 @@ export { BARCODE, MOST_ELEMENTS } from "./changer/elements.js";
 export { readInventory } from "./changer/kept.js";
 export { Library, type LibraryOptions } from "./changer/library.js";
 export { createController } from "./controller/controller.js";
+export type { Designator } from "./copy/designator.js";
+export { unitDesignators } from "./device/designators.js";
+export type { DeviceOptions } from "./device/options.js";
 export * from "./direct.js";
 export { createDisk, type DiskOptions } from "./disk/disk.js";
 export { ALL_FEATURES, type DiskFeatures } from "./disk/features.js";
@@ -51,7 +54,7 @@ export {
   MemoryCartridge,
   type TapeStore,
 } from "./tape/medium.js";
-export { createTape, type Tape, type TapeOptions } from "./tape/tape.js";
+export { createTape, Tape, type TapeOptions } from "./tape/tape.js";
 export * from "./target.js";
 export * from "./task.js";
 export * from "./task-set.js";

@@ -22,7 +22,22 @@ hosts:
       - { address: "0:0:1:1", memory: 64M, vendor: ACME, readOnly: true, faults: [ "read@1000:medium-error" ] }
   - host: 3
     luns: []
+    libraries:
+      - { folder: lib, changer: "3:0:0:0", drives: [ "3:0:1:0" ], slots: 4, importExport: 1, cartridges: [ A1, A2 ] }
 `;
+
+function libraryWith(keys: string, slots = "2", drives = "'0:0:1:0'"): string {
+  return `hosts:
+- host: 0
+  luns: []
+  libraries:
+  - folder: lib
+    changer: 0:0:0:0
+    drives: [${drives}]
+    importExport: 1
+    slots: ${slots}
+${keys}`;
+}
 
 function lunWith(lines: string): string {
   return `hosts:\n- host: 0\n  luns:\n  - address: 0:0:0:0\n${lines}\n`;
@@ -100,6 +115,24 @@ describe("host.yaml", () => {
     [
       "hosts:\n- host: 0\n  luns:\n  - address: 1:0:0:0\n    memory: 1M",
       "host.yaml:4:14: invalid address '1:0:0:0', expected hst:chn:tgt:lun with hst 0",
+    ],
+    [libraryWith("", "0"), "host.yaml:9:12: invalid slots '0', expected 1 to 4000"],
+    [libraryWith("", "2", "1:0:1:0"), "host.yaml:7:14: invalid drives '1:0:1:0', expected hst:chn:tgt:lun with hst 0"],
+    [libraryWith("", "2", ""), "host.yaml:7:5: 0 drives, expected 1 to 64"],
+    [libraryWith("", "2", "'0:0:0:0'"), "host.yaml:5:5: 0:0:0:0 is given twice, first at 5:5"],
+    [
+      libraryWith("    cartridges: [ a ]"),
+      "host.yaml:10:19: invalid cartridges 'a', expected a barcode such as A00001L8",
+    ],
+    [libraryWith("    cartridges: [ A, A ]"), "host.yaml:10:22: cartridge A is given twice, first at 10:19"],
+    [libraryWith("    cartridges: [ A, B, C ]"), "host.yaml:10:25: more cartridges than the 2 slots"],
+    [
+      libraryWith("    capacity: much"),
+      "host.yaml:10:15: invalid capacity 'much', expected a size in bytes or such as 64M or 1GiB",
+    ],
+    [
+      libraryWith("    robots: 2"),
+      "host.yaml:10:5: unknown key 'robots', expected one of folder, changer, drives, slots, importExport, cartridges, capacity, shareable",
     ],
   ];
   for (const [text, message] of wrong) {
