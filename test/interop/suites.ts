@@ -4,6 +4,7 @@ import { abiSuite } from "./abi/suite.js";
 import { fioSuite } from "./fio/suite.js";
 import { initiatorSuite } from "./initiator/suite.js";
 import { iscsiKillSuite } from "./iscsi/kill-suite.js";
+import { iscsiScaleSuite } from "./iscsi/scale-suite.js";
 import { iscsiSuite } from "./iscsi/suite.js";
 import { iscsiLinuxSuite } from "./iscsi-linux/suite.js";
 import { libiscsiFullSuite, libiscsiSuite } from "./libiscsi/suite.js";
@@ -42,6 +43,7 @@ export const suites: readonly Suite[] = [
   sharedSuite,
   initiatorSuite,
   iscsiKillSuite,
+  iscsiScaleSuite,
   libiscsiFullSuite,
   xenstoreFullSuite,
   processesFullSuite,
