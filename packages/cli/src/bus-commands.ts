@@ -13,7 +13,7 @@ export interface BusCommandWords {
   readonly ask: (socket: string, ...words: readonly string[]) => Promise<void>;
 }
 
-/** Adds `attach`, `detach`, `resize`, `list` and `alua` to a command. */
+/** Adds `attach`, `detach`, `resize`, `insert`, `eject`, `list` and `alua` to a command. */
 export function addBusCommands(command: Command, { socket, place, first, others, ask }: BusCommandWords): void {
   command
     .command("attach")
@@ -37,6 +37,19 @@ export function addBusCommands(command: Command, { socket, place, first, others,
     .argument("<place>", place)
     .argument("<size>", "bytes, or with KiB, MiB, GiB, TiB")
     .action((path: string, where: string, size: string) => ask(path, "resize", where, size));
+  command
+    .command("insert")
+    .description("put a disc into a CD/DVD drive, in the place of the one that is there")
+    .argument("<socket>")
+    .argument("<place>", place)
+    .argument("<file>", "its image, in sectors of 2048 bytes")
+    .action((path: string, where: string, file: string) => ask(path, "insert", where, file));
+  command
+    .command("eject")
+    .description("take the disc out of a CD/DVD drive; a guest that keeps it shut is told that it is wanted")
+    .argument("<socket>")
+    .argument("<place>", place)
+    .action((path: string, where: string) => ask(path, "eject", where));
   command
     .command("list")
     .description("the LUNs of a server")

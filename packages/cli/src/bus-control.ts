@@ -93,6 +93,14 @@ const REQUESTS: {
     await bus.resize(placeOf(places, where), size);
     return "";
   },
+  async insert(bus, places, [where = "", path = ""], directory) {
+    await bus.insert(placeOf(places, where), path, directory);
+    return "";
+  },
+  async eject(bus, places, [where = ""]) {
+    await bus.eject(placeOf(places, where));
+    return "";
+  },
   async alua(bus, places, [where, ...words]) {
     return portGroupVerb(bus, places, where === undefined ? null : placeOf(places, where), words);
   },

@@ -1,6 +1,6 @@
 // Knows which devices stand at which targets and LUNs that a transport serves, and how they come and go. Knows no wire.
 
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
   behindPortGroups,
   type ConfigWarning,
@@ -163,6 +163,20 @@ export class DeviceBus<Targets extends BusTargets> {
     const { host, name } = this.#at(place);
     const refused = await host.grow(name, size);
     if (refused !== null) throw new ToolstackError("INVAL", refused);
+  }
+
+  /** Puts the disc whose image is at a path, from `directory` on, into a CD/DVD drive. Throws ToolstackError saying why it cannot be. */
+  async insert(place: Place, path: string, directory: string): Promise<void> {
+    const { host, name } = this.#at(place);
+    const refused = await host.insert(name, resolve(directory, path));
+    if (refused !== null) throw new ToolstackError("FAIL", refused);
+  }
+
+  /** Takes the disc out of a CD/DVD drive. Throws ToolstackError saying why it cannot be. */
+  async eject(place: Place): Promise<void> {
+    const { host, name } = this.#at(place);
+    const refused = await host.eject(name);
+    if (refused !== null) throw new ToolstackError("FAIL", refused);
   }
 
   /** The target port groups of a device. Throws ToolstackError where there is none, or it has none. */

@@ -89,7 +89,7 @@ function addServe(command: Command, program: Command, { printer, ended }: IscsiC
       ),
     )
     .option("--cmdsn-depth <number>", "commands that a session may have under way (default: 128)", cmdsnDepth)
-    .option("--control <path>", "a Unix socket where attach, detach, resize, list and alua reach it")
+    .option("--control <path>", "a Unix socket where attach, detach, resize, insert, eject, list and alua reach it")
     .option("--chap-user <name>", "who initiators have to be; needs --chap-file")
     .option("--chap-file <file>", "that user's secret, in one line, for its owner alone (mode 0600)")
     .option("--chap-target-user <name>", "who the target is, for initiators that ask; needs --chap-target-file")

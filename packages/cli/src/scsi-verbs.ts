@@ -1,5 +1,6 @@
-// Knows the verbs of LUNs: scsi-attach, scsi-detach, scsi-list in xl's words, and scsi-resize.
+// Knows the verbs of LUNs: scsi-attach, scsi-detach, scsi-list in xl's words, scsi-resize, and cd-insert and cd-eject of drives.
 
+import { resolve } from "node:path";
 import {
   argumentOrigin,
   ConfigError,
@@ -65,6 +66,24 @@ export const SCSI_VERBS: readonly ScsiVerb[] = [
     run: resize,
   },
   {
+    name: "cd-insert",
+    parameters: "DOM VDEV FILE",
+    summary: "put a disc into a CD/DVD drive, in the place of the one that is there",
+    example: "cd-insert domU 1:0:0:2 install.iso",
+    least: 3,
+    most: 3,
+    run: insert,
+  },
+  {
+    name: "cd-eject",
+    parameters: "DOM VDEV",
+    summary: "take the disc out of a CD/DVD drive",
+    example: "cd-eject domU 1:0:0:2",
+    least: 2,
+    most: 2,
+    run: eject,
+  },
+  {
     name: "scsi-list",
     parameters: "DOM...",
     summary: "the LUNs of guests",
@@ -99,6 +118,16 @@ async function resize(system: ScsiSystem, { arguments: [name, virtual, size] }: 
     throw new ConfigError(file, at(virtual.length + 1), `invalid size ${quoted(size)}, expected ${SIZE_EXPECTED}`);
   }
   await system.vscsi.resize(domain, device, bytes);
+  return "";
+}
+
+async function insert(system: ScsiSystem, { arguments: [name, virtual, path], directory }: VerbWords): Promise<string> {
+  await system.vscsi.insert(await guestId(system, name), virtualDevice(virtual), resolve(directory, path));
+  return "";
+}
+
+async function eject(system: ScsiSystem, { arguments: [name, virtual] }: VerbWords): Promise<string> {
+  await system.vscsi.eject(await guestId(system, name), virtualDevice(virtual));
   return "";
 }
 

@@ -36,6 +36,14 @@ export function physicalDevices(host: Host): PhysicalDevices {
       const reason = await host.grow(physicalDevice, bytes);
       return reason === null ? null : { reason };
     },
+    async insert(physicalDevice, path) {
+      const reason = await host.insert(physicalDevice, path);
+      return reason === null ? null : { reason };
+    },
+    async eject(physicalDevice) {
+      const reason = await host.eject(physicalDevice);
+      return reason === null ? null : { reason };
+    },
   };
 }
 

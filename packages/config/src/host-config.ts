@@ -83,7 +83,7 @@ export interface HostConfig {
 /** The keys of each table beside those of `LUN_KEYS`. */
 const TOP_KEYS: readonly string[] = ["hosts"];
 const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns", "libraries"];
-const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi"];
+const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi", "empty"];
 const NAME_KEYS: readonly string[] = ["sd", "sg", "by-id", "by-path"];
 const PROPERTY_BY_KEY = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].key, name]));
 const OWN_LUN_KEYS: readonly string[] = ["address", ...BACKINGS, "create", "shareable", "faults", "names"];
@@ -243,6 +243,7 @@ class HostReader {
       this.#fail(table.at, `what backs the LUN: ${found}, expected one of ${BACKINGS.join(", ")}`);
     }
     const [key] = given;
+    if (key === "empty") return this.#emptyBacking(table, properties);
     const text = this.#required(table, key);
     if (key === "file") return this.#fileBacking(table, text, properties);
     if (key === "device") {
@@ -264,6 +265,17 @@ class HostReader {
     if (size === undefined) this.#invalid(key, text, LUN_KEYS.size.expecting);
     this.#checkBlocks(key, text, size, properties);
     return { kind: key === "memory" ? "memory" : "null", size, at: text.at };
+  }
+
+  #emptyBacking(table: YamlTable, { type }: Partial<LunProperties>): LunBacking {
+    const { at } = table.entries.get("empty")!;
+    if (!this.#flag(table, "empty")) this.#fail(at, "empty is true, or is not said");
+    if (type !== "cdrom") this.#fail(at, "empty is a drive without a disc, expected type: cdrom");
+    for (const other of ["size", "create", "sync"]) {
+      const entry = table.entries.get(other);
+      if (entry !== undefined) this.#fail(entry.at, `${other} is for a LUN in a file`);
+    }
+    return { kind: "empty", at };
   }
 
   #fileBacking(table: YamlTable, path: YamlText, properties: Partial<LunProperties>): LunBacking {

@@ -38,6 +38,7 @@ function printLun(lun: HostLun): Printed {
     if (backing.createSize !== undefined) printed.create = true;
   } else if (backing.kind === "device") printed.device = backing.path;
   else if (backing.kind === "iscsi") printed.iscsi = formatIscsiUrl(backing.url);
+  else if (backing.kind === "empty") printed.empty = true;
   else if (backing.kind !== "library") {
     printed[backing.kind] = LUN_KEYS.size.print(backing.size);
   }

@@ -23,7 +23,9 @@ export type LunBacking =
   /** A logical unit of an iSCSI target, passed through as well. */
   | { readonly kind: "iscsi"; readonly url: IscsiUrl; readonly at: Position }
   /** A library, whose changer or drive the LUN is. */
-  | { readonly kind: "library"; readonly library: LibraryConfig; readonly at: Position };
+  | { readonly kind: "library"; readonly library: LibraryConfig; readonly at: Position }
+  /** A drive without a disc. */
+  | { readonly kind: "empty"; readonly at: Position };
 
 /** The nodes of Linux' sg driver; what else is below /dev is a file to read and write. */
 export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
@@ -32,7 +34,7 @@ export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
 export type Sync = "writeback" | "writethrough";
 
 /** The types of LUN there are. */
-export type LunType = "disk" | "tape" | "changer";
+export type LunType = "disk" | "tape" | "changer" | "cdrom";
 
 /** How the blocks of a LUN are encrypted, by a key that is kept beside its file, or in memory as its bytes are. */
 export type Encryption = "aes-256-xts";
@@ -158,7 +160,7 @@ export interface LunKey<Value> {
 export const FAULT_WORD = "fault";
 
 export const LUN_KEYS: { readonly [Name in keyof LunProperties]: LunKey<LunProperties[Name]> } = {
-  type: choice("type", ["disk", "tape"]),
+  type: choice("type", ["disk", "tape", "cdrom"]),
   size: { word: "size", key: "size", expecting: SIZE_EXPECTED, parse: parseSize, print: formatSize },
   sync: choice("sync", ["writeback", "writethrough"]),
   blockSize: {
@@ -258,7 +260,8 @@ export function unfit(
   if (name === "initiator" && backing.kind !== "iscsi") return "it is for iscsi://";
   if (isPassed(backing)) return OF_DEVICES.has(name) ? undefined : "a real device says that of itself";
   if (name === "type" && type === "tape" && backing.kind === "null") return "a tape keeps what is written";
-  if (type === "tape" && OF_DISKS_ONLY.has(name)) return "it is for a disk";
+  if (type !== "disk" && OF_DISKS_ONLY.has(name)) return "it is for a disk";
+  if (type === "cdrom" && name === "size" && backing.kind === "file") return "a disc has the size of its image";
   if (type !== "tape" && OF_TAPES_ONLY.has(name)) return "it is for a tape: type=tape";
   return OF_DEVICES_ONLY.has(name) ? "it is for a real device such as /dev/sg0" : undefined;
 }

@@ -1,4 +1,4 @@
-// Knows a `--lun` word: FILE, mem:SIZE, null:SIZE, the node of a real device or the URL of a remote one, then ,key=value pairs; a comma inside a value is written twice.
+// Knows a `--lun` word: FILE, mem:SIZE, null:SIZE, empty:, the node of a real device or the URL of a remote one, then ,key=value pairs; a comma inside a value is written twice.
 
 import { argumentOrigin, ConfigError, type Origin, type Position, quoted } from "./errors.js";
 import { formatIscsiUrl, parseIscsiUrl } from "./iscsi-url.js";
@@ -59,6 +59,7 @@ function formatBacking(backing: LunBacking): string {
   if (backing.kind === "iscsi") return formatIscsiUrl(backing.url);
   // No word says a library: it has several LUNs.
   if (backing.kind === "library") return backing.library.folder;
+  if (backing.kind === "empty") return EMPTY;
   return `${backing.kind === "memory" ? "mem" : "null"}:${LUN_KEYS.size.print(backing.size)}`;
 }
 
@@ -172,6 +173,7 @@ function backingOf(
       `${scheme}:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE`,
     );
   }
+  if (part.text === EMPTY) return emptyBacking(properties, origin, seen, at);
   const sized = /^(mem|null):(.*)$/s.exec(part.text);
   if (sized === null) return fileBacking(part.text, properties, origin.file, at);
   for (const word of ["size", "sync"]) {
@@ -186,6 +188,22 @@ function backingOf(
     throw new ConfigError(origin.file, at, "encrypt is for what keeps its bytes, not for null:SIZE");
   }
   return { kind: sized[1] === "mem" ? "memory" : "null", size, at };
+}
+
+/** A drive without a disc, in a LUN word. */
+const EMPTY = "empty:";
+
+function emptyBacking(
+  { type }: Partial<LunProperties>,
+  { file }: Origin,
+  seen: ReadonlySet<string>,
+  at: Position,
+): LunBacking {
+  if (type !== "cdrom") throw new ConfigError(file, at, `${EMPTY} is a drive without a disc, expected type=cdrom`);
+  for (const word of ["size", "sync"]) {
+    if (seen.has(word)) throw new ConfigError(file, at, `${word} is for files, not for ${EMPTY}`);
+  }
+  return { kind: "empty", at };
 }
 
 function fileBacking(path: string, properties: Partial<LunProperties>, file: string, at: Position): LunBacking {

@@ -38,7 +38,7 @@ export interface Surroundings {
 }
 
 /** Of LUNs that have bytes of their own. */
-export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" | "iscsi" | "library" }>;
+export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" | "iscsi" | "library" | "empty" }>;
 
 /** Gives a LUN its store, again each time its last user has gone. */
 export interface Backing {

@@ -154,6 +154,18 @@ export class Host implements DeviceDirectory {
     return typeof unit === "string" ? unit : unit.library();
   }
 
+  /** Puts the disc whose image is at a path into a CD/DVD drive, in the place of the one that is there. Gives why not, or null. */
+  async insert(physicalDevice: string, path: string): Promise<string | null> {
+    const unit = this.#find(physicalDevice);
+    return typeof unit === "string" ? unit : unit.insert(path);
+  }
+
+  /** Takes the disc out of a CD/DVD drive. Gives why not, or null: a guest that keeps it in is told that it is wanted. */
+  async eject(physicalDevice: string): Promise<string | null> {
+    const unit = this.#find(physicalDevice);
+    return typeof unit === "string" ? unit : unit.eject();
+  }
+
   /** Looks now whether files in use have other sizes; the guests that have them are told. */
   async refresh(): Promise<void> {
     await Promise.allSettled(this.#units.map((unit) => unit.refresh()));

@@ -14,4 +14,8 @@ export interface Starter {
   readonly reservations: string | null;
   /** Throws `StoreError` with a reason for the person who named it. */
   start(): Promise<Running>;
+  /** Puts another medium in, the file at a path; absent where none is exchanged. Throws `StoreError`. */
+  insert?(path: string): Promise<void>;
+  /** Takes the medium out. Throws `StoreError`. */
+  eject?(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { formatSize, misfit } from "@pvscsi/config";
 import { type Fault, type Library, type OpenedDevice, type OpenedFor, StoreError } from "@pvscsi/scsi";
 import { assert } from "@pvscsi/wire";
 import type { Surroundings } from "./backing.js";
+import { CdromStarter } from "./cdrom-unit.js";
 import { DiskStarter } from "./disk-unit.js";
 import { FileStore } from "./file-store.js";
 import { LibraryStarter } from "./library-unit.js";
@@ -13,7 +14,12 @@ import type { Running, Starter } from "./running.js";
 import { TapeStarter } from "./tape-unit.js";
 
 /** What a LUN is whose size nobody here changes. */
-const WITHOUT_BYTES = { disk: "is a real device", tape: "is a tape", changer: "is a library" } as const;
+const WITHOUT_BYTES = {
+  disk: "is a real device",
+  tape: "is a tape",
+  changer: "is a library",
+  cdrom: "is a drive",
+} as const;
 
 /** One LUN and its users. */
 export class HostUnit {
@@ -30,7 +36,9 @@ export class HostUnit {
       this.#starter = new PassedStarter(named, backing, surroundings);
     } else if (backing.kind === "library") {
       this.#starter = new LibraryStarter(named, backing.library, surroundings);
-    } else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);
+    } else if (named.lun.type === "cdrom") this.#starter = new CdromStarter(named, backing, faults, surroundings);
+    else if (backing.kind === "empty") assert(false, "only a CD/DVD drive is empty");
+    else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);
     else this.#starter = new DiskStarter(named, backing, faults, surroundings);
   }
 
@@ -100,6 +108,28 @@ export class HostUnit {
     if (!(this.#starter instanceof LibraryStarter) || type !== "changer") return `${this.title} is no changer`;
     try {
       return await this.#starter.library.open();
+    } catch (error) {
+      if (error instanceof StoreError) return error.message;
+      throw error;
+    }
+  }
+
+  /** Puts the disc whose image is at a path in; gives why it cannot be, in words, or null. */
+  async insert(path: string): Promise<string | null> {
+    return this.#exchange(this.#starter.insert?.bind(this.#starter, path));
+  }
+
+  /** Takes the disc out; likewise. */
+  async eject(): Promise<string | null> {
+    return this.#exchange(this.#starter.eject?.bind(this.#starter));
+  }
+
+  async #exchange(act: (() => Promise<void>) | undefined): Promise<string | null> {
+    if (act === undefined) return `${this.title} is no CD/DVD drive`;
+    await this.#running?.catch(() => {});
+    try {
+      await act();
+      return null;
     } catch (error) {
       if (error instanceof StoreError) return error.message;
       throw error;

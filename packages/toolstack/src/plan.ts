@@ -32,6 +32,9 @@ export interface PhysicalDevices {
    * done; absent where devices do not grow.
    */
   grow?(physicalDevice: string, bytes: number): Promise<NotFound | null>;
+  /** Puts the disc whose image is at a path into the drive behind a p-dev node, or takes out the one that is in it. Null when it is done. */
+  insert?(physicalDevice: string, path: string): Promise<NotFound | null>;
+  eject?(physicalDevice: string): Promise<NotFound | null>;
 }
 
 /** A LUN as the toolstack hands it to the backend. */

@@ -62,6 +62,7 @@ interface Entered {
 type Removal = "done" | "handshake" | ControllerInfo;
 
 const NOT_GROWN: NotFound = { reason: "devices do not grow here" };
+const NOT_EXCHANGED: NotFound = { reason: "no discs are exchanged here" };
 
 /** What it takes to take a LUN away. */
 type TakingAway = (controller: ControllerInfo, lun: LunInfo) => Change;
@@ -168,13 +169,32 @@ export class VscsiDevices {
 
   /** Makes a LUN `bytes` long. Every guest that has it is told by a unit attention, with its next command. */
   async resize(domain: DomainId, virtualDevice: string, bytes: number): Promise<void> {
+    await this.#change(domain, virtualDevice, (devices, pdev) => devices.grow?.(pdev, bytes) ?? NOT_GROWN);
+  }
+
+  /** Puts the disc whose image is at a path into a CD/DVD drive, in the place of the one that is there. Its guests hear of it by SCSI. */
+  async insert(domain: DomainId, virtualDevice: string, path: string): Promise<void> {
+    await this.#change(domain, virtualDevice, (devices, pdev) => devices.insert?.(pdev, path) ?? NOT_EXCHANGED);
+  }
+
+  /** Takes the disc out of a CD/DVD drive; a guest that keeps it in is told that it is wanted, and the verb fails. */
+  async eject(domain: DomainId, virtualDevice: string): Promise<void> {
+    await this.#change(domain, virtualDevice, (devices, pdev) => devices.eject?.(pdev) ?? NOT_EXCHANGED);
+  }
+
+  /** Has the devices of a LUN's back end change what is behind it; `act` is given them and its p-dev. */
+  async #change(
+    domain: DomainId,
+    virtualDevice: string,
+    act: (devices: PhysicalDevices, physicalDevice: string) => Promise<NotFound | null> | NotFound,
+  ): Promise<void> {
     const { controller, lun } = await this.#find(domain, virtualDevice);
     const what = `vdev '${virtualDevice}'`;
     if (!isAttached(lun)) throw new ToolstackError("NOT_READY", `${what} is being attached or detached: try again`);
     const { backend, driverDomain } = this.#options;
     const devices =
       controller.backendDomain === backend ? this.#options.devices : driverDomain?.(controller.backendDomain);
-    const refused = devices?.grow === undefined ? NOT_GROWN : await devices.grow(lun.physicalDevice, bytes);
+    const refused = devices === undefined ? NOT_GROWN : await act(devices, lun.physicalDevice);
     if (refused !== null) throw new ToolstackError("FAIL", `${what}: ${refused.reason}`);
   }
 

@@ -81,10 +81,10 @@ describe("host.yaml", () => {
     ["hosts:\n- luns: []", "host.yaml:2:3: no host, expected the key host"],
     ["hosts:\n- host: x\n  luns: []", "host.yaml:2:9: invalid host 'x', expected a number up to 2147483647"],
     ["hosts:\n- { host: 0, luns: [] }\n- { host: 0, luns: [] }", "host.yaml:3:3: host 0 is given twice, first at 2:3"],
-    [lunWith(""), "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device, iscsi"],
+    [lunWith(""), "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device, iscsi, empty"],
     [
       lunWith("    memory: 1M\n    null: 1M"),
-      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device, iscsi",
+      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device, iscsi, empty",
     ],
     [
       lunWith("    memory: lots"),
@@ -98,6 +98,7 @@ describe("host.yaml", () => {
     ],
     [lunWith("    file: a\n    block: 520"), "host.yaml:6:12: invalid block '520', expected 512 or 4096"],
     [lunWith("    file: a\n    readOnly: yes"), "host.yaml:6:15: invalid readOnly 'yes', expected true or false"],
+    [lunWith("    empty: true"), "host.yaml:5:5: empty is a drive without a disc, expected type: cdrom"],
     [lunWith("    file: [ a ]"), "host.yaml:5:11: file is a list, expected a single value"],
     [
       lunWith("    memory: 1M\n    names: { by-id: [ a/b ] }"),

@@ -92,7 +92,11 @@ describe("a --lun word", () => {
     ],
     ["a.img,block=1024", "--lun:1:7: invalid block '1024', expected 512 or 4096"],
     ["a.img,size", "--lun:1:7: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
-    ["a.img,type=tap", "--lun:1:7: invalid type 'tap', expected disk or tape"],
+    ["a.img,type=tap", "--lun:1:7: invalid type 'tap', expected disk or tape or cdrom"],
+    ["empty:", "--lun:1:1: empty: is a drive without a disc, expected type=cdrom"],
+    ["empty:,type=cdrom,sync=writethrough", "--lun:1:1: sync is for files, not for empty:"],
+    ["a.iso,type=cdrom,thin=false", "--lun:1:18: invalid key thin: it is for a disk"],
+    ["a.iso,type=cdrom,size=1M", "--lun:1:18: invalid key size: a disc has the size of its image"],
     ["a.img,vendor=TOOLONGNAME", "--lun:1:7: invalid vendor 'TOOLONGNAME', expected 1 to 8 printable ASCII characters"],
     ["a.img,wwn=5", "--lun:1:7: invalid wwn '5', expected naa. and 16 hex digits, or 32 that begin with 6"],
     [
@@ -109,6 +113,13 @@ describe("a --lun word", () => {
         expect(withoutPlaces(parseLunWord(formatLunWord(lun)))).to.deep.equal(withoutPlaces(lun));
       }),
     );
+  });
+
+  it("takes a CD/DVD drive, with a disc and without", () => {
+    expect(parseLunWord("a.iso,type=cdrom")).to.deep.include({ type: "cdrom" });
+    const empty = parseLunWord("empty:,type=cdrom");
+    expect(empty.backing).to.deep.equal({ kind: "empty", at: { line: 1, column: 1 } });
+    expect(formatLunWord(empty)).to.equal("empty:,type=cdrom");
   });
 
   it("takes the node of a real device, and says of it only how it is passed through", () => {

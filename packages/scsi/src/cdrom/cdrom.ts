@@ -23,6 +23,8 @@ export interface CdromOptions extends DeviceOptions {
 
 /** A drive, as its host has it. */
 export interface CdromDrive extends LogicalUnit {
+  /** Whether it can be used: it was not closed. */
+  readonly open: boolean;
   /** Bytes of what is in it, or null. */
   readonly loaded: ByteStore | null;
   /** Whether an initiator prevents that the disc is taken out. */
@@ -49,6 +51,7 @@ export class Cdrom extends Device<ControlSettings> implements CdromDrive {
   /** The persistent prevent state: the eject button asks, and does not open the tray (MMC-6 6.15). */
   persistent = false;
   trayOpen = false;
+  open = true;
   /** Where it was read last. */
   position = 0;
   /** What SET CD SPEED asked for, in 1000 bytes a second; the fastest of the disc where that is less. */
@@ -146,6 +149,7 @@ export class Cdrom extends Device<ControlSettings> implements CdromDrive {
 
   override async close(): Promise<void> {
     const disc = this.#disc;
+    this.open = false;
     await this.#ended();
     await super.close();
     await disc?.store.close();
