@@ -12,6 +12,7 @@ import { machinesSuite } from "./machines/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
+import { qemuTapeSuite } from "./qemu/tape-suite.js";
 import { sharedSuite } from "./shared/suite.js";
 import type { Suite } from "./suite.js";
 import { tgtShortSuite, tgtSuite } from "./tgt/suite.js";
@@ -55,5 +56,6 @@ export const suites: readonly Suite[] = [
   xenHostileSuite,
   qemuFullSuite,
   qemuOwnSuite,
+  qemuTapeSuite,
   iscsiLinuxSuite,
 ];

@@ -46,26 +46,43 @@ export interface Images {
   readonly made: boolean;
 }
 
+/** What a guest has besides, in a cache of its own. */
+export interface Besides {
+  readonly name: string;
+  /** Paths of programs of this machine. */
+  readonly programs: readonly string[];
+  readonly modules: readonly string[];
+}
+
+const NOTHING: Besides = { name: "", programs: [], modules: [] };
+
 /** Takes the files from the cache, or makes them. */
-export async function prepareImages(context: SuiteContext, kind: KernelKind): Promise<Images> {
+export async function prepareImages(context: SuiteContext, kind: KernelKind, besides = NOTHING): Promise<Images> {
+  const programs = [...PROGRAMS.map((name) => `/usr/bin/${name}`), ...besides.programs];
+  const modules = [...MODULES, ...besides.modules];
   const { paths, facts, made } = await prepare({
-    name: `qemu-${kind}`,
+    name: `qemu-${kind}${besides.name}`,
     files: ["vmlinux.elf", "guest.cpio"],
-    of: [RECIPE, PROGRAMS, MODULES],
-    make: (folder) => makeFiles(context, kind, folder),
+    of: [RECIPE, programs, modules],
+    make: (folder) => makeFiles(context, kind, folder, { programs, modules }),
   });
   const [linux, archive] = paths;
   return { linux, archive, kernel: facts.kernel, made };
 }
 
-async function makeFiles(context: SuiteContext, kind: KernelKind, folder: string): Promise<Omit<Tree, "folder">> {
+async function makeFiles(
+  context: SuiteContext,
+  kind: KernelKind,
+  folder: string,
+  { programs, modules }: Omit<Besides, "name">,
+): Promise<Omit<Tree, "folder">> {
   const tree = await unpackPackages(context, context.folder, kind);
   const { folder: from, ...facts } = tree;
   await extractKernel(context, join(from, `boot/vmlinuz-${facts.kernel}`), join(folder, "vmlinux.elf"));
   const files = new FileSystem(context);
   await files.addBase();
-  for (const name of PROGRAMS) await files.addProgram(`/usr/bin/${name}`, `/usr/bin/${name}`);
-  await files.addModules(tree, MODULES);
+  for (const path of programs) await files.addProgram(path, path);
+  await files.addModules(tree, modules);
   await writeFile(join(folder, "guest.cpio"), files.archive.finish());
   return facts;
 }

@@ -46,6 +46,12 @@ export class ServedDisks implements DiskServer {
     return ServedDisks.#serve(context, socket, queues, luns);
   }
 
+  /** LUN words, from LUN 0 of target 0 on. */
+  static async startWords(context: SuiteContext, words: readonly string[], queues: number): Promise<ServedDisks> {
+    const luns = words.flatMap((word) => ["--lun", word]);
+    return ServedDisks.#serve(context, context.freshPath("socket"), queues, luns);
+  }
+
   /** What a saveconfig.json says, as an object. */
   static async startSaved(context: SuiteContext, config: object, queues: number): Promise<ServedDisks> {
     const path = context.freshPath("saveconfig");
