@@ -200,6 +200,26 @@ describe("an iSCSI initiator at a hostile target", () => {
     expect([probe.ends, probe.outcome, targets.length]).to.deep.equal([1, "error/0", 1]);
   });
 
+  it("excuses as many missing numbers as commands were to be ended, and answers to those, but no more", async () => {
+    const { world, adapter, targets } = await open();
+    const victims = [0, 1].map(() => world.command(adapter, [0]).queue());
+    const outcome = adapter.reset("logicalUnitReset");
+    await world.world.settle();
+    const [first, second, reset] = [0, 1, 2].map(() => targets[0].take().fields.itt);
+    targets[0].statSN += 1;
+    targets[0].put(Answer, { opcode: Opcode.managementResponse, itt: reset });
+    await world.world.settle();
+    expect(await outcome).to.equal(0);
+    expect(victims.map(({ outcome }) => outcome)).to.deep.equal(["reset/0", "reset/0"]);
+    for (const itt of [first, second]) targets[0].put(ScsiResponse, { opcode: Opcode.response, itt });
+    await world.world.settle();
+    expect(targets[0].closes).to.equal(0);
+    targets[0].statSN += 2;
+    targets[0].put(ScsiResponse, { opcode: Opcode.response, itt: first });
+    await world.world.settle();
+    expect(targets[0].closes).to.equal(1);
+  });
+
   it("comes anew when neither a ping nor a function is answered", async () => {
     const { world, adapter, targets } = await open({ timeouts: { noopInterval: 0, reset: 1000 } });
     const probe = world.command(adapter, [0]).queue();

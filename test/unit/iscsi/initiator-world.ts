@@ -51,15 +51,16 @@ export class Line {
   }
 
   #sink(deliver: (bytes: Uint8Array) => void): ByteSink {
+    // A simulation runs what it has in any order; bytes come in theirs.
+    const sent: (() => void)[] = [];
     return {
       send: (chunks, count, whenSent) => {
         const bytes = Buffer.concat(chunks.slice(0, count));
-        this.#world.simulation.soon({
-          run: () => {
-            if (this.#open) deliver(bytes);
-            whenSent();
-          },
+        sent.push(() => {
+          if (this.#open) deliver(bytes);
+          whenSent();
         });
+        this.#world.simulation.soon({ run: () => sent.shift()?.() });
       },
       pause() {},
       resume() {},

@@ -88,8 +88,7 @@ class Discovery {
     const { writer, data } = this.#connection;
     const { answer } = pdu;
     const opcode = answer.opcode & OPCODE_MASK;
-    if (answer.statSN !== writer.expStatSN) throw new ProtocolError(`StatSN ${answer.statSN} is not next`);
-    writer.expStatSN = (answer.statSN + 1) >>> 0;
+    if (!writer.count(answer.statSN)) throw new ProtocolError(`StatSN ${answer.statSN} is not next`);
     if (opcode === Opcode.logoutResponse) return this.#connection.drop(new Error("logged out"));
     if (opcode !== Opcode.textResponse || answer.itt !== this.#tag) {
       throw new ProtocolError(`the portal has sent ${PDUS[opcode]?.name ?? "what is no PDU"}`);

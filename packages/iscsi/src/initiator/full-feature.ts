@@ -96,8 +96,7 @@ export class FullFeature {
     if (opcode === Opcode.dataIn && (dataIn.flags & STATUS) === 0) return;
     if (opcode === Opcode.nopIn && answer.itt === NO_TAG) return;
     const { statSN } = answer;
-    if (statSN !== writer.expStatSN) throw new ProtocolError(`StatSN ${statSN} where ${writer.expStatSN} is next`);
-    writer.expStatSN = (statSN + 1) >>> 0;
+    if (!writer.count(statSN)) throw new ProtocolError(`StatSN ${statSN} where ${writer.expStatSN} is next`);
   }
 
   #function(tag: number, code: number): void {

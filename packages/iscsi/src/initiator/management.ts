@@ -94,6 +94,7 @@ function send(session: InitiatorSession, { code, lun, victim, milliseconds, ende
   writeLun(pdu.bytes, LUN_AT, lun);
   management.referencedTag = victim?.tag ?? NO_TAG;
   if (victim !== null) management.refCmdSN = victim.cmdSN;
+  writer.excused += victim === null ? session.commands.underWay : 1;
   writer.send(pdu, null, false);
 }
 

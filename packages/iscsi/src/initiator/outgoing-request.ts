@@ -49,6 +49,11 @@ export class RequestWriter extends PduWriter<OutgoingRequest> {
   cmdSN = 1;
   /** The StatSN that the target's next answer has to have. */
   expStatSN = 0;
+  /**
+   * Numbers that the target may have given to answers which it did not send, as those commands were to be ended by task
+   * management: istgt does.
+   */
+  excused = 0;
   /** The last CmdSN that the target takes. */
   maxCmdSN = 0;
 
@@ -59,6 +64,15 @@ export class RequestWriter extends PduWriter<OutgoingRequest> {
   /** Whether the target takes a further command. */
   get open(): boolean {
     return ((this.maxCmdSN - this.cmdSN) | 0) >= 0;
+  }
+
+  /** Takes the StatSN of an answer that has one of its own; false where it is not the next. */
+  count(statSN: number): boolean {
+    const skipped = (statSN - this.expStatSN) >>> 0;
+    if (skipped > this.excused) return false;
+    this.excused -= skipped;
+    this.expStatSN = (statSN + 1) >>> 0;
+    return true;
   }
 
   /** Takes the window of an answer: one that is older than what we know says nothing (4.2.2.1). */
