@@ -66,5 +66,6 @@ export async function systemOptions(
     probes: new ProbeHub(),
     directory: host,
     devices: physicalDevices(host),
+    library: (changer) => host.library(changer),
   };
 }

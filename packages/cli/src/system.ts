@@ -2,7 +2,7 @@
 // the implementations; what time and chance are, it is given.
 
 import type { MachineConfig } from "@pvscsi/config";
-import type { DeviceDirectory } from "@pvscsi/scsi";
+import type { DeviceDirectory, Library } from "@pvscsi/scsi";
 import { Scsiback } from "@pvscsi/scsiback";
 import {
   type Launcher,
@@ -34,6 +34,8 @@ export interface SystemOptions {
   readonly probes: ProbeHub;
   readonly directory: DeviceDirectory;
   readonly devices: PhysicalDevices;
+  /** The library of a changer, for its operator; in words why there is none. Absent where there are no libraries. */
+  readonly library?: (changer: string) => Promise<Library | string>;
   /** Segments that scsiback offers in feature-sg-grant; null offers none. Linux' 128 when it is left out. */
   readonly indirectLimit?: number | null;
   /** Gives drivers their domain in a wrapping, e.g. one that fails now and then. */
@@ -54,11 +56,11 @@ export abstract class System implements Launcher {
   readonly vscsi: VscsiDevices;
   readonly toolstack: Toolstack;
   readonly #dom0: Domain;
-  readonly #rings: Pick<SystemOptions, "probes" | "clock">;
+  readonly #options: Pick<SystemOptions, "probes" | "clock" | "library">;
   #nextDomain = DOM0 + 1;
 
   constructor(options: SystemOptions, xenstored: Xenstored, hypervisor: Hypervisor) {
-    this.#rings = options;
+    this.#options = options;
     this.xenstored = xenstored;
     this.hypervisor = hypervisor;
     this.store = connectInProcess(xenstored, { domain: DOM0, privileged: true }, options.scheduler);
@@ -69,6 +71,13 @@ export abstract class System implements Launcher {
     const awaited = (domain: DomainId) => this.awaited(domain);
     this.vscsi = new VscsiDevices({ ...options, store: this.store, backend: DOM0, driverDomain, awaited });
     this.toolstack = new Toolstack({ store: this.store, launcher: this, vscsi: this.vscsi });
+  }
+
+  /** The library of a changer. Throws `ToolstackError` where there is none. */
+  async library(changer: string): Promise<Library> {
+    const found = (await this.#options.library?.(changer)) ?? "no libraries here";
+    if (typeof found === "string") throw new ToolstackError("NOTFOUND", found);
+    return found;
   }
 
   /** Writes dom0's own nodes and starts the backend driver. */
@@ -93,7 +102,7 @@ export abstract class System implements Launcher {
 
   /** Hears of what passes over all rings until the function that it gives is called, and has ended. */
   async follow(heard: HearMoment): Promise<() => Promise<void>> {
-    const { probes, clock } = this.#rings;
+    const { probes, clock } = this.#options;
     const stop = recordRings({ probes, now: () => clock.now(), domain: DOM0 }, heard);
     return async () => stop();
   }

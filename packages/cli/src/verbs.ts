@@ -1,13 +1,14 @@
 // Knows which verbs there are: the one table for running them, for help, and for what is unknown.
 
 import { DOMAIN_VERBS } from "./domain-verbs.js";
+import { LIBRARY_VERB } from "./library-verb.js";
 import { OPEN_VERBS } from "./open-verbs.js";
 import { SCSI_VERBS } from "./scsi-verbs.js";
 import type { System } from "./system.js";
 import { type Caller, Exit, failure, type Outcome, run, type Verb } from "./verb.js";
 import { XENSTORE_VERB } from "./xenstore-verb.js";
 
-export const VERBS: readonly Verb[] = [...DOMAIN_VERBS, ...SCSI_VERBS, XENSTORE_VERB, ...OPEN_VERBS];
+export const VERBS: readonly Verb[] = [...DOMAIN_VERBS, ...SCSI_VERBS, LIBRARY_VERB, XENSTORE_VERB, ...OPEN_VERBS];
 
 export function findVerb(name: string | undefined): Verb | undefined {
   return VERBS.find((verb) => verb.name === name);

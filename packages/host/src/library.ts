@@ -62,7 +62,7 @@ export class HostLibrary {
   async openDrive(index: number, options: TapeOptions): Promise<Tape> {
     const library = await this.open();
     const bay = this.#bays[index];
-    return await inTurn(library, () => bay.attach(options, (job) => inTurn(library, job)));
+    return await library.inTurn(() => bay.attach(options, (job) => library.inTurn(job)));
   }
 
   /** Names the drives for element status before anybody has opened one. */
@@ -115,19 +115,6 @@ export class HostLibrary {
       throw error;
     }
   }
-}
-
-/** Does something when the robot has nothing else to do. */
-async function inTurn<Value>(library: Library, job: () => Promise<Value>): Promise<Value> {
-  return await new Promise((done, failed) => {
-    library.enqueue(
-      () =>
-        job()
-          .then(done, failed)
-          .then(() => null),
-      () => {},
-    );
-  });
 }
 
 /** Where a drive is: a cartridge may be in it while nobody uses the drive. */

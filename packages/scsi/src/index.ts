@@ -7,7 +7,7 @@ export * from "./cdb.js";
 export { type CdromDrive, type CdromOptions, createCdrom } from "./cdrom/cdrom.js";
 export { type ChangerOptions, createChanger } from "./changer/changer.js";
 export type { LibraryDrive } from "./changer/drive.js";
-export { BARCODE, MOST_ELEMENTS } from "./changer/elements.js";
+export { type Element, isBarcode } from "./changer/elements.js";
 export { readInventory } from "./changer/kept.js";
 export { Library, type LibraryOptions } from "./changer/library.js";
 export { createController } from "./controller/controller.js";

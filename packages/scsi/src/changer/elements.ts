@@ -9,17 +9,16 @@ export type ElementKind = keyof typeof ELEMENT_KINDS;
 /** Where the addresses of each kind begin, in ascending order; 0 names the usual transport element in a CDB, and is nobody's address. */
 const FIRST_ADDRESS = { transport: 1, importExport: 16, drive: 256, storage: 4096 } as const;
 
-/** How many elements of each kind the addresses have room for. */
-export const MOST_ELEMENTS = { importExport: 240, drive: 3840, storage: 0x1_0000 - 4096 } as const;
-
 /** A cartridge, wherever it is. */
 export interface Cartridge {
   /** Its primary volume identifier: up to 32 characters, none of them blank. */
   readonly barcode: string;
 }
 
-/** What a cartridge is called: one word of what labels have, which is a file's name as well. */
-export const BARCODE = /^[A-Z0-9][A-Z0-9_-]{0,31}$/;
+/** Whether a cartridge can be called so: one word of what labels have, which is a file's name as well. */
+export function isBarcode(text: string): boolean {
+  return /^[A-Z0-9][A-Z0-9_-]{0,31}$/.test(text);
+}
 
 export interface Element {
   readonly kind: ElementKind;

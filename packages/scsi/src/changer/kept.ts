@@ -2,7 +2,7 @@
 // stands there. Knows no file.
 
 import { KeptText, writeKeptText } from "../kept-text.js";
-import { BARCODE, type Element } from "./elements.js";
+import { type Element, isBarcode } from "./elements.js";
 
 /** A cartridge in its place. */
 export interface KeptCartridge {
@@ -46,7 +46,7 @@ export function readInventory(text: string): KeptCartridge[] {
 function cartridgeOf(line: string): KeptCartridge | undefined {
   const [, address, barcode, from, source] =
     /^element (\d{1,5}) cartridge ([A-Z0-9_-]+)( imported| from (\d{1,5}))?$/.exec(line) ?? [];
-  if (barcode === undefined || !BARCODE.test(barcode)) return undefined;
+  if (barcode === undefined || !isBarcode(barcode)) return undefined;
   const numbers = [Number(address), Number(source ?? 0)];
   if (numbers.some((number) => number > 0xffff)) return undefined;
   return {

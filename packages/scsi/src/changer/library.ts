@@ -88,12 +88,19 @@ export class Library {
   /** Does something when all before it is done; `done` is not called for what is withdrawn before that. */
   enqueue(job: Job, done: (sense: Sense | null) => void): Turn {
     const turn: Turn = { state: "waiting" };
-    this.#last = this.#last.then(async () => {
+    void this.inTurn(async () => {
       if (turn.state === "withdrawn") return;
       turn.state = "begun";
       done(await this.#do(job));
     });
     return turn;
+  }
+
+  /** Does something of others when all before it is done; it ends as that does. */
+  inTurn<Value>(job: () => Promise<Value>): Promise<Value> {
+    const doing = this.#last.then(job);
+    this.#last = doing.catch(() => {});
+    return doing;
   }
 
   async #do(job: Job): Promise<Sense | null> {
@@ -129,25 +136,33 @@ export class Library {
   }
 
   /** An operator puts a cartridge into the first import/export element that is free; in words why not, or the address. */
-  async putIn(barcode: string): Promise<string | number> {
-    if (this.find(barcode) !== undefined) return `${barcode} is in the library already`;
-    const free = this.ofKind("importExport").find(({ cartridge }) => cartridge === null);
-    if (free === undefined) return "no import/export element is free";
-    return this.#operate(free, { ...NOTHING, cartridge: { barcode }, imported: true });
+  putIn(barcode: string): Promise<string | number> {
+    return this.inTurn(async () => {
+      if (this.find(barcode) !== undefined) return `${barcode} is in the library already`;
+      const free = this.ofKind("importExport").find(({ cartridge }) => cartridge === null);
+      if (free === undefined) return "no import/export element is free";
+      return await this.#operate(free, { ...NOTHING, cartridge: { barcode }, imported: true });
+    });
   }
 
   /** An operator takes a cartridge out of its import/export element; in words why not, or the address. */
-  async takeOut(barcode: string): Promise<string | number> {
-    const element = this.find(barcode);
-    if (element === undefined) return `${barcode} is not in the library`;
-    if (element.kind !== "importExport")
+  takeOut(barcode: string): Promise<string | number> {
+    return this.inTurn(async () => {
+      const element = this.find(barcode);
+      if (element === undefined) return `${barcode} is not in the library`;
+      if (element.kind === "importExport") return await this.#operate(element, NOTHING);
       return `${barcode} is in element ${element.address}, which is no import/export element`;
-    return this.#operate(element, NOTHING);
+    });
   }
 
   async #operate(element: Element, held: Held): Promise<string | number> {
     if (this.door?.prevented === true) return "an initiator prevents that cartridges are put in and taken out";
-    await this.#commit([[element, held]]);
+    try {
+      await this.#commit([[element, held]]);
+    } catch (error) {
+      if (error instanceof StoreError) return error.message;
+      throw error;
+    }
     this.door?.accessed();
     return element.address;
   }
