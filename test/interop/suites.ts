@@ -9,6 +9,7 @@ import { iscsiSuite } from "./iscsi/suite.js";
 import { iscsiLinuxSuite } from "./iscsi-linux/suite.js";
 import { libiscsiFullSuite, libiscsiSuite } from "./libiscsi/suite.js";
 import { machinesSuite } from "./machines/suite.js";
+import { passThroughSuite } from "./pass-through/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
@@ -57,5 +58,6 @@ export const suites: readonly Suite[] = [
   qemuFullSuite,
   qemuOwnSuite,
   qemuTapeSuite,
+  passThroughSuite,
   iscsiLinuxSuite,
 ];

@@ -2,7 +2,7 @@
 // target. What is asked of it here, before anybody else, is its type.
 
 import type { IscsiUrl, LunBacking } from "@pvscsi/config";
-import { openIscsiInitiator, proofOfText } from "@pvscsi/iscsi";
+import { type InitiatorOptions, openIscsiInitiator, proofOfText, startIscsiInitiator } from "@pvscsi/iscsi";
 import { type Address, COMMANDS, Command, createPassThrough, type HostAdapter, StoreError } from "@pvscsi/scsi";
 import type { Surroundings } from "./backing.js";
 import { reasonOf } from "./file-errors.js";
@@ -18,6 +18,7 @@ interface Reached {
   readonly adapter: HostAdapter;
   readonly address: Address;
   readonly deviceType: number;
+  readonly ownWay?: () => HostAdapter;
 }
 
 export class PassedStarter implements Starter {
@@ -61,7 +62,7 @@ export class PassedStarter implements Starter {
   async #logIn({ proof, lun, ...url }: IscsiUrl): Promise<Reached> {
     const { clock, unguessable, initiator } = this.#surroundings;
     if (initiator === undefined || unguessable === undefined) throw new Error("no initiator is given");
-    const adapter = await openIscsiInitiator({
+    const options: InitiatorOptions = {
       ...url,
       initiator: this.#named.lun.initiator ?? initiator.name,
       ...(proof === undefined ? {} : { proof: proofOfText(proof) }),
@@ -69,10 +70,12 @@ export class PassedStarter implements Starter {
       clock,
       scheduler: initiator.scheduler,
       unguessable,
-    });
+    };
+    const adapter = await openIscsiInitiator(options);
     const address = { channel: 0, target: 0, lun };
     try {
-      return { adapter, address, deviceType: await deviceTypeOf(adapter, address) };
+      const deviceType = await deviceTypeOf(adapter, address);
+      return { adapter, address, deviceType, ownWay: () => startIscsiInitiator(options) };
     } catch (error) {
       await adapter.close();
       throw error;

@@ -4,7 +4,7 @@ export { CHAP_DIGESTS, chapResponse } from "./chap.js";
 export * from "./connection.js";
 export { crc32c } from "./crc32c.js";
 export type { Exchange } from "./exchange.js";
-export { IscsiInitiator, openIscsiInitiator } from "./initiator/adapter.js";
+export { IscsiInitiator, openIscsiInitiator, startIscsiInitiator } from "./initiator/adapter.js";
 export {
   type Dial,
   type Dialled,

@@ -58,6 +58,8 @@ export class Command implements Address {
   senseLength = 0;
   /** Bytes of `data` that were not moved. */
   residual = 0;
+  /** Bytes that it would have moved besides, where the wire tells that; 0 where it does not, or there are none. */
+  overflow = 0;
 
   completed: (command: Command) => void = () => {};
   /** The submitter's own record for this command. */

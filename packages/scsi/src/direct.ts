@@ -110,6 +110,7 @@ class DirectAdapter implements HostAdapter {
     command.status = Status.good;
     command.senseLength = 0;
     command.residual = command.data.length;
+    command.overflow = 0;
     const nexus = this.#nexusOf(command);
     if (nexus === undefined || !this.#open) {
       command.hostByte = HostByte.noConnect;
@@ -139,6 +140,7 @@ class DirectAdapter implements HostAdapter {
       command.senseLength = task.senseLength;
       for (let i = 0; i < task.senseLength; i++) command.sense[i] = task.sense[i];
       command.residual = Math.max(0, task.residual);
+      command.overflow = Math.max(0, -task.residual);
     }
     passage.command = null;
     const last = this.#underWay[--this.#count];

@@ -8,6 +8,7 @@ import {
   HostByte,
   localTransportId,
   MemoryStore,
+  Nexus,
   type PassFilter,
   type PassThroughOptions,
   READ_SAFE,
@@ -90,7 +91,11 @@ class ScriptedAdapter implements HostAdapter {
     management.completed(management);
   }
 
+  /** How often it was closed. */
+  closed = 0;
+
   async close(): Promise<void> {
+    this.closed += 1;
     while (this.commands.length > 0) this.end({ hostByte: HostByte.abort });
     while (this.managed.length > 0) this.answer(false);
   }
@@ -115,7 +120,7 @@ describe("pass-through of a device behind an adapter", () => {
   it("answers every command as the device itself does: data, status, sense and residual", () => {
     for (const seed of [1, 2, 3]) {
       const direct = withDisk();
-      const passed = passedDisk();
+      const passed = passedDisk({ firmware: true });
       const random = seededRandom(seed);
       for (let i = 0; i < 2000; i++) {
         const { cdb, out, room } = randomCommand(random, { blocks: BLOCKS, blockSize: 512 });
@@ -182,6 +187,52 @@ describe("pass-through of a device behind an adapter", () => {
     const sent = Array.from({ length: 5 }, () => initiator.send("00 00 00 00 00 00"));
     expect(sent[4].status).to.equal(Status.taskSetFull);
     expect(adapter.commands).to.have.length(4);
+  });
+});
+
+describe("pass-through with a way for each initiator", () => {
+  function severalWays() {
+    const made: ScriptedAdapter[] = [];
+    const make = () => {
+      made.push(new ScriptedAdapter());
+      return made[made.length - 1];
+    };
+    const first = make();
+    const { target, unit, initiator } = behind(first, { ownWay: make });
+    const other = new Initiator(target, new Nexus(target, { initiator: "other" }));
+    // The first command of each is told of the power on of this target.
+    for (const each of [initiator, other]) each.send("00 00 00 00 00 00");
+    return { made, unit, initiator, other };
+  }
+
+  it("sends what comes by one nexus by one adapter, and what comes by another by another", () => {
+    const { made, initiator, other } = severalWays();
+    initiator.send("12 00 00 00 24 00", { room: 36 });
+    other.send("28 00 00 00 00 00 00 00 01 00", { room: 512 });
+    expect(made.map(({ commands }) => commands.map(({ cdb }) => cdb[0]))).to.deep.equal([[0x12], [0x28]]);
+  });
+
+  it("takes the way from a nexus that goes, and gives another to one that was lost", async () => {
+    const { made, initiator, other } = severalWays();
+    const sent = other.send("00 00 00 00 00 00");
+    other.nexus.manage({ function: "i-t-nexus-reset", lun: 0, completed: () => {} });
+    expect(sent.ends).to.equal(1);
+    expect(made.map(({ closed }) => closed)).to.deep.equal([0, 1, 0]);
+    other.send("12 00 00 00 24 00", { room: 36 });
+    expect(made[2].commands).to.have.length(1);
+    await other.nexus.close();
+    expect(made.map(({ closed }) => closed)).to.deep.equal([0, 1, 1]);
+    initiator.send("12 00 00 00 24 00", { room: 36 });
+    expect(made[0].commands).to.have.length(1);
+  });
+
+  it("resets by a way that is there, and closes all of them with the unit", async () => {
+    const { made, unit, initiator, other } = severalWays();
+    await initiator.nexus.close();
+    other.nexus.manage({ function: "logical-unit-reset", lun: 0, completed: () => {} });
+    expect(made.map(({ managed }) => managed.length)).to.deep.equal([0, 1]);
+    await unit.close();
+    for (const { closed } of made) expect(closed).to.be.above(0);
   });
 });
 

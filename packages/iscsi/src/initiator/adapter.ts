@@ -25,8 +25,8 @@ import { InitiatorSession } from "./session.js";
 const PAGE = 4096;
 const DEFAULT_DEPTH = 128;
 const MOST_DEPTH = 4096;
-/** As many bytes as a buffer of Linux' SG_IO may have. */
-const MAX_TRANSFER = 4 << 20;
+/** More than any initiator asks for at once; no memory is set aside for it. */
+const MAX_TRANSFER = 64 << 20;
 const REPORTED_LUNS_CHANGED = 0x3f0e;
 const CAPACITY_CHANGED = 0x2a09;
 const MODE_PARAMETERS_CHANGED = 0x2a01;
@@ -41,7 +41,14 @@ export async function openIscsiInitiator(options: InitiatorOptions): Promise<Isc
   return adapter;
 }
 
-/** Made by `openIscsiInitiator`. */
+/** The same at once: commands wait for the login as for a connection that was lost, and it is tried as often as such a one. */
+export function startIscsiInitiator(options: InitiatorOptions): IscsiInitiator {
+  const adapter = new IscsiInitiator(options);
+  adapter.session.start();
+  return adapter;
+}
+
+/** Made by `openIscsiInitiator` or `startIscsiInitiator`. */
 export class IscsiInitiator implements HostAdapter {
   readonly name = "iSCSI Initiator over TCP/IP";
   readonly driver = "iscsi_tcp";

@@ -53,6 +53,7 @@ export class CommandSlot {
     command.status = Status.good;
     command.senseLength = 0;
     command.residual = 0;
+    command.overflow = 0;
   }
 
   get writes(): boolean {

@@ -101,6 +101,7 @@ export class Commands {
     const command = slot.command as Command;
     command.hostByte = hostByte;
     command.residual = command.data.length;
+    command.overflow = 0;
     slot.end();
   }
 
@@ -115,7 +116,8 @@ export class Commands {
     const unsolicited = parameters.InitialR2T ? immediate : burst;
     const pdu = writer.begin(Opcode.command, unsolicited > immediate ? 0 : FINAL);
     const { command: fields } = pdu;
-    if (length > 0) fields.flags |= writes ? CommandFlag.write : CommandFlag.read;
+    // Also where there is no room: a target tells then how much it would have moved.
+    if (command.direction !== "none") fields.flags |= writes ? CommandFlag.write : CommandFlag.read;
     fields.flags |= ATTRIBUTE_CODES[command.attribute];
     writeLun(pdu.bytes, 8, command.lun);
     fields.itt = slot.tag;
@@ -220,6 +222,7 @@ export class Commands {
     const command = slot.command as Command;
     command.status = status;
     const told = (flags & ResidualFlag.underflow) !== 0 ? Math.min(residual, slot.length) : 0;
+    command.overflow = (flags & ResidualFlag.overflow) !== 0 ? residual : 0;
     command.residual = slot.writes ? told : slot.length - slot.moved;
     slot.end();
   }

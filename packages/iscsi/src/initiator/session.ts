@@ -78,6 +78,13 @@ export class InitiatorSession implements SessionEvents {
     });
   }
 
+  /** The same without anybody who waits: it is as if a connection had been lost just now. */
+  start(): void {
+    this.#state = "lost";
+    this.#await();
+    this.#connect(this.#portal);
+  }
+
   get state(): State {
     return this.#state;
   }

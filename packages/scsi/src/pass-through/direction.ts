@@ -14,8 +14,7 @@ const SENDS: ReadonlySet<number> = new Set([
 const VERIFIES: ReadonlySet<number> = new Set([0x2f, 0x8f, 0xaf]);
 const BYTCHK = 0x06;
 
-export function directionOf({ direction, cdb, data }: Task): DataDirection {
-  if (data.length === 0) return "none";
+export function directionOf({ direction, cdb }: Task): DataDirection {
   if (direction !== "bidirectional") return direction;
   const sends = VERIFIES.has(cdb[0]) ? (cdb[1] & BYTCHK) !== 0 : SENDS.has(cdb[0]);
   return sends ? "to-device" : "from-device";

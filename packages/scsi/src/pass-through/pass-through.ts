@@ -6,19 +6,26 @@ import { type Address, type Command, type HostAdapter, HostByte } from "../adapt
 import { COMMANDS } from "../cdb.js";
 import { ASKS } from "../device/rows.js";
 import { CommandTable, check, type DeviceServer, invalidField, row } from "../device-server.js";
-import type { LogicalUnit } from "../logical-unit.js";
+import type { LogicalUnit, UnitPlace } from "../logical-unit.js";
 import { endWithSense, SENSE } from "../sense.js";
 import { reportLuns } from "../spc.js";
-import { Status, type Task } from "../task.js";
+import { Status, type Task, type TaskNexus } from "../task.js";
 import { TaskSet } from "../task-set.js";
 import { directionOf } from "./direction.js";
 import { loadsFirmware, type PassFilter, passes } from "./filter.js";
 import { Passage } from "./passage.js";
 import { endLost } from "./transport-failure.js";
+import { Ways } from "./ways.js";
 
 export interface PassThroughOptions {
   /** Takes data at any places, whoever made them. It is the unit's own from then on. */
   readonly adapter: HostAdapter;
+  /**
+   * Makes one more such adapter, with an initiator port of its own: each I_T nexus has one then, the first of them `adapter`, so that the
+   * device tells them apart as well, and what it keeps for one (reservations, unit attentions) is that one's. All share `adapter` where it
+   * is absent.
+   */
+  readonly ownWay?: () => HostAdapter;
   readonly address: Address;
   /** Peripheral device type, as the device's INQUIRY has it. */
   readonly deviceType: number;
@@ -51,6 +58,7 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
   readonly taskSet: TaskSet;
   readonly scratch = new Uint8Array(64);
   readonly #adapter: HostAdapter;
+  readonly #ways: Ways | null;
   readonly #address: Address;
   readonly #clock: Clock;
   readonly #timeout: number;
@@ -68,6 +76,7 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
     this.deviceType = options.deviceType;
     this.taskSet = new TaskSet(undefined, queueDepth);
     this.#adapter = adapter;
+    this.#ways = options.ownWay === undefined ? null : new Ways(adapter, options.ownWay);
     this.#address = options.address;
     this.#clock = options.clock;
     this.#timeout = options.timeout ?? TIMEOUT;
@@ -104,6 +113,7 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
     const passage = this.#passages.take();
     const { command } = passage;
     passage.task = task;
+    passage.adapter = this.#ways?.of(task.nexus) ?? this.#adapter;
     passage.ended = false;
     passage.late = false;
     passage.deadline = this.#clock.now() + this.#timeout;
@@ -118,7 +128,7 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
     command.timeout = this.#timeout;
     command.data.select(task.data, 0, task.data.length);
     this.#timer ??= this.#clock.after(SWEEP, this);
-    this.#adapter.queue(command);
+    passage.adapter.queue(command);
   }
 
   readonly #completed = (command: Command): void => {
@@ -149,14 +159,14 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
     if (passage.managing) return;
     passage.managing = true;
     passage.management.victim = passage.command;
-    this.#adapter.manage(passage.management);
+    passage.adapter?.manage(passage.management);
   }
 
   reset(): void {
     const management = new Passage().management;
     management.function = "device-reset";
     this.#place(management);
-    this.#adapter.manage(management);
+    (this.#ways?.any ?? this.#adapter).manage(management);
   }
 
   /** Aborts what takes too long; the adapter ends it, whether or not the device has heard. */
@@ -171,6 +181,17 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
     if (this.#count > 0) this.#timer = this.#clock.after(SWEEP, this);
   }
 
+  connect({ nexus }: UnitPlace): () => void {
+    this.#ways?.add(nexus);
+    return () => this.#ways?.remove(nexus);
+  }
+
+  /** Whatever the device keeps for it ends with the way that it had. */
+  nexusLost(nexus: TaskNexus): void {
+    this.#ways?.remove(nexus);
+    this.#ways?.add(nexus);
+  }
+
   listen(): () => void {
     // What happens at the device is told by its own unit attentions.
     return () => {};
@@ -180,7 +201,7 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
     if (this.#timer !== null) this.#clock.cancel(this.#timer);
     const idle = new Promise<void>((resolve) => (this.#idle = resolve));
     const left = this.#passages.taken;
-    await this.#adapter.close();
+    await Promise.all([this.#adapter.close(), this.#ways?.close()]);
     if (left > 0) await idle;
     assert(this.#count === 0, "a command outlived its adapter");
   }
@@ -205,13 +226,13 @@ class PassThrough implements LogicalUnit, DeviceServer, Runnable {
 
 /** Ends a task with what the device said, or with what became of the command on its way. */
 function answer(task: Task, command: Command, late: boolean): void {
-  const { hostByte, status, sense, senseLength, residual, data } = command;
+  const { hostByte, status, sense, senseLength, residual, overflow, data } = command;
   if (task.aborted) return task.end(Status.taskAborted);
   if (late && hostByte !== HostByte.ok) return endWithSense(task, SENSE.commandTimeout);
   if (hostByte !== HostByte.ok) return endLost(task, hostByte);
   for (let i = 0; i < senseLength; i++) task.sense[i] = sense[i];
   task.senseLength = senseLength;
-  task.transferLength = data.length - residual;
+  task.transferLength = data.length - residual + overflow;
   task.end(status);
 }
 

@@ -1,6 +1,6 @@
 // Knows one command on its way to a real device and back: the task it came as, the command it went on as, and since when it is under way.
 
-import { AdapterManagement, Command } from "../adapter.js";
+import { AdapterManagement, Command, type HostAdapter } from "../adapter.js";
 import type { Task } from "../task.js";
 
 /** A pooled record. Its command is given back by the adapter, its management request may be with it as well. */
@@ -8,6 +8,8 @@ export class Passage {
   pooled = true;
   readonly command = new Command();
   readonly management = new AdapterManagement();
+  /** By which it went. */
+  adapter: HostAdapter | null = null;
   /** Null while the record is in its pool. */
   task: Task | null = null;
   /** Its place among those under way. */
