@@ -222,6 +222,10 @@ function readPosition(serviceAction: number, name: string): CommandDescription {
   return action(0x34, serviceAction, `READ POSITION/${name}`);
 }
 
+function readAttribute(serviceAction: number, name: string): CommandDescription {
+  return action(0x8c, serviceAction, `READ ATTRIBUTE/${name}`, [number("first", 8, 2), number("alloc", 10, 4)]);
+}
+
 /** Commands of SSC-3. Their codes mean something else to other device types: traces, which do not know the type, call them by that. */
 export const SSC_COMMANDS = {
   rewind: command(0x01, "REWIND", [flag("immed", 1, 0x01)]),
@@ -240,6 +244,11 @@ export const SSC_COMMANDS = {
   readPositionLong: readPosition(0x06, "LONG FORM"),
   readPositionExtended: readPosition(0x08, "EXTENDED FORM"),
   reportDensitySupport: command(0x44, "REPORT DENSITY SUPPORT", [flag("media", 1, 0x01), number("alloc", 7, 2)]),
+  readAttributeValues: readAttribute(0x00, "ATTRIBUTE VALUES"),
+  readAttributeList: readAttribute(0x01, "ATTRIBUTE LIST"),
+  readVolumeList: readAttribute(0x02, "LOGICAL VOLUME LIST"),
+  readPartitionList: readAttribute(0x03, "PARTITION LIST"),
+  readSupportedAttributes: readAttribute(0x05, "SUPPORTED ATTRIBUTES"),
   space16: command(0x91, "SPACE(16)", [CODE, number("count", 4, 8)]),
   locate16: command(0x92, "LOCATE(16)", [number("type", 1, 1, 0x38), number("object", 4, 8)]),
 } as const satisfies { readonly [name: string]: CommandDescription };

@@ -269,6 +269,21 @@ describe("a tape drive", () => {
     expect(alerts.length).to.equal(4 + 64 * 5);
   });
 
+  it("tells of its cartridge by READ ATTRIBUTE (SPC-4 7.4)", async () => {
+    const { initiator } = await withTape({ barcode: "PV0001L6", worm: true });
+    const bytes = initiator.send("8c 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00", { room: 256 }).bytes;
+    expect(toHex(bytes.subarray(0, 17))).to.equal("00 00 00 52 00 00 80 00 08 00 00 00 00 00 00 00 04");
+    const from = initiator.send("8c 00 00 00 00 00 00 00 04 08 00 00 01 00 00 00", { room: 256 }).bytes;
+    expect(toHex(from.subarray(4, 15))).to.equal("04 08 80 00 01 80 08 06 81 00 20");
+    expect(String.fromCharCode(...from.subarray(15)).trim()).to.equal("PV0001L6");
+    expect(initiator.send("8c 01 00 00 00 00 00 00 00 00 00 00 01 00 00 00", { room: 256 }).data).to.equal(
+      "00 00 00 0a 00 00 00 01 00 02 04 08 08 06",
+    );
+    expect(initiator.send("8c 03 00 00 00 00 00 00 00 00 00 00 01 00 00 00", { room: 4 }).data).to.equal("00 02 00 01");
+    expect(ended(initiator.send("8c 00 00 00 00 00 00 00 00 05 00 00 01 00 00 00", { room: 4 }))).to.equal("5/24/0");
+    expect(ended(initiator.send("8c 00 00 00 00 00 00 01 00 00 00 00 01 00 00 00", { room: 4 }))).to.equal("5/24/0");
+  });
+
   it("a reserved bit that is set is refused in every command of its own", async () => {
     const { initiator, drive } = await withFiles();
     for (const { command, usage } of drive.table.rows) {

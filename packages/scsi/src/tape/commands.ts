@@ -4,6 +4,7 @@ import { SSC_COMMANDS } from "../cdb.js";
 import { diagnosticRows, primaryRows, removalRows } from "../device/rows.js";
 import { type CommandRow, CommandTable, row } from "../device-server.js";
 import { reservationRows } from "../reservations/commands.js";
+import { readAttributeList, readAttributeValues, readPartitionList, readVolumeList } from "./attributes.js";
 import { readBlockLimits, reportDensitySupport } from "./density.js";
 import { formatMedium } from "./format.js";
 import { loadUnload } from "./loading.js";
@@ -31,6 +32,9 @@ const WRITES = { needs: "writable-medium", data: "out", timeout: LONG } as const
 const ENDS = { needs: "writable-medium", timeout: LONG } as const;
 const WHERE = { needs: "medium", data: "in", access: "asks" } as const;
 
+/** Bytes 1 to 7 of READ ATTRIBUTE: LOGICAL VOLUME NUMBER and PARTITION NUMBER. */
+const ATTRIBUTE = "00 00 00 00 ff 00 ff";
+
 /** What is in the maps of IMMED is taken everywhere, and nothing ends before it is done. */
 function tapeRows(): readonly CommandRow<Tape>[] {
   return [
@@ -53,6 +57,11 @@ function tapeRows(): readonly CommandRow<Tape>[] {
     row(SSC_COMMANDS.readPositionLong, "00 00 00 00 00 00 00 00 00", readPositionLong, WHERE),
     row(SSC_COMMANDS.readPositionExtended, "00 00 00 00 00 00 ff ff 00", readPositionExtended, WHERE),
     row(SSC_COMMANDS.reportDensitySupport, "03 00 00 00 00 00 ff ff 00", reportDensitySupport, LOOKS),
+    row(SSC_COMMANDS.readAttributeValues, `${ATTRIBUTE} ff ff ff ff ff ff 01 00`, readAttributeValues, READS),
+    row(SSC_COMMANDS.readAttributeList, `${ATTRIBUTE} 00 00 ff ff ff ff 01 00`, readAttributeList, READS),
+    row(SSC_COMMANDS.readVolumeList, `${ATTRIBUTE} 00 00 ff ff ff ff 01 00`, readVolumeList, READS),
+    row(SSC_COMMANDS.readPartitionList, `${ATTRIBUTE} 00 00 ff ff ff ff 01 00`, readPartitionList, READS),
+    row(SSC_COMMANDS.readSupportedAttributes, `${ATTRIBUTE} 00 00 ff ff ff ff 01 00`, readAttributeList, READS),
     row(SSC_COMMANDS.space16, "0f 00 00 ff ff ff ff ff ff ff ff ff ff 00 00", space16, MOVES),
     row(SSC_COMMANDS.locate16, "3b 00 ff ff ff ff ff ff ff ff ff 00 00 00 00", locate16, MOVES),
     ...diagnosticRows(TAPE_MODEL),

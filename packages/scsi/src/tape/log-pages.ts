@@ -32,6 +32,24 @@ export const ALERTS: { readonly [flag: number]: (tape: Tape) => boolean } = {
 };
 const FLAGS = 64;
 
+/** One bit a flag, the first being the highest. */
+export function activeAlerts(tape: Tape): Uint8Array {
+  return flagBytes((flag) => ALERTS[flag](tape));
+}
+
+/** Those that can become true. */
+export function supportedAlerts(): Uint8Array {
+  return flagBytes(() => true);
+}
+
+function flagBytes(chosen: (flag: number) => boolean): Uint8Array {
+  const bytes = new Uint8Array(FLAGS / 8);
+  for (const flag of Object.keys(ALERTS).map(Number)) {
+    if (chosen(flag)) bytes[(flag - 1) >>> 3] |= 0x80 >>> ((flag - 1) & 7);
+  }
+  return bytes;
+}
+
 /** SSC-3 8.2.8: a flag is deactivated by nothing but another medium or a reset. */
 const tapeAlert: LogPage<Tape> = {
   code: 0x2e,

@@ -1,7 +1,6 @@
 // Knows WRITE FILEMARKS, and ERASE, which ends the data where the head is.
 
 import { get24 } from "../big-endian.js";
-import { SENSE, Stream } from "../sense.js";
 import type { Task } from "../task.js";
 import { WORD } from "./records.js";
 import type { Tape } from "./tape.js";
@@ -26,7 +25,8 @@ export function writeFilemarks6(tape: Tape, task: Task): void {
 function writeMarks(tape: Tape, work: Work): void {
   const { medium } = tape;
   const count = Math.min(work.left, BATCH, Math.floor(medium.room / WORD));
-  if (count <= 0) return tape.fail(SENSE.partitionFull, { stream: Stream.endOfMedium, information: work.left });
+  work.residue = work.left;
+  if (count <= 0) return tape.endOfPartition();
   work.prepare("write", medium.records.end, marksWritten);
   work.add(FILEMARKS, 0, count * WORD);
   medium.here.written = Number.POSITIVE_INFINITY;

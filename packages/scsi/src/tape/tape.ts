@@ -5,7 +5,7 @@ import { COMMANDS } from "../cdb.js";
 import { Device } from "../device/device.js";
 import type { DeviceOptions } from "../device/options.js";
 import type { CommandTable } from "../device-server.js";
-import { endWithSense, SENSE, type Sense, type SenseDetails } from "../sense.js";
+import { endWithSense, SENSE, type Sense, type SenseDetails, Stream } from "../sense.js";
 import type { StoreError } from "../store.js";
 import { Status, type Task } from "../task.js";
 import { TAPE_TABLE } from "./commands.js";
@@ -186,7 +186,14 @@ export class Tape extends Device<TapeSettings> {
   /** Ends the command by what its store said. */
   storeFailed(error: StoreError, reading: boolean): void {
     this.counters.failed(error.failure, reading);
-    this.fail(storeSense(error.failure, reading));
+    if (error.failure === "no-space") this.endOfPartition();
+    else this.fail(storeSense(error.failure, reading));
+  }
+
+  /** Ends a command that had no room for all that it was to write; what was written before counts. */
+  endOfPartition(): void {
+    const { residue: information, task } = this.#work;
+    this.fail(SENSE.partitionFull, { stream: Stream.endOfMedium, information, moved: task?.transferLength ?? 0 });
   }
 
   succeed(): void {

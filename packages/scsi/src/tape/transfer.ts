@@ -159,11 +159,8 @@ function writeBlocks(tape: Tape, work: Work): void {
   const task = work.task as Task;
   const size = sizeOf(tape, task);
   const count = Math.min(work.left, BATCH, Math.floor(medium.room / strideOf(size)));
-  if (count <= 0) {
-    const information = (task.cdb[1] & FIXED) !== 0 ? work.left : size;
-    const details = { stream: Stream.endOfMedium, information, moved: work.done * size };
-    return tape.fail(SENSE.partitionFull, details);
-  }
+  work.residue = (task.cdb[1] & FIXED) !== 0 ? work.left : size;
+  if (count <= 0) return tape.endOfPartition();
   work.prepare("write", medium.records.end, blocksWritten);
   work.frame(size);
   for (let i = 0; i < count; i++) {

@@ -2,7 +2,7 @@
 
 import { putText } from "../big-endian.js";
 import { primaryVpdPages, type VpdPage } from "../device/vpd-pages.js";
-import { ALERTS } from "./log-pages.js";
+import { supportedAlerts } from "./log-pages.js";
 import type { Tape } from "./tape.js";
 
 /** In ascending order, as SPC-4 7.8.13 wants it. */
@@ -10,7 +10,7 @@ export const VPD_PAGES: readonly VpdPage<Tape>[] = [
   ...primaryVpdPages<Tape>(() => true),
   { code: 0xb0, name: "Sequential-Access Device Capabilities", write: capabilities },
   { code: 0xb1, name: "Manufacturer-Assigned Serial Number", write: manufacturerSerial },
-  { code: 0xb2, name: "TapeAlert Supported Flags", write: supportedAlerts },
+  { code: 0xb2, name: "TapeAlert Supported Flags", write: tapeAlertFlags },
 ];
 
 const WORM = 0x01;
@@ -27,8 +27,8 @@ function manufacturerSerial({ identity }: Tape, bytes: Uint8Array): number {
   return 4 + length;
 }
 
-/** SSC-3 8.4.4: flag 1 is the highest bit. */
-function supportedAlerts(_tape: Tape, bytes: Uint8Array): number {
-  for (const flag of Object.keys(ALERTS).map(Number)) bytes[4 + ((flag - 1) >>> 3)] |= 0x80 >>> ((flag - 1) & 7);
+/** SSC-3 8.4.4. */
+function tapeAlertFlags(_tape: Tape, bytes: Uint8Array): number {
+  bytes.set(supportedAlerts(), 4);
   return 12;
 }

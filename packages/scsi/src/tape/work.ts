@@ -24,6 +24,8 @@ export class Work {
   /** Blocks or filemarks that are to be moved, and that were. */
   left = 0;
   done = 0;
+  /** What INFORMATION says when nothing more can be written. */
+  residue = 0;
   readonly #places = new Places();
   /** A length, a byte of padding, and the length again. */
   readonly #frame = new Uint8Array(2 * WORD + 1);
