@@ -15,7 +15,7 @@ import {
   writeFilemarks,
 } from "./taping.js";
 
-const STEPS = 4000;
+const STEPS = 2000;
 
 /** A tape as a list: a record is what it is filled with and how long it is, a filemark is null. */
 class Model {
@@ -68,6 +68,26 @@ class Model {
       if (here === undefined) return `8/0/5 ${left}`;
       this.at += Math.sign(count);
       if (here === null) left -= 1;
+    }
+    return "good";
+  }
+
+  /** Whether there are `count` filemarks together on the way; goes behind them, or before them on the way back. */
+  spaceSequence(count: number): string {
+    const wanted = Math.abs(count);
+    for (let at = this.at, together = 0; together < wanted; ) {
+      if (count < 0 && at === 0) {
+        this.at = 0;
+        return `0/0/4 eom ${wanted}`;
+      }
+      const here = this.objects[count < 0 ? at - 1 : at];
+      if (here === undefined) {
+        this.at = at;
+        return `8/0/5 ${wanted}`;
+      }
+      at += Math.sign(count);
+      together = here === null ? together + 1 : 0;
+      if (together === wanted) this.at = at;
     }
     return "good";
   }
@@ -139,6 +159,10 @@ const MOVES: readonly ((both: Both) => [string, string])[] = [
   ({ model, initiator, random }) => {
     const object = random.below(model.objects.length + 3);
     return [ended(locate(initiator, object)), model.locate(object)];
+  },
+  ({ model, initiator, random }) => {
+    const count = random.below(7) - 3;
+    return [ended(space(initiator, 2, count)), model.spaceSequence(count)];
   },
   ({ model, initiator }) => [ended(rewind(initiator)), model.locate(0)],
   ({ model, initiator }) => [ended(space(initiator, 3, 0)), model.locate(model.objects.length)],

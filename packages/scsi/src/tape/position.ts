@@ -5,6 +5,7 @@ import { get16, get24, get32, get64, put16, put24, put32, put64 } from "../big-e
 import { invalidField, reply } from "../device-server.js";
 import { SENSE, Stream } from "../sense.js";
 import type { Task } from "../task.js";
+import type { Records, Run } from "./records.js";
 import type { Tape } from "./tape.js";
 import { synchronize } from "./writing.js";
 
@@ -141,19 +142,47 @@ function spaceFilemarks(tape: Tape, count: number): void {
 function spaceSequentialFilemarks(tape: Tape, count: number): void {
   const { medium } = tape;
   const { records } = medium;
-  if (count === 0) return tape.succeed();
   const length = Math.abs(count);
-  const step = Math.sign(count);
-  let together = 0;
-  let last: number | undefined;
-  for (let mark = records.marksBefore(medium.object) + (step > 0 ? 0 : -1); ; mark += step) {
-    const object = records.objectOfMark(mark);
-    if (object === undefined) return step > 0 ? stopAtEndOfData(tape, length) : stopAtBeginning(tape, length);
-    together = last !== undefined && object === last + step ? together + 1 : 1;
-    last = object;
-    if (together < length) continue;
-    medium.object = step > 0 ? object + 1 : object;
+  if (length === 0) return tape.succeed();
+  const before = records.marksBefore(medium.object);
+  const found = count > 0 ? sequenceBehind(records, before, length) : sequenceBefore(records, before, length);
+  if (found !== undefined) {
+    medium.object = found;
     return tape.succeed();
+  }
+  if (count > 0) stopAtEndOfData(tape, length);
+  else stopAtBeginning(tape, length);
+}
+
+/** The object behind `length` filemarks that follow one another, of those from number `mark` on. */
+function sequenceBehind(records: Records, mark: number, length: number): number | undefined {
+  let together = 0;
+  for (let next = mark, end = -1; ; ) {
+    const first = records.objectOfMark(next);
+    if (first === undefined) return undefined;
+    const { object, count } = records.runOf(first) as Run;
+    const here = object + count - first;
+    together = first === end ? together : 0;
+    if (together + here >= length) return first + length - together;
+    together += here;
+    next += here;
+    end = object + count;
+  }
+}
+
+/** The first of `length` filemarks that follow one another, of those before number `mark`. */
+function sequenceBefore(records: Records, mark: number, length: number): number | undefined {
+  let together = 0;
+  for (let next = mark - 1, begin = -1; ; ) {
+    const last = records.objectOfMark(next);
+    if (last === undefined) return undefined;
+    const { object } = records.runOf(last) as Run;
+    const here = last + 1 - object;
+    together = last + 1 === begin ? together : 0;
+    if (together + here >= length) return last + 1 - (length - together);
+    together += here;
+    next -= here;
+    begin = object;
   }
 }
 
