@@ -1,4 +1,4 @@
-// Knows how Debian's tgt judges our initiator: logins, data both ways, task management, an end in the middle of the load, and
+// Knows how Debian's tgt and istgt judge our initiator: logins, data both ways, task management, an end in the middle of the load, and
 // what it answers beside what it answers an initiator of the tests' own.
 
 import { createHash, randomBytes } from "node:crypto";
@@ -11,6 +11,7 @@ import { Session } from "../../support/iscsi-session.js";
 import type { Suite, SuiteContext } from "../suite.js";
 import { Tgtd, unitWords } from "../tgt/daemon.js";
 import { atOnce, Client } from "./client.js";
+import { Istgt } from "./istgt.js";
 
 const MIB = 1 << 20;
 const DISK_SIZE = 64 * MIB;
@@ -23,8 +24,8 @@ const DIGESTS = { headerDigest: "CRC32C", dataDigest: "CRC32C" } as const;
 export const initiatorSuite: Suite = {
   name: "initiator",
   judges:
-    "our iSCSI initiator at Debian's tgt: CHAP, digests, 64 MiB, depth 32, task management, tgt killed under load, all types of device",
-  packages: ["tgt", "libiscsi-bin", "qemu-utils"],
+    "our iSCSI initiator at Debian's tgt and istgt: CHAP, digests, 64 MiB, depth 32, task management, tgt killed under load, all types of device",
+  packages: ["tgt", "istgt", "libiscsi-bin", "qemu-utils"],
   default: false,
   budgetSeconds: 180,
   async run(context) {
@@ -32,6 +33,7 @@ export const initiatorSuite: Suite = {
     await judgeDigests(context);
     await judgeChap(context);
     await judgeTypes(context);
+    await judgeIstgt(context);
     await judgeKill(context);
   },
 };
@@ -46,20 +48,20 @@ async function diskFile(context: SuiteContext): Promise<string> {
 const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
 
 /** Writes 64 MiB of random bytes by `client`, reads them back, and has both compared with tgt's file. */
-async function judgeContents(context: SuiteContext, client: Client, file: string): Promise<string> {
+async function judgeContents(context: SuiteContext, client: Client, file: string, lun = 1): Promise<string> {
   const bytes = randomBytes(DISK_SIZE);
   const count = DISK_SIZE / PIECE;
   const blocks = PIECE / BLOCK;
   const begin = performance.now();
   await atOnce(count, 8, async (i) => {
-    await client.good(blocksCdb(0x2a, i * blocks, blocks), { data: bytes.subarray(i * PIECE, (i + 1) * PIECE) });
+    await client.good(blocksCdb(0x2a, i * blocks, blocks), { lun, data: bytes.subarray(i * PIECE, (i + 1) * PIECE) });
   });
   const written = performance.now();
-  await client.good([0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  await client.good([0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0], { lun });
   const back = Buffer.alloc(DISK_SIZE);
   const reading = performance.now();
   await atOnce(count, 8, async (i) => {
-    (await client.good(blocksCdb(0x28, i * blocks, blocks), { room: PIECE })).data.copy(back, i * PIECE);
+    (await client.good(blocksCdb(0x28, i * blocks, blocks), { lun, room: PIECE })).data.copy(back, i * PIECE);
   });
   const read = performance.now();
   const sum = md5(bytes);
@@ -315,6 +317,36 @@ async function judgeTypes(context: SuiteContext): Promise<void> {
   } finally {
     await client.close();
     await tgt.end();
+  }
+}
+
+async function judgeIstgt(context: SuiteContext): Promise<void> {
+  const file = await diskFile(context);
+  const istgt = await Istgt.start(context, file);
+  try {
+    for (const [what, wishes] of [
+      ["", {}],
+      [" with digests", DIGESTS],
+    ] as const) {
+      await context.check(`istgt: 64 MiB out and back${what}, resets of unit and target, an abort`, async () => {
+        const client = await Client.open(istgt, wishes);
+        await client.ready(0);
+        const figure = await judgeContents(context, client, file, 0);
+        expect(await client.adapter.reset("logicalUnitReset")).to.equal(0);
+        expect(await client.adapter.reset("targetWarmReset")).to.equal(0);
+        let aborts = 0;
+        await atOnce(200, 8, async (i) => {
+          const { command, ended } = client.start(blocksCdb(0x28, i * 512, 512), { lun: 0, room: PIECE });
+          if (i % 4 === 0) await client.abort(command);
+          if ((await ended).hostByte === HostByte.abort) aborts += 1;
+        });
+        expect(client.told).to.deep.equal(["logged in"]);
+        await client.close();
+        return `${figure}; ${aborts} of 50 READs were aborted`;
+      });
+    }
+  } finally {
+    await istgt.end();
   }
 }
 

@@ -99,7 +99,7 @@ async function listens(ask: (...words: readonly string[]) => Promise<{ status: n
 }
 
 /** A port that nothing listened at a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", () => resolve()));
   const address = server.address();

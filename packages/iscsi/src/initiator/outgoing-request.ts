@@ -17,6 +17,8 @@ import { OutgoingPdu, PduWriter } from "../outgoing.js";
 
 /** Bytes of a CDB in a basic header. */
 export const BASIC_CDB = 16;
+/** Numbers that a missing one may be behind the next: as many commands there may be. */
+const MOST_LATE = 4096;
 /** Of an additional header, before what it has. */
 const AHS_HEAD = 4;
 
@@ -50,10 +52,12 @@ export class RequestWriter extends PduWriter<OutgoingRequest> {
   /** The StatSN that the target's next answer has to have. */
   expStatSN = 0;
   /**
-   * Numbers that the target may have given to answers which it did not send, as those commands were to be ended by task
-   * management: istgt does.
+   * Numbers that the target may leave out or send late, as those commands were to be ended by task management: istgt has threads
+   * that answer before one another.
    */
   excused = 0;
+  /** Those of them that were left out so far. */
+  #missing = 0;
   /** The last CmdSN that the target takes. */
   maxCmdSN = 0;
 
@@ -66,12 +70,14 @@ export class RequestWriter extends PduWriter<OutgoingRequest> {
     return ((this.maxCmdSN - this.cmdSN) | 0) >= 0;
   }
 
-  /** Takes the StatSN of an answer that has one of its own; false where it is not the next. */
+  /** Takes the StatSN of an answer that has one of its own; false where it is not the next, nor a missing one. */
   count(statSN: number): boolean {
-    const skipped = (statSN - this.expStatSN) >>> 0;
-    if (skipped > this.excused) return false;
-    this.excused -= skipped;
-    this.expStatSN = (statSN + 1) >>> 0;
+    const skipped = (statSN - this.expStatSN) | 0;
+    if (skipped > this.excused || skipped < -MOST_LATE || (skipped < 0 && this.#missing === 0)) return false;
+    const missing = skipped < 0 ? -1 : skipped;
+    this.#missing += missing;
+    this.excused -= missing;
+    if (skipped >= 0) this.expStatSN = (statSN + 1) >>> 0;
     return true;
   }
 
