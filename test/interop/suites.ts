@@ -12,6 +12,7 @@ import { machinesSuite } from "./machines/suite.js";
 import { passThroughSuite } from "./pass-through/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
+import { qemuCdSuite } from "./qemu/cd-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import { qemuTapeSuite } from "./qemu/tape-suite.js";
 import { sharedSuite } from "./shared/suite.js";
@@ -59,5 +60,6 @@ export const suites: readonly Suite[] = [
   qemuOwnSuite,
   qemuTapeSuite,
   passThroughSuite,
+  qemuCdSuite,
   iscsiLinuxSuite,
 ];

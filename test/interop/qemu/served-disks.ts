@@ -85,6 +85,15 @@ export class ServedDisks implements DiskServer {
     await this.#ask("resize", textOf(place), `${mebibytes}MiB`);
   }
 
+  /** Exchanges the disc of a CD/DVD drive. */
+  async insert(place: Place, file: string): Promise<void> {
+    await this.#ask("insert", textOf(place), file);
+  }
+
+  async eject(place: Place): Promise<void> {
+    await this.#ask("eject", textOf(place));
+  }
+
   /** Its descriptors, and what it has mapped of guests' memory. */
   async open(): Promise<readonly string[]> {
     const folder = `/proc/${this.#server.pid}`;
