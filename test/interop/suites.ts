@@ -13,6 +13,7 @@ import { passThroughSuite } from "./pass-through/suite.js";
 import { processesFullSuite, processesSuite } from "./processes/suite.js";
 import { qemuBlockSuite } from "./qemu/block-suite.js";
 import { qemuCdSuite } from "./qemu/cd-suite.js";
+import { qemuLibrarySuite } from "./qemu/library-suite.js";
 import { qemuFullSuite, qemuOwnSuite, qemuSuite } from "./qemu/suite.js";
 import { qemuTapeSuite } from "./qemu/tape-suite.js";
 import { sharedSuite } from "./shared/suite.js";
@@ -58,6 +59,7 @@ export const suites: readonly Suite[] = [
   xenHostileSuite,
   qemuFullSuite,
   qemuOwnSuite,
+  qemuLibrarySuite,
   qemuTapeSuite,
   passThroughSuite,
   qemuCdSuite,
