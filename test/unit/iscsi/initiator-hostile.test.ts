@@ -236,6 +236,43 @@ describe("an iSCSI initiator at a hostile target", () => {
   });
 });
 
+describe("an iSCSI initiator that logs out of a hostile target", () => {
+  it("bears R2Ts and data for what is not over, and ends in time without an answer", async () => {
+    const { world, adapter, targets } = await open();
+    const probe = world.command(adapter, blocksCdb(0x2a, 0, 32), { data: Buffer.alloc(16384, 1) }).queue();
+    await world.world.settle();
+    const { itt } = targets[0].take().fields;
+    const fields = { opcode: Opcode.asynchronous, itt: NO_TAG, event: AsynchronousEvent.logoutRequested };
+    targets[0].put(AsynchronousMessage, { ...fields, parameter3: 1 });
+    await world.world.pass(501);
+    expect(targets[0].asked.map(({ opcode }) => opcode)).to.deep.equal([Opcode.logout]);
+    r2t({})(targets[0], itt);
+    await world.world.settle();
+    expect([targets[0].asked.length, targets[0].closes]).to.deep.equal([2, 0]);
+    await world.world.pass(15_001);
+    expect([probe.ends, probe.outcome, targets[0].closes]).to.deep.equal([1, "transportDisrupted/0", 1]);
+  });
+
+  it("bears an R2T for nothing while it closes", async () => {
+    const { world, adapter, targets } = await open();
+    const closing = adapter.close();
+    await world.world.settle();
+    r2t({})(targets[0], 0x10000);
+    await world.settled(closing);
+    expect(targets[0].closes).to.equal(1);
+  });
+
+  it("waits no longer than the replacement timeout where the target wants hours", async () => {
+    const { world, targets } = await open();
+    const fields = { opcode: Opcode.asynchronous, itt: NO_TAG, event: AsynchronousEvent.connectionDropped };
+    targets[0].put(AsynchronousMessage, { ...fields, parameter2: 0xffff });
+    await world.world.pass(119_000);
+    expect(targets.length).to.equal(1);
+    await world.world.pass(2000);
+    expect(targets.length).to.equal(2);
+  });
+});
+
 describe("an iSCSI initiator at a hostile login", () => {
   for (const [what, login, reason] of [
     ["a key beyond what was offered", { keys: [{ key: "MaxBurstLength", value: "16777215" }] }, /MaxBurstLength/],

@@ -31,11 +31,14 @@ export class Line {
   readonly #dialled: Dialled;
   #open = true;
 
-  constructor(world: World, dialled: Dialled) {
+  constructor(world: World, dialled: Dialled, kept: (whenSent: () => void) => boolean) {
     this.#world = world;
     this.#dialled = dialled;
-    this.near = this.#sink((bytes) => this.end?.receive(bytes));
-    this.far = this.#sink((bytes) => dialled.receive(bytes));
+    this.near = this.#sink((bytes) => this.end?.receive(bytes), kept);
+    this.far = this.#sink(
+      (bytes) => dialled.receive(bytes),
+      () => false,
+    );
   }
 
   /** Ends it for both. */
@@ -50,7 +53,7 @@ export class Line {
     });
   }
 
-  #sink(deliver: (bytes: Uint8Array) => void): ByteSink {
+  #sink(deliver: (bytes: Uint8Array) => void, kept: (whenSent: () => void) => boolean): ByteSink {
     // A simulation runs what it has in any order; bytes come in theirs.
     const sent: (() => void)[] = [];
     return {
@@ -58,7 +61,7 @@ export class Line {
         const bytes = Buffer.concat(chunks.slice(0, count));
         sent.push(() => {
           if (this.#open) deliver(bytes);
-          whenSent();
+          if (!kept(whenSent)) whenSent();
         });
         this.#world.simulation.soon({ run: () => sent.shift()?.() });
       },
@@ -83,6 +86,9 @@ export class InitiatorWorld {
   /** What takes a connection instead of the portal. */
   script: ((line: Line) => FarEnd) | null = null;
 
+  /** Whether what the initiator sends is lent still, though it has come. */
+  held = false;
+  readonly #lent: (() => void)[] = [];
   readonly #probes = new ProbeHub();
 
   constructor(world = new World()) {
@@ -94,8 +100,14 @@ export class InitiatorWorld {
     this.#probes.listen((_, subject) => told((subject as SessionMessage).text));
   }
 
+  /** Gives back what was lent. */
+  letGo(): void {
+    this.held = false;
+    for (const whenSent of this.#lent.splice(0)) whenSent();
+  }
+
   readonly dial: Dial = (portal, dialled) => {
-    const line = new Line(this.world, dialled);
+    const line = new Line(this.world, dialled, (whenSent) => this.held && this.#lent.push(whenSent) > 0);
     this.lines.push(line);
     this.dialled.push(`${portal.host}:${portal.port}`);
     this.world.simulation.soon({

@@ -208,8 +208,26 @@ describe("an iSCSI initiator that loses its connection", () => {
     await world.world.pass(1);
     expect(world.lines.length).to.equal(2);
     expect(world.world.portal.sessions.length).to.equal(1);
+    // The unit attention of the new session is the answer to the third: nothing but that has come to the portal since.
+    await world.world.settle();
+    expect([probes[2].ends, probes[2].outcome]).to.deep.equal([1, "ok/2"]);
+    expect([unit.seen.length, unit.held.length]).to.deep.equal([2, 0]);
     await world.settled(adapter.close());
-    expect(probes[2].ends).to.equal(1);
+  });
+
+  it("ends a command only when none of its data is on its way any more", async () => {
+    const { unit, world, adapter } = await withHolding();
+    world.held = true;
+    const probe = world.command(adapter, blocksCdb(0x2a, 0, 8), { data: pattern(4096) }).queue();
+    await world.world.settle();
+    expect(unit.seen.length, "has come").to.equal(1);
+    unit.end();
+    await world.world.settle();
+    expect(probe.ends).to.equal(0);
+    world.letGo();
+    await world.world.settle();
+    expect([probe.ends, probe.outcome]).to.deep.equal([1, "ok/0"]);
+    await world.settled(adapter.close());
   });
 
   it("tries again with growing pauses, and fails what waits after the replacement timeout", async () => {

@@ -246,7 +246,8 @@ export class InitiatorSession implements SessionEvents {
 
   #delay(failed: boolean): number {
     this.#hops = 0;
-    if (!failed) return this.#wait;
+    // A target may want hours; commands do not wait for longer than this.
+    if (!failed) return Math.min(this.#wait, this.timeouts.replacement);
     return Math.min(MOST_DELAY, FIRST_DELAY * 2 ** this.#attempts++);
   }
 
@@ -280,7 +281,7 @@ export class InitiatorSession implements SessionEvents {
     const connection = this.#connection;
     if (connection === null) return;
     this.#disarm();
-    this.commands.use(null);
+    this.commands.held = true;
     const { writer } = connection;
     const pdu = writer.begin(Opcode.logout | IMMEDIATE, FINAL | LogoutReason.closeSession);
     const over = (): void => connection.drop(new Error("logged out"));
