@@ -78,6 +78,7 @@ describe("an iSCSI initiator's login", () => {
       { initiator: JOE, target: { ...DISK, secret: secretOf("wrong-secret") } },
       /target has not proved/,
     ],
+    ["one secret for both", { initiator: JOE, target: { ...DISK, secret: JOE.secret } }, /one secret/],
     ["a target of another name", { initiator: JOE, target: { ...DISK, name: "tape" } }, /target has not proved/],
   ] as const) {
     it(`fails with ${what}`, async () => {

@@ -51,6 +51,8 @@ export class ChapProof {
       this.done = true;
       return answers;
     }
+    // A target could have our own secret answer its proof (12.1.3).
+    if (Buffer.compare(initiator.secret, target.secret) === 0) throw new NotAuthenticated("both sides have one secret");
     this.#identifier = this.#unguessable(1)[0];
     this.#challenge = this.#unguessable(CHALLENGE_SIZE);
     return [
