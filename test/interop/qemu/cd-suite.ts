@@ -3,6 +3,7 @@
 
 import { expect } from "chai";
 import type { Suite, SuiteContext } from "../suite.js";
+import { Tgtd, unitWords } from "../tgt/daemon.js";
 import { type CdImage, makeCdImage } from "./cd-images.js";
 import { judgeTwin, TWINS } from "./cd-twins.js";
 import { Guest } from "./guest.js";
@@ -22,8 +23,8 @@ const MOUNT = "mount -t iso9660 -o ro /dev/sr0 /run/disc";
 export const qemuCdSuite: Suite = {
   name: "qemu-cd",
   judges:
-    "a CD/DVD drive of ours in a stock Linux guest: sr, mount, eject, wodim, cd-info, sg3_utils; QEMU's scsi-cd beside it",
-  packages: [...PACKAGES, "genisoimage", "wodim", "libcdio-utils", "eject"],
+    "a CD/DVD drive of ours in a stock Linux guest: sr, mount, eject, wodim, cd-info, sg3_utils; QEMU's scsi-cd and tgt's CD beside it",
+  packages: [...PACKAGES, "genisoimage", "wodim", "libcdio-utils", "eject", "tgt"],
   default: false,
   budgetSeconds: 300,
   run: judge,
@@ -33,7 +34,9 @@ async function judge(context: SuiteContext): Promise<void> {
   const images = await prepareImages(context, "cloud", TOOLS);
   const first = await makeCdImage(context, "PVSCSI_ONE", 1);
   const second = await makeCdImage(context, "PVSCSI_TWO", 100);
-  const server = await ServedDisks.startWords(context, [`${first.path},type=cdrom`], 1);
+  const tgt = await Tgtd.serve(context, [unitWords(1, first.path, "--device-type", "cd")]);
+  const passed = `iscsi://${tgt.address}/${tgt.target}/1`;
+  const server = await ServedDisks.startWords(context, [`${first.path},type=cdrom`, passed], 1);
   const own = [
     ...["-device", "virtio-scsi-pci,id=own", "-drive", `file=${first.path},if=none,id=disc,format=raw,readonly=on`],
     ...["-device", "scsi-cd,bus=own.0,drive=disc"],
@@ -48,6 +51,7 @@ async function judge(context: SuiteContext): Promise<void> {
   await context.check("Linux says nothing that is not expected", () => unexpected(guest));
   await guest.end();
   await context.check("what served it ends in order", () => server.close());
+  await tgt.end();
 }
 
 interface Stand {
@@ -58,7 +62,7 @@ interface Stand {
 
 async function judgeDisc({ context, guest }: Stand, image: CdImage): Promise<void> {
   await context.check("Linux' sr has the drive, and dmesg and lsscsi say what it is", async () => {
-    await guest.run(untilSo("[ -b /dev/sr0 ] && [ -b /dev/sr1 ]"));
+    await guest.run(untilSo("[ -b /dev/sr0 ] && [ -b /dev/sr1 ] && [ -b /dev/sr2 ]"));
     const text = await guest.run("/usr/bin/lsscsi; dmesg");
     expect(text).to.match(/\[0:0:0:0\] +cd\/dvd +PVSCSI +VIRTUAL CD-ROM +0001 +\/dev\/sr0/);
     expect(text).to.match(/scsi 0:0:0:0: CD-ROM +PVSCSI +VIRTUAL CD-ROM +0001 PQ: 0 ANSI: 6/);
@@ -107,7 +111,7 @@ const QUESTIONS: readonly { readonly command: string; readonly says: readonly Re
   { command: "sg_vpd -i /dev/sr0", says: [/designator type: NAA/] },
   { command: "sg_modes -a /dev/sr0", says: [/capabilities/i] },
   { command: "sg_opcodes /dev/sr0", says: [/Read CD/i, /Get configuration/i] },
-  { command: "sg_luns /dev/sr0", says: [/1 lun entry|Lun list length = 8/] },
+  { command: "sg_luns /dev/sr0", says: [/2 lun entries|Lun list length = 16/] },
   { command: "sg_readcap /dev/sr0", says: [/Logical block length=2048 bytes/] },
   { command: "sg_turs /dev/sr0", says: [] },
   { command: "sg_requests /dev/sr0", says: [/No Sense/i] },
@@ -166,23 +170,29 @@ async function judgeTray({ context, guest, server }: Stand, first: CdImage, seco
 }
 
 async function judgeTwins({ context, guest }: Stand): Promise<void> {
-  const generics = (await guest.run("for n in 0 1; do ls /sys/block/sr$n/device/scsi_generic; done"))
-    .trim()
-    .split("\n");
-  // What either has to tell of what was before is told.
-  for (const name of generics)
-    await guest.attempt(
-      `sg_turs /dev/${name}; sg_turs /dev/${name}; sg_raw -r 8 /dev/${name} 4a 01 00 00 10 00 00 00 08 00`,
-    );
-  for (const twin of TWINS) {
-    await context.check(`as QEMU's own: ${twin.name}`, () =>
-      judgeTwin(guest, `/dev/${generics[0]}`, `/dev/${generics[1]}`, twin),
-    );
+  const [ours, tgt, qemu] = await Promise.all(
+    ["0:0:0:0", "0:0:0:1", "1:0:0:0"].map((place) => genericAt(guest, place)),
+  );
+  for (const [who, device] of [
+    ["qemu", qemu],
+    ["tgt", tgt],
+  ] as const) {
+    // What either has to tell of what was before is told.
+    for (const each of [ours, device]) {
+      await guest.attempt(`sg_turs ${each}; sg_turs ${each}; sg_raw -r 8 ${each} 4a 01 00 00 10 00 00 00 08 00`);
+    }
+    for (const twin of TWINS) {
+      await context.check(`as ${who}'s own: ${twin.name}`, () => judgeTwin(guest, ours, { who, device }, twin));
+    }
   }
 }
 
-/** What Linux says of drives, less what it says of QEMU's. */
-const OF_OURS = /^(?!.*(\b1:0:0:0\b|\bsr1\b)).*(\bsr\d?\b|scsi|cdrom|I\/O error|ISO 9660)/i;
+async function genericAt(guest: Guest, place: string): Promise<string> {
+  return `/dev/${(await guest.run(`ls /sys/class/scsi_device/${place}/device/scsi_generic`)).trim()}`;
+}
+
+/** What Linux says of drives, less what it says of the others'. */
+const OF_OURS = /^(?!.*(\b1:0:0:0\b|\b0:0:0:1\b|\bsr[12]\b)).*(\bsr\d?\b|scsi|cdrom|I\/O error|ISO 9660)/i;
 
 /** Lines of Linux' drivers, by what may stand in them. */
 const EXPECTED: readonly RegExp[] = [
