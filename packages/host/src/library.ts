@@ -141,7 +141,7 @@ class Bay implements LibraryDrive {
   async remove(): Promise<void> {
     this.#barcode = null;
     const tape = await this.#drive?.unload();
-    await tape?.cartridge.close();
+    await tape?.close();
   }
 
   /** The drive is in use until it is closed. What is in it and cannot be read stays in it, and the drive has no medium. */

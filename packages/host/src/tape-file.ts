@@ -7,6 +7,7 @@ import { reasonOf } from "./file-errors.js";
 import { type FileStoreOptions, openFileStore, syncFolder } from "./file-open.js";
 import type { FileStore } from "./file-store.js";
 import { keepText, openKeeper } from "./kept-file.js";
+import { FileIndex } from "./tape-index.js";
 
 export interface FileCartridgeOptions extends Pick<FileStoreOptions, "access" | "sync" | "openFiles"> {
   readonly label: CartridgeLabel;
@@ -26,6 +27,7 @@ export class FileCartridge implements Cartridge {
   readonly #options: FileCartridgeOptions;
   #stores: readonly FileStore[] = [];
   #partitions: readonly TapeStore[] = [];
+  #indexes: readonly FileIndex[] = [];
 
   private constructor(path: string, options: FileCartridgeOptions) {
     this.#path = path;
@@ -48,6 +50,7 @@ export class FileCartridge implements Cartridge {
 
   /** What was on it is gone before anything else changes: after a loss of power there are old partitions or new ones, all empty. */
   async partition(sizes: readonly number[]): Promise<void> {
+    for (const index of this.#indexes) await index.forget();
     for (const store of this.#stores) await cut(store);
     try {
       await keepText(`${this.#path}.partitions`, sizes.length === 1 ? null : `${sizes.join(" ")}\n`);
@@ -62,9 +65,12 @@ export class FileCartridge implements Cartridge {
 
   async close(): Promise<void> {
     const stores = this.#stores;
+    const indexes = this.#indexes;
     this.#stores = [];
+    this.#indexes = [];
     const ends = await Promise.allSettled(stores.map((store) => store.close()));
     for (const end of ends) if (end.status === "rejected") throw end.reason;
+    for (const index of indexes) await index.write();
   }
 
   #pathOf(index: number): string {
@@ -75,18 +81,19 @@ export class FileCartridge implements Cartridge {
     const { access, sync, openFiles, create } = this.#options;
     const stores: FileStore[] = [];
     const partitions: TapeStore[] = [];
+    const indexes: FileIndex[] = [];
     this.#stores = stores;
+    this.#indexes = indexes;
     try {
-      for (const [index, room] of sizes.entries()) {
+      for (const [number, room] of sizes.entries()) {
         // The first is made where that was said, and the others whenever they are missing: nothing was on them.
-        const createSize = create || index > 0 ? 0 : undefined;
-        const store = await openFileStore(this.#pathOf(index), { access, sync, openFiles, room, createSize });
+        const createSize = create || number > 0 ? 0 : undefined;
+        const store = await openFileStore(this.#pathOf(number), { access, sync, openFiles, room, createSize });
         stores.push(store);
-        partitions.push({
-          bytes: store,
-          written: await store.written(),
-          cut: (length, done) => store.cut(length, done),
-        });
+        const index = access === "read-only" ? undefined : await FileIndex.open(this.#pathOf(number));
+        if (index !== undefined) indexes.push(index);
+        const cut: TapeStore["cut"] = (length, done) => store.cut(length, done);
+        partitions.push({ bytes: store, written: await store.written(), cut, index });
       }
     } catch (error) {
       await this.close();

@@ -52,6 +52,7 @@ export {
   type CartridgeLabel,
   LEAST_PARTITION,
   MemoryCartridge,
+  type TapeIndex,
   type TapeStore,
 } from "./tape/medium.js";
 export { createTape, Tape, type TapeOptions } from "./tape/tape.js";

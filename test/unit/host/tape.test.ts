@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, truncateSync } from "node:fs";
+import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hostOfLunWords } from "@pvscsi/config";
 import { type Host, openHost } from "@pvscsi/host";
@@ -70,6 +70,30 @@ describe("a tape in files", () => {
     expect(await end(write(again, pattern(7)))).to.equal("good");
     expect(readFileSync(path).length).to.equal(108 + 16);
     expect(await walk(again)).to.deep.equal([100, 7]);
+  });
+
+  it("keeps where its records are while it is closed, and believes that of no file that somebody else has written", async () => {
+    const word = "e.tap,size=4MiB,type=tape";
+    const path = join(folder(), "e.tap");
+    const initiator = await open(word);
+    for (const length of [100, 100, 333]) expect(await end(write(initiator, pattern(length)))).to.equal("good");
+    expect(await end(writeFilemarks(initiator))).to.equal("good");
+    expect(existsSync(`${path}.index`)).to.equal(false);
+    await leave();
+    const index = readFileSync(`${path}.index`, "ascii").split("\n");
+    expect(index.slice(2)).to.deep.equal(["end 562", "0 100 2", "216 333 1", "558 0 1", "end", ""]);
+    // One that says something else is believed: so it is read.
+    writeFileSync(`${path}.index`, index.join("\n").replace("0 100 2\n216", "0 208 1\n216"));
+    expect(await walk(await open(word))).to.deep.equal([208, 333, 0]);
+    await leave();
+    writeFileSync(path, readFileSync(path));
+    expect(await walk(await open(word))).to.deep.equal([100, 100, 333, 0]);
+    await leave();
+    const again = await open(word);
+    expect(await end(locate(again, 2))).to.equal("good");
+    expect(await end(write(again, pattern(5)))).to.equal("good");
+    expect(existsSync(`${path}.index`)).to.equal(false);
+    expect(await walk(await open(word))).to.deep.equal([100, 100, 5]);
   });
 
   it("keeps two partitions, and goes back to one", async () => {

@@ -1,5 +1,6 @@
 // Knows a cartridge whose records were found: what a drive has in it, and where its head is.
 
+import { readIndex, writeIndex } from "./index-kept.js";
 import type { Cartridge, TapeStore } from "./medium.js";
 import type { Records, Run } from "./records.js";
 import { scanRecords } from "./scan.js";
@@ -10,6 +11,8 @@ export interface Partition {
   readonly records: Records;
   /** Bytes that are there; more than those of its records where the last was not written whole. */
   written: number;
+  /** What is kept of its records says where they are, or may be wrong, or nothing is. */
+  index: "same" | "stale" | "none";
 }
 
 /** The most that early warning comes before the end: bytes, and a part of the partition. */
@@ -63,6 +66,16 @@ export class LoadedTape {
     return this.room < Math.min(WARNING.most, Math.floor(this.here.store.bytes.size / WARNING.part));
   }
 
+  /** Lets go of it when all is durable, and where its records are is kept. Rejects with `StoreError`. */
+  async close(): Promise<void> {
+    for (const { store, records, written, index } of this.partitions) {
+      // What was not written whole is looked at again.
+      const text = index === "same" || written !== records.end ? null : writeIndex(records);
+      if (text !== null) store.index?.set(text);
+    }
+    await this.cartridge.close();
+  }
+
   rewind(): void {
     this.partition = 0;
     this.object = 0;
@@ -78,6 +91,14 @@ export class LoadedTape {
 
 async function partitionsOf({ partitions }: Cartridge): Promise<Partition[]> {
   const all: Partition[] = [];
-  for (const store of partitions) all.push({ store, records: await scanRecords(store), written: store.written });
+  for (const store of partitions) all.push(await open(store));
   return all;
+}
+
+async function open(store: TapeStore): Promise<Partition> {
+  const { written } = store;
+  const kept = store.index?.kept ?? null;
+  const known = kept === null ? null : readIndex(kept, written);
+  if (known !== null) return { store, written, records: known, index: "same" };
+  return { store, written, records: await scanRecords(store), index: store.index === undefined ? "none" : "stale" };
 }

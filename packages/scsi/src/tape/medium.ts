@@ -12,6 +12,18 @@ export interface TapeStore {
   readonly written: number;
   /** Drops what is behind `length` bytes, durably; `done` is called once, perhaps before it returns. */
   cut(length: number, done: (error: StoreError | null) => void): void;
+  /** Absent where its records are looked for each time. */
+  readonly index?: TapeIndex | undefined;
+}
+
+/** Keeps where the records of a partition are from one opening to the next. */
+export interface TapeIndex {
+  /** What was kept, where nothing has been written since; null where something was, or nothing was kept. */
+  readonly kept: string | null;
+  /** Forgets it, durably: the partition is about to be written. Rejects with `StoreError`. */
+  forget(): Promise<void>;
+  /** Says what is to be kept when the cartridge is closed and all is durable. */
+  set(text: string): void;
 }
 
 /** What a person can see of a cartridge, and what it is made for. */

@@ -53,6 +53,10 @@ export class Records {
     return last === undefined ? 0 : last.object + last.count;
   }
 
+  get runs(): readonly Run[] {
+    return this.#runs;
+  }
+
   get marks(): number {
     const last = this.#runs.at(-1);
     return last === undefined ? 0 : last.marks + marksOf(last);

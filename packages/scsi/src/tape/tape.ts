@@ -145,7 +145,7 @@ export class Tape extends Device<TapeSettings> {
   override async close(): Promise<void> {
     await this.#whenIdle();
     await super.close();
-    await this.#tape?.cartridge.close();
+    await this.#tape?.close();
   }
 
   async #whenIdle(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { check } from "../device-server.js";
 import { SENSE, Stream } from "../sense.js";
+import type { StoreError } from "../store.js";
 import type { Task } from "../task.js";
 import type { Tape } from "./tape.js";
 import type { Step, Work } from "./work.js";
@@ -16,6 +17,7 @@ export function mayWrite(tape: Tape, task: Task): boolean {
 /** Drops what is behind the head, so that data ends here, and then does `next`. */
 export function endDataHere(tape: Tape, work: Work, next: Step): void {
   const { here, object, records } = tape.medium;
+  if (here.index !== "none") return forgetIndex(tape, work, next);
   const offset = records.offsetOf(object);
   if (here.written <= offset) return next(tape, work);
   here.store.cut(offset, (error) => {
@@ -24,6 +26,17 @@ export function endDataHere(tape: Tape, work: Work, next: Step): void {
     here.written = offset;
     next(tape, work);
   });
+}
+
+/** Nothing is written while something is kept that would not say where it is. */
+function forgetIndex(tape: Tape, work: Work, next: Step): void {
+  const { here } = tape.medium;
+  const forgotten = (): void => {
+    here.index = "none";
+    endDataHere(tape, work, next);
+  };
+  const failed = (error: StoreError): void => tape.storeFailed(error, false);
+  here.store.index?.forget().then(forgotten, failed);
 }
 
 /** `count` records of `size` bytes, or filemarks, were written. */
