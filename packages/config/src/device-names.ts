@@ -1,5 +1,7 @@
 // Knows how SCSI devices are named: H:C:T:L, naa.WWN:LUN, /dev/..., sdX. Knows no device that exists.
 
+import type { LunType } from "./lun-keys.js";
+
 /** host:channel:target:lun. Of a virtual device the host is the vHOST. */
 export interface ScsiAddress {
   readonly host: number;
@@ -61,9 +63,15 @@ const FORMS: ReadonlyArray<{
   { kind: "path", expecting: "/dev/...", parse: parsePath },
   { kind: "wwn", expecting: "naa.<16 hex digits>:<lun>", parse: parseWwn },
   { kind: "address", expecting: "hst:chn:tgt:lun", parse: parsePhysicalAddress },
-  { kind: "kernel-name", expecting: "sdX, srN, stN or sgN", parse: parseKernelName },
+  { kind: "kernel-name", expecting: "sdX, srN, stN, nstN, schN or sgN", parse: parseKernelName },
   { kind: "scsi-id", expecting: "a scsi_id", parse: parseScsiId },
 ];
+
+/** What Linux' driver of each type puts before the number, or the letters, of a device: sd.c, st.c, sr.c and ch.c. */
+export const NODE_PREFIXES = { disk: "sd", tape: "st", cdrom: "sr", changer: "sch" } as const satisfies Record<
+  LunType,
+  string
+>;
 
 /** Every form of a p-dev. */
 export const ALL_FORMS: readonly PhysicalDeviceKind[] = FORMS.map((form) => form.kind);
@@ -109,7 +117,7 @@ function parsePhysicalAddress(text: string): PhysicalDevice | undefined {
 
 /** xend takes a partition number off a disk's name: the device is what it lies on. */
 function parseKernelName(text: string): PhysicalDevice | undefined {
-  const name = /^(?:(sd[a-z]+)(?:[1-9]|1[0-5])?|(s[rgt]\d+))$/.exec(text);
+  const name = /^(?:(sd[a-z]+)(?:[1-9]|1[0-5])?|((?:s[rgt]|nst|sch)\d+))$/.exec(text);
   return name === null ? undefined : { kind: "kernel-name", text, name: name[1] ?? name[2] };
 }
 

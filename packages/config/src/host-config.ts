@@ -1,6 +1,6 @@
 // Knows host.yaml: dom0's SCSI hosts, their LUNs and what backs them. Knows neither Linux's naming nor any file.
 
-import { formatAddress, MAX_HOST, parseAddress, type ScsiAddress } from "./device-names.js";
+import { formatAddress, MAX_HOST, NODE_PREFIXES, parseAddress, type ScsiAddress } from "./device-names.js";
 import { ConfigError, formatPosition, type Position, quoted } from "./errors.js";
 import { parseIscsiUrl } from "./iscsi-url.js";
 import { BARCODE, DEFAULT_CAPACITY, LIBRARY_KEYS, LIBRARY_LIMITS, type LibraryConfig } from "./library-config.js";
@@ -15,6 +15,7 @@ import {
   type LunKey,
   type LunProperties,
   type LunSpec,
+  type LunType,
   misfit,
   readProperty,
   unfit,
@@ -24,7 +25,8 @@ import { parseYamlTree, type YamlEntry, type YamlTable, type YamlText, type Yaml
 
 /** Names given to a LUN; what is not given is derived as Linux and udev do. Links are without their directory. */
 export interface DeviceNames {
-  readonly sd: string | undefined;
+  /** What its driver calls it: sda, st0, sr0 or sch0, by its type. */
+  readonly node: string | undefined;
   readonly sg: string | undefined;
   readonly byId: readonly string[] | undefined;
   readonly byPath: readonly string[] | undefined;
@@ -84,13 +86,14 @@ export interface HostConfig {
 const TOP_KEYS: readonly string[] = ["hosts"];
 const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns", "libraries"];
 const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi", "empty"];
-const NAME_KEYS: readonly string[] = ["sd", "sg", "by-id", "by-path"];
+const NODE_KEYS = Object.values(NODE_PREFIXES);
+const NAME_KEYS: readonly string[] = [...NODE_KEYS, "sg", "by-id", "by-path"];
 const PROPERTY_BY_KEY = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].key, name]));
 const OWN_LUN_KEYS: readonly string[] = ["address", ...BACKINGS, "create", "shareable", "faults", "names"];
 const ALL_LUN_KEYS: readonly string[] = [...OWN_LUN_KEYS, ...PROPERTY_BY_KEY.keys()];
 
 /** Names where none is given. */
-const DERIVED: DeviceNames = { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
+const DERIVED: DeviceNames = { node: undefined, sg: undefined, byId: undefined, byPath: undefined };
 
 /** The LUN of a library at one of its addresses. */
 function lunOfLibrary(library: LibraryConfig, address: ScsiAddress): HostLun {
@@ -214,7 +217,7 @@ class HostReader {
       ...lunSpec(backing, properties, this.#faults(table), table.at),
       address: this.#addressOf("address", this.#required(table, "address"), host),
       shareable: this.#flag(table, "shareable"),
-      names: this.#names(table),
+      names: this.#names(table, properties.type ?? LUN_DEFAULTS.type),
     };
   }
 
@@ -306,12 +309,18 @@ class HostReader {
     });
   }
 
-  #names(table: YamlTable): DeviceNames {
+  #names(table: YamlTable, type: LunType): DeviceNames {
     const entry = table.entries.get("names");
     if (entry === undefined) return DERIVED;
     const names = this.#table(entry.value, "names", NAME_KEYS);
+    const own = NODE_PREFIXES[type];
+    for (const key of NODE_KEYS) {
+      const entry = names.entries.get(key);
+      if (entry !== undefined && key !== own) this.#fail(entry.at, `invalid key ${key}: a ${type} is called ${own}`);
+    }
+    const [pattern, example] = own === "sd" ? [/^sd[a-z]{1,8}$/, "sda"] : [new RegExp(`^${own}\\d{1,8}$`), `${own}0`];
     return {
-      sd: this.#matching(names, "sd", /^sd[a-z]{1,8}$/, "a name such as sda"),
+      node: this.#matching(names, own, pattern, `a name such as ${example}`),
       sg: this.#matching(names, "sg", /^sg\d{1,8}$/, "a name such as sg0"),
       byId: this.#links(names, "by-id"),
       byPath: this.#links(names, "by-path"),

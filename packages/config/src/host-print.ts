@@ -1,11 +1,11 @@
 // Knows how to write the driver domain's devices as host.yaml.
 
 import { stringify } from "yaml";
-import { formatAddress } from "./device-names.js";
+import { formatAddress, NODE_PREFIXES } from "./device-names.js";
 import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-config.js";
 import { formatIscsiUrl } from "./iscsi-url.js";
 import { type LibraryConfig, printLibrary } from "./library-config.js";
-import { eachProperty, LUN_KEYS } from "./lun-keys.js";
+import { eachProperty, LUN_KEYS, type LunType } from "./lun-keys.js";
 
 type Printed = Record<string, unknown>;
 
@@ -47,13 +47,13 @@ function printLun(lun: HostLun): Printed {
   });
   if (lun.shareable) printed.shareable = true;
   if (lun.faults.length > 0) printed.faults = lun.faults.map((fault) => fault.text);
-  const names = printNames(lun.names);
+  const names = printNames(lun.names, lun.type);
   if (Object.keys(names).length > 0) printed.names = names;
   return printed;
 }
 
-function printNames({ sd, sg, byId, byPath }: DeviceNames): Printed {
-  return given({ sd, sg, "by-id": byId, "by-path": byPath });
+function printNames({ node, sg, byId, byPath }: DeviceNames, type: LunType): Printed {
+  return given({ [NODE_PREFIXES[type]]: node, sg, "by-id": byId, "by-path": byPath });
 }
 
 /** Without the keys that have no value. */

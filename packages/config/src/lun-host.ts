@@ -8,7 +8,7 @@ import { parseLunWord } from "./lun-word.js";
 /** What flat space addressing reaches (SAM-5 4.7.7.3). */
 const MOST_LUNS = 16384;
 /** Every name is derived. */
-export const NO_NAMES: DeviceNames = { sd: undefined, sg: undefined, byId: undefined, byPath: undefined };
+export const NO_NAMES: DeviceNames = { node: undefined, sg: undefined, byId: undefined, byPath: undefined };
 
 /** The host whose LUN `0:0:0:n` is the word number n, from 0; throws `ConfigError` at the part of a word that is wrong. */
 export function hostOfLunWords(words: readonly string[], option = "--lun"): HostConfig {

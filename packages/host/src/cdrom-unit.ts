@@ -20,12 +20,12 @@ import {
   type StoreBacking,
   type Surroundings,
 } from "./backing.js";
+import { identityOf } from "./identity.js";
 import { type NamedLun, titleOf } from "./names.js";
 import type { Running, Starter } from "./running.js";
 import { openKept } from "./unit-kept.js";
 
 /** What INQUIRY says where the configuration says nothing. */
-const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL CD-ROM", revision: "0001" } as const;
 /** Bytes of a sector: no disc has less. */
 const SECTOR = 2048;
 
@@ -116,10 +116,7 @@ export class CdromStarter implements Starter {
     const digits = wwn.slice("naa.".length);
     return createCdrom({
       store,
-      vendor: lun.vendor ?? IDENTITY.vendor,
-      product: lun.product ?? IDENTITY.product,
-      revision: lun.revision ?? IDENTITY.revision,
-      serial: lun.serial ?? digits,
+      ...identityOf(lun, wwn),
       wwn: digits,
       queueDepth: lun.queueDepth,
       tellsAborted: lun.taskAborted,

@@ -28,12 +28,12 @@ import {
   type Surroundings,
 } from "./backing.js";
 import { encryptionOf } from "./encryption.js";
+import { identityOf } from "./identity.js";
 import { type NamedLun, titleOf } from "./names.js";
 import type { Running, Starter } from "./running.js";
 import { openKept } from "./unit-kept.js";
 
 /** What INQUIRY says where the configuration says nothing. */
-export const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL DISK", revision: "0001" } as const;
 
 export class DiskStarter implements Starter {
   readonly #named: NamedLun;
@@ -87,10 +87,7 @@ export class DiskStarter implements Starter {
       store: this.#faults.length === 0 ? store : faulty(store, this.#faults, this.#clock),
       blockSize: lun.blockSize,
       physical: lun.physical,
-      vendor: lun.vendor ?? IDENTITY.vendor,
-      product: lun.product ?? IDENTITY.product,
-      revision: lun.revision ?? IDENTITY.revision,
-      serial: lun.serial ?? digits,
+      ...identityOf(lun, wwn),
       wwn: digits,
       removable: lun.removable,
       readOnly: lun.readOnly,

@@ -20,8 +20,8 @@ import {
 } from "@pvscsi/scsi";
 import type { Clock, Timer } from "@pvscsi/wire";
 import type { HostInitiator } from "./backing.js";
-import { IDENTITY } from "./disk-unit.js";
 import type { NativeFiles } from "./file-open.js";
+import { identityOf } from "./identity.js";
 import type { Unguessable } from "./key-file.js";
 import { HostLibraries } from "./library.js";
 import { lookupKey, lookupKeys, nameLuns } from "./names.js";
@@ -56,9 +56,9 @@ export interface HostDevice {
   /** `naa.` and 16 hex digits, or 32. */
   readonly wwn: string;
   /** Kernel names, without /dev/. */
-  readonly sd: string;
+  readonly node: string;
   readonly sg: string;
-  /** Links, without their directory. */
+  /** Links, without their directory: /dev/disk/by-id and by-path, or of tapes and changers /dev/tape/by-id and by-path. */
   readonly byId: readonly string[];
   readonly byPath: readonly string[];
   readonly shareable: boolean;
@@ -235,16 +235,17 @@ function faultsOf(file: string, lun: HostLun): Fault[] {
 }
 
 function describe({ named, users }: HostUnit): HostDevice {
-  const { lun, host, wwn, sd, sg, byId, byPath } = named;
+  const { lun, host, wwn, node, sg, byId, byPath } = named;
+  const { vendor, product, revision } = identityOf(lun, wwn);
   return {
     address: lun.address,
     type: lun.type,
     driver: host.driver,
-    vendor: lun.vendor ?? IDENTITY.vendor,
-    product: lun.product ?? IDENTITY.product,
-    revision: lun.revision ?? IDENTITY.revision,
+    vendor,
+    product,
+    revision,
     wwn,
-    sd,
+    node,
     sg,
     byId,
     byPath,

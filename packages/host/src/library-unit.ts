@@ -3,14 +3,10 @@
 import type { LibraryConfig } from "@pvscsi/config";
 import { createChanger, type DeviceOptions, unitDesignators } from "@pvscsi/scsi";
 import type { Surroundings } from "./backing.js";
+import { identityOf } from "./identity.js";
 import type { HostLibrary } from "./library.js";
 import type { NamedLun } from "./names.js";
 import type { Running, Starter } from "./running.js";
-
-const IDENTITY = {
-  changer: { vendor: "PVSCSI", product: "VIRTUAL LIBRARY", revision: "0001" },
-  drive: { vendor: "PVSCSI", product: "VIRTUAL TAPE", revision: "0001" },
-} as const;
 
 export class LibraryStarter implements Starter {
   /** Reservations of a library end with whoever serves it. */
@@ -26,8 +22,7 @@ export class LibraryStarter implements Starter {
     this.#drive = index < 0 ? null : index;
     const digits = wwn.slice("naa.".length);
     const { portGroups } = lun;
-    const who = index < 0 ? IDENTITY.changer : IDENTITY.drive;
-    this.#options = { ...who, serial: digits, wwn: digits, removable: true, clock, portGroups };
+    this.#options = { ...identityOf(lun, wwn), wwn: digits, removable: true, clock, portGroups };
     if (index >= 0) this.library.name(index, unitDesignators(this.#options)[1]);
   }
 

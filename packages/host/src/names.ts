@@ -7,11 +7,15 @@ import {
   formatPosition,
   type HostConfig,
   type HostLun,
+  type LunType,
+  NODE_PREFIXES,
   type PhysicalDevice,
   type Position,
   type ScsiHostConfig,
 } from "@pvscsi/config";
 import { diskName, localNaa } from "@pvscsi/scsi";
+import { identityOf, isOurs } from "./identity.js";
+import { idLinks, LINK_FOLDERS, pathLinks, scsiId, serialId } from "./udev-links.js";
 
 /** A LUN with all it is called. */
 export interface NamedLun {
@@ -19,7 +23,8 @@ export interface NamedLun {
   readonly host: ScsiHostConfig;
   /** `naa.` and 16 hex digits, or 32. */
   readonly wwn: string;
-  readonly sd: string;
+  /** What its driver calls it: sda, st0, sr0 or sch0. */
+  readonly node: string;
   readonly sg: string;
   /** Links without their directory. */
   readonly byId: readonly string[];
@@ -27,8 +32,8 @@ export interface NamedLun {
 }
 
 /** `0:0:1:0 (/dev/sdb)`. */
-export function titleOf({ lun, sd }: NamedLun): string {
-  return `${formatAddress(lun.address)} (/dev/${sd})`;
+export function titleOf({ lun, node }: NamedLun): string {
+  return `${formatAddress(lun.address)} (/dev/${node})`;
 }
 
 /** Names every LUN, in the order in which Linux finds them; throws `ConfigError` where two would have one name. */
@@ -36,7 +41,7 @@ export function nameLuns(config: HostConfig): NamedLun[] {
   const luns = config.hosts
     .flatMap((host) => host.luns.map((lun) => ({ host, lun })))
     .sort((a, b) => compareAddresses(a.lun.address, b.lun.address));
-  const sds = unusedNames(new Set(luns.map(({ lun }) => lun.names.sd)), diskName);
+  const nodes = new UnusedNodes(luns.map(({ lun }) => lun.names.node));
   const sgs = unusedNames(new Set(luns.map(({ lun }) => lun.names.sg)), (index) => `sg${index}`);
   const named = luns.map(({ host, lun }) => {
     const wwn = lun.wwn ?? `naa.${localNaa(formatAddress(lun.address))}`;
@@ -44,10 +49,10 @@ export function nameLuns(config: HostConfig): NamedLun[] {
       lun,
       host,
       wwn,
-      sd: lun.names.sd ?? sds(),
+      node: lun.names.node ?? nodes.next(lun.type),
       sg: lun.names.sg ?? sgs(),
-      byId: lun.names.byId ?? idLinks(wwn),
-      byPath: lun.names.byPath ?? pathLinks(host, lun, config),
+      byId: lun.names.byId ?? idLinks(lun.type, wwn, isOurs(lun) ? identityOf(lun, wwn) : undefined),
+      byPath: lun.names.byPath ?? pathLinks(lun.type, pathId(host, lun, config)),
     };
   });
   checkUnique(config, named);
@@ -55,14 +60,18 @@ export function nameLuns(config: HostConfig): NamedLun[] {
 }
 
 /** Every key under which a LUN is found; `lookupKey` makes the same from a p-dev. */
-export function lookupKeys({ lun, wwn, sd, sg, byId, byPath }: NamedLun): string[] {
+export function lookupKeys(named: NamedLun): string[] {
+  const { lun, wwn, byId, byPath } = named;
+  const folder = LINK_FOLDERS[lun.type];
   return [
     formatAddress(lun.address),
     `${wwn}:${lun.address.lun}`,
     scsiId(wwn),
-    ...[sd, sg].flatMap((name) => [name, `/dev/${name}`]),
-    ...byId.map((link) => `/dev/disk/by-id/${link}`),
-    ...byPath.map((link) => `/dev/disk/by-path/${link}`),
+    ...(isOurs(lun) ? [serialId(identityOf(lun, wwn))] : []),
+    `/dev/bsg/${formatAddress(lun.address)}`,
+    ...nodesOf(named).flatMap((name) => [name, `/dev/${name}`]),
+    ...byId.map((link) => `/dev/${folder}/by-id/${link}`),
+    ...byPath.map((link) => `/dev/${folder}/by-path/${link}`),
   ];
 }
 
@@ -81,6 +90,30 @@ export function lookupKey(device: PhysicalDevice): string {
   }
 }
 
+/** Every kernel name of a device: a tape has a second node, which does not rewind (st.c). */
+export function nodesOf({ lun, node, sg }: NamedLun): string[] {
+  return lun.type === "tape" ? [node, `n${node}`, sg] : [node, sg];
+}
+
+/** Counts the names of each driver on its own. */
+class UnusedNodes {
+  readonly #next = new Map<LunType, () => string>();
+  readonly #taken: ReadonlySet<string | undefined>;
+
+  constructor(taken: readonly (string | undefined)[]) {
+    this.#taken = new Set(taken);
+  }
+
+  next(type: LunType): string {
+    let next = this.#next.get(type);
+    if (next === undefined) {
+      next = unusedNames(this.#taken, type === "disk" ? diskName : (index) => `${NODE_PREFIXES[type]}${index}`);
+      this.#next.set(type, next);
+    }
+    return next();
+  }
+}
+
 function unusedNames(taken: ReadonlySet<string | undefined>, name: (index: number) => string): () => string {
   let index = 0;
   return () => {
@@ -89,27 +122,19 @@ function unusedNames(taken: ReadonlySet<string | undefined>, name: (index: numbe
   };
 }
 
-/** What scsi_id prints for an NAA name: the designator type 3, then its digits. */
-function scsiId(wwn: string): string {
-  return `3${wwn.slice("naa.".length)}`;
-}
-
-function idLinks(wwn: string): string[] {
-  return [`scsi-${scsiId(wwn)}`, `wwn-0x${wwn.slice("naa.".length)}`];
-}
-
 /** udev's path_id: the host is counted from the first one on the same PCI function. */
-function pathLinks(host: ScsiHostConfig, { address }: HostLun, config: HostConfig): string[] {
-  if (host.pci === undefined) return [];
+function pathId(host: ScsiHostConfig, { address }: HostLun, config: HostConfig): string | undefined {
+  if (host.pci === undefined) return undefined;
   const first = Math.min(...config.hosts.filter((other) => other.pci === host.pci).map((other) => other.host));
-  return [`pci-${host.pci}-scsi-${formatAddress({ ...address, host: host.host - first })}`];
+  return `pci-${host.pci}-scsi-${formatAddress({ ...address, host: host.host - first })}`;
 }
 
 function checkUnique(config: HostConfig, luns: readonly NamedLun[]): void {
   const seen = new Map<string, Position>();
   for (const named of luns) {
-    const { wwn, sd, sg, byId, byPath } = named;
-    for (const name of [wwn, sd, sg, ...byId.map((l) => `by-id/${l}`), ...byPath.map((l) => `by-path/${l}`)]) {
+    const { wwn, byId, byPath } = named;
+    const links = [...byId.map((link) => `by-id/${link}`), ...byPath.map((link) => `by-path/${link}`)];
+    for (const name of [wwn, ...nodesOf(named), ...links]) {
       const first = seen.get(name);
       if (first !== undefined) {
         const where = formatPosition(first);

@@ -15,13 +15,13 @@ import {
 } from "@pvscsi/scsi";
 import type { Clock } from "@pvscsi/wire";
 import { accessStatePath, reservationPath, type StoreBacking, type Surroundings } from "./backing.js";
+import { identityOf } from "./identity.js";
 import { type NamedLun, titleOf } from "./names.js";
 import type { Running, Starter } from "./running.js";
 import { FileCartridge } from "./tape-file.js";
 import { openKept } from "./unit-kept.js";
 
 /** What INQUIRY says where the configuration says nothing. */
-const IDENTITY = { vendor: "PVSCSI", product: "VIRTUAL TAPE", revision: "0001" } as const;
 /** Bytes of a cartridge in a file where nothing is said. */
 const CAPACITY = 2 ** 40;
 
@@ -86,10 +86,7 @@ export class TapeStarter implements Starter {
     const named = this.#named;
     return createTape({
       tape,
-      vendor: lun.vendor ?? IDENTITY.vendor,
-      product: lun.product ?? IDENTITY.product,
-      revision: lun.revision ?? IDENTITY.revision,
-      serial: lun.serial ?? digits,
+      ...identityOf(lun, wwn),
       wwn: digits,
       readOnly: lun.readOnly,
       queueDepth: lun.queueDepth,

@@ -138,7 +138,7 @@ export class World {
   taken(): string[] {
     return this.host
       .list()
-      .flatMap(({ sd, users }) => users.map((user) => `${sd} ${user.domain} ${user.virtualDevice}`));
+      .flatMap(({ node, users }) => users.map((user) => `${node} ${user.domain} ${user.virtualDevice}`));
   }
 }
 

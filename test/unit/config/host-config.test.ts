@@ -62,7 +62,7 @@ describe("host.yaml", () => {
       at: { line: 8, column: 15 },
     });
     expect(file).to.include({ serial: "0012", wwn: "naa.5000c50012345678", blockSize: 4096, shareable: true });
-    expect(file.names).to.deep.equal({ sd: "sda", sg: "sg7", byId: ["scsi-x"], byPath: [] });
+    expect(file.names).to.deep.equal({ node: "sda", sg: "sg7", byId: ["scsi-x"], byPath: [] });
     expect(memory.backing).to.include({ kind: "memory", size: 2 ** 26 });
     expect(memory).to.include({ readOnly: true, vendor: "ACME", shareable: false });
     expect(memory.faults).to.deep.equal([{ text: "read@1000:medium-error", at: { line: 17, column: 84 } }]);

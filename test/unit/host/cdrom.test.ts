@@ -82,7 +82,7 @@ describe("a CD/DVD drive of the host", () => {
     const host = hostOf("d.iso,type=cdrom");
     const initiator = await use(host);
     initiator.send("1e 00 00 00 01 00").good();
-    const kept = "0:0:0:0 (/dev/sda) is kept shut by who uses it, who was told that its disc is wanted";
+    const kept = "0:0:0:0 (/dev/sr0) is kept shut by who uses it, who was told that its disc is wanted";
     expect(await host.insert(DRIVE, "e.iso")).to.equal(kept);
     expect(await host.eject(DRIVE)).to.equal(kept);
     expect(initiator.send("4a 01 00 00 10 00 00 00 08 00", { room: 8 }).data).to.equal("00 06 04 5e 01 02 00 00");

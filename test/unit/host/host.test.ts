@@ -70,7 +70,7 @@ describe("the host's devices", () => {
   }
 
   it("are named as Linux and udev name them, in the order in which Linux finds them", () => {
-    const names = host.list().map((d) => [formatAddress(d.address), d.sd, d.sg, ...d.byId, ...d.byPath]);
+    const names = host.list().map((d) => [formatAddress(d.address), d.node, d.sg, ...d.byId, ...d.byPath]);
     expect(names[0].slice(0, 3)).to.deep.equal(["2:0:0:0", "sdb", "sg0"]);
     expect(names[0][3]).to.match(/^scsi-33[0-9a-f]{15}$/);
     expect(names[1]).to.deep.equal([
@@ -78,6 +78,7 @@ describe("the host's devices", () => {
       "sdc",
       "sg1",
       "scsi-35000c500a1b2c3d4",
+      "scsi-SPVSCSI_VIRTUAL_DISK_5000c500a1b2c3d4",
       "wwn-0x5000c500a1b2c3d4",
       "pci-0000:03:00.0-scsi-0:0:1:0",
     ]);
