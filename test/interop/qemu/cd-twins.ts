@@ -33,7 +33,7 @@ export const TWINS: readonly Twin[] = [
     name: "READ(10) at the end",
     cdb: "28 00 7f ff ff ff 00 00 01 00",
     room: 2048,
-    tgt: "beyond the last block is 21h/00h (MMC-6 annex F), not a medium that cannot be read",
+    tgt: "beyond the last block is 21h/00h (MMC-6, sense information), not a medium that cannot be read",
   },
   {
     name: "READ TOC, tracks",
@@ -54,7 +54,7 @@ export const TWINS: readonly Twin[] = [
     cdb: "43 00 01 00 00 00 00 00 0c 00",
     room: 12,
     qemu: "QEMU says nothing of track 1",
-    tgt: "tgt leaves out two bytes of the address (MMC-6 6.25.3.3)",
+    tgt: "tgt leaves out two bytes of the address (MMC-6, READ TOC/PMA/ATIP)",
   },
   {
     name: "READ TOC, behind the last track",
@@ -67,7 +67,7 @@ export const TWINS: readonly Twin[] = [
     cdb: "51 00 00 00 00 00 00 00 22 00",
     room: 34,
     except: [[16, 24]],
-    tgt: "URU: nothing restricts its use (MMC-6 6.21.3.1)",
+    tgt: "URU: nothing restricts its use (MMC-6, READ DISC INFORMATION)",
   },
   {
     name: "GET CONFIGURATION, current profile",

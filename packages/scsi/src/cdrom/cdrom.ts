@@ -48,7 +48,7 @@ export class Cdrom extends Device<ControlSettings> implements CdromDrive {
   readonly blockSize = SECTOR;
   readonly table: CommandTable<Cdrom>;
   readonly events = new MediaEvents();
-  /** The persistent prevent state: the eject button asks, and does not open the tray (MMC-6 6.15). */
+  /** The persistent prevent state: the eject button asks, and does not open the tray (MMC-6, PREVENT ALLOW MEDIUM REMOVAL). */
   persistent = false;
   trayOpen = false;
   open = true;
@@ -81,7 +81,7 @@ export class Cdrom extends Device<ControlSettings> implements CdromDrive {
     return this.persistent || removalPrevented(this);
   }
 
-  /** MMC-6 4.1.6: what looks for events must be able to find them. */
+  /** MMC-6, unit attention conditions: what looks for events must be able to find them. */
   ignoresAttention(opcode: number): boolean {
     return ignoresAttention(opcode);
   }
@@ -240,7 +240,7 @@ function cdromDefaults({ tellsAborted = false }: CdromOptions): ControlSettings 
   return { descriptorSense: false, softwareWriteProtect: false, tellsAborted, errorEnds: "nothing" };
 }
 
-/** What MMC-6 annex F calls a failure to read. */
+/** What MMC-6 calls a failure to read. */
 function readSense(failure: StoreError["failure"]): Sense {
   switch (failure) {
     case "hardware":

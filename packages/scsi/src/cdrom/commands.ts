@@ -76,7 +76,7 @@ function readRows(): CommandRow<Cdrom>[] {
   ];
 }
 
-/** GET CONFIGURATION and GET EVENT STATUS NOTIFICATION run in spite of a unit attention, besides those that do everywhere (MMC-6 4.1.6). */
+/** What runs in spite of a unit attention, besides what does so everywhere (MMC-6, unit attention conditions). */
 export function ignoresAttention(opcode: number): boolean {
   return opcode === MMC_COMMANDS.getConfiguration.opcode || opcode === MMC_COMMANDS.getEventStatus.opcode;
 }

@@ -1,4 +1,4 @@
-// Knows the features of a drive and GET CONFIGURATION, which lists them (MMC-6 5.3, 6.5): one table says and writes them.
+// Knows the features of a drive and GET CONFIGURATION, which lists them (MMC-6): one table says and writes them.
 
 import { get16, put16, put32 } from "../big-endian.js";
 import { invalidField, reply } from "../device-server.js";

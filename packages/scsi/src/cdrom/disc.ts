@@ -2,12 +2,12 @@
 
 import type { ByteStore } from "../store.js";
 
-/** Bytes of a sector's user data (MMC-6 4.2.3). */
+/** Bytes of a sector's user data (MMC-6, sectors). */
 export const SECTOR = 2048;
 /** Sectors of a CD of 80 minutes; what is longer is a DVD, as QEMU has it. */
 const CD_SECTORS = 80 * 60 * 75;
 
-/** What a drive can do with a medium, and how it is known (MMC-6 table 84). */
+/** What a drive can do with a medium, and how it is known (MMC-6, profiles). */
 export interface DiscKind {
   readonly name: "cd" | "dvd";
   readonly profile: number;

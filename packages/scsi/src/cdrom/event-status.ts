@@ -1,4 +1,4 @@
-// Knows GET EVENT STATUS NOTIFICATION (MMC-6 6.6): which classes of events a drive has, and how each is told.
+// Knows GET EVENT STATUS NOTIFICATION (MMC-6): which classes of events a drive has, and how each is told.
 
 import { get16, put16 } from "../big-endian.js";
 import { invalidField, reply } from "../device-server.js";

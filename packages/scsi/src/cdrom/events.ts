@@ -1,8 +1,8 @@
-// Knows what has happened to a drive's medium and what each initiator has not heard of yet (MMC-6 6.6.3). Knows no command.
+// Knows what has happened to a drive's medium and what each initiator has not heard of yet (MMC-6, GET EVENT STATUS NOTIFICATION). Knows no command.
 
 import type { TaskNexus } from "../task.js";
 
-/** MMC-6 table 322. */
+/** MMC-6, media events. */
 export const MediaEvent = { none: 0x0, ejectRequest: 0x1, newMedia: 0x2, mediaRemoval: 0x3 } as const;
 export type MediaEventCode = (typeof MediaEvent)[keyof typeof MediaEvent];
 

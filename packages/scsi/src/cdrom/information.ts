@@ -1,4 +1,4 @@
-// Knows READ DISC INFORMATION and READ TRACK INFORMATION of a disc that is complete, with one session of one data track (MMC-6 6.21, 6.26).
+// Knows READ DISC INFORMATION and READ TRACK INFORMATION of a disc that is complete, with one session of one data track (MMC-6).
 
 import { get16, get32, put16, put32 } from "../big-endian.js";
 import { check, invalidField, reply } from "../device-server.js";

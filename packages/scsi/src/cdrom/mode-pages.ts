@@ -1,4 +1,4 @@
-// Knows the mode pages of a CD/DVD drive, of which only the control page can be changed (MMC-6 7.2, MMC-3 5.5.10).
+// Knows the mode pages of a CD/DVD drive, of which only the control page can be changed (MMC-6, MMC-3).
 
 import { put16 } from "../big-endian.js";
 import { type ControlSettings, type ModeHeader, type ModePage, PRIMARY_MODE_PAGES } from "../device/mode-pages.js";
@@ -8,7 +8,7 @@ import { currentSpeed } from "./speed.js";
 
 type CdromPage = ModePage<Cdrom, ControlSettings>;
 
-/** MMC-6 7.2.3: whatever is below tries again. */
+/** MMC-6, read/write error recovery mode page: whatever is below tries again. */
 const errorRecovery: CdromPage = {
   code: 0x01,
   subpage: 0,
@@ -17,7 +17,7 @@ const errorRecovery: CdromPage = {
   write: () => {},
 };
 
-/** MMC-1 7.2.3: a minute has 60 seconds, a second 75 frames. */
+/** MMC, CD device parameters mode page: a minute has 60 seconds, a second 75 frames. */
 const deviceParameters: CdromPage = {
   code: 0x0d,
   subpage: 0,
@@ -29,13 +29,13 @@ const deviceParameters: CdromPage = {
   },
 };
 
-/** SPC-4 7.5.13: no timer runs. */
+/** SPC-4, power condition mode page: no timer runs. */
 const powerCondition: CdromPage = { code: 0x1a, subpage: 0, name: "Power Condition", length: 12, write: () => {} };
 
 const GROUP_1_SECONDS = 30;
 const GROUP_2_SECONDS = 600;
 
-/** MMC-6 7.2.6: seconds that commands of each group take at most. */
+/** MMC-6, timeout and protect mode page: seconds that commands of each group take at most. */
 const timeouts: CdromPage = {
   code: 0x1d,
   subpage: 0,
@@ -53,7 +53,7 @@ const LOCKED = 0x02;
 const EJECT = 0x08;
 const TRAY = 0x20;
 
-/** MMC-3 5.5.10, which Linux asks for what a drive can do. */
+/** MMC-3, capabilities mode page, which Linux asks for what a drive can do. */
 const capabilities: CdromPage = {
   code: 0x2a,
   subpage: 0,
@@ -79,5 +79,5 @@ export const MODE_PAGES: readonly CdromPage[] = [
   capabilities,
 ];
 
-/** MMC-6 7.2.1: no block descriptor, and nothing that is the type's own. */
+/** MMC-6, mode parameter list: no block descriptor, and nothing that is the type's own. */
 export const MODE_HEADER: ModeHeader<Cdrom, ControlSettings> = { parameter: () => 0, descriptor: null };

@@ -1,4 +1,4 @@
-// Knows how a place on a CD is told: as a logical block, or in minutes, seconds and frames (MMC-6 4.2.3.4).
+// Knows how a place on a CD is told: as a logical block, or in minutes, seconds and frames (MMC-6, addresses on a CD).
 
 import { put32 } from "../big-endian.js";
 

@@ -1,4 +1,4 @@
-// Knows READ CD and READ CD MSF (MMC-6 6.19, 6.20): which parts of sectors an initiator asks for, and how they come to it.
+// Knows READ CD and READ CD MSF (MMC-6): which parts of sectors an initiator asks for, and how they come to it.
 
 import { get24, get32 } from "../big-endian.js";
 import { check, invalidField } from "../device-server.js";
@@ -61,7 +61,7 @@ function transfer(drive: Cdrom, task: Task, lba: number, blocks: number): void {
   readRaw(drive, task, { lba, blocks, parts });
 }
 
-/** Parts must follow each other: none is left out between two others (MMC-6 table 351). */
+/** Parts must follow each other: none is left out between two others (MMC-6, READ CD). */
 function isSelection(selection: number): boolean {
   if (selection === CORRECTION) return false;
   const flags = PARTS.map(({ flag }) => (selection & flag) !== 0);

@@ -1,4 +1,4 @@
-// Knows the 2352 bytes of a mode 1 sector around its user data: sync, header, error detection and correction (ECMA-130 14 and annex A).
+// Knows the 2352 bytes of a mode 1 sector around its user data: sync, header, error detection and correction (ECMA-130, sectors and annex A).
 
 import { putMsf } from "./msf.js";
 
@@ -37,7 +37,7 @@ const EDC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return rest;
 });
 
-/** ECMA-130 14.3: over sync, header and user data; its least significant byte first. */
+/** ECMA-130, EDC: over sync, header and user data; its least significant byte first. */
 function putDetection(bytes: Uint8Array): void {
   let rest = 0;
   for (let at = 0; at < DETECTION; at++) rest = (rest >>> 8) ^ EDC_TABLE[(rest ^ bytes[at]) & 0xff];

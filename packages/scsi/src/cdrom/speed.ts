@@ -1,4 +1,4 @@
-// Knows SET CD SPEED and GET PERFORMANCE (MMC-6 6.35, 6.8): a speed is remembered and told, and nothing is slowed down.
+// Knows SET CD SPEED and GET PERFORMANCE (MMC-6): a speed is remembered and told, and nothing is slowed down.
 
 import { get16, get32, put32 } from "../big-endian.js";
 import { check, invalidField, reply } from "../device-server.js";

@@ -1,4 +1,4 @@
-// Knows READ DVD STRUCTURE of a DVD-ROM with one layer (MMC-6 6.22): one table lists and writes the structures.
+// Knows READ DVD STRUCTURE of a DVD-ROM with one layer (MMC-6): one table lists and writes the structures.
 
 import { get16, put16, put24 } from "../big-endian.js";
 import { check, invalidField, reply } from "../device-server.js";

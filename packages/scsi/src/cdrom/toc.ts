@@ -1,4 +1,4 @@
-// Knows what READ TOC/PMA/ATIP and READ SUB-CHANNEL tell of a disc with one data track (MMC-6 6.25, MMC-5 6.27).
+// Knows what READ TOC/PMA/ATIP and READ SUB-CHANNEL tell of a disc with one data track (MMC-6, MMC-5).
 
 import { get16, put16 } from "../big-endian.js";
 import { check, invalidField, reply } from "../device-server.js";
@@ -84,7 +84,7 @@ function writeRawToc(bytes: Uint8Array, { blocks }: Disc): number {
 }
 
 const SUBQ = 0x40;
-/** Nothing is played: there is no audio (MMC-5 table 489). */
+/** Nothing is played: there is no audio (MMC-5, audio status codes). */
 const NO_AUDIO_STATUS = 0x15;
 
 /** READ SUB-CHANNEL: the position; neither a catalogue number nor one of the recording, as an image has none. */

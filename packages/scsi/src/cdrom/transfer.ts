@@ -9,7 +9,7 @@ import type { Cdrom } from "./cdrom.js";
 import { type Disc, SECTOR } from "./disc.js";
 import type { Reading } from "./reading.js";
 
-/** READ CAPACITY (MMC-6 6.17). */
+/** READ CAPACITY (MMC-6). */
 export function readCapacity(drive: Cdrom, task: Task): void {
   const { blocks } = drive.disc as Disc;
   put32(drive.scratch, 0, Math.min(Math.max(0, blocks - 1), 0xffff_ffff));
@@ -47,7 +47,7 @@ export function succeed(drive: Cdrom, reading: Reading): void {
   drive.release(reading).end(Status.good);
 }
 
-/** SEEK(10) (MMC-6 6.36). */
+/** SEEK(10) (MMC-6). */
 export function seek(drive: Cdrom, task: Task): void {
   const lba = get32(task.cdb, 2);
   if (!onDisc(drive, task, lba, 1)) return;

@@ -1,4 +1,4 @@
-// Knows START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL of a drive with a tray (MMC-6 6.42, 6.15), and MECHANISM STATUS (6.12).
+// Knows START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL of a drive with a tray, and MECHANISM STATUS (MMC-6).
 
 import { get16, put24 } from "../big-endian.js";
 import { preventAllow, removalPrevented } from "../device/removal.js";
