@@ -199,6 +199,7 @@ export const COMMANDS: readonly Conversation[] = [
       runs("sg_modes --page=0x11 /dev/sg0", /partition/i),
       runs("sg_logs --page=0x0c /dev/sg0", /Data bytes received/i),
       runs("sg_logs --page=0x2e /dev/sg0", /Tape ?alert/i),
+      runs("sg_read_attr /dev/sg0", /Barcode: PV0001L6/i),
       runs("sg_opcodes /dev/sg0", /Locate\(16\)/i),
       runs("sg_luns /dev/sg0", /5 lun entries/),
       runs("sg_raw --request=56 /dev/sg0 44 00 00 00 00 00 00 00 38 00 2>&1", /00 36 00 00 e0 e0 a0/),

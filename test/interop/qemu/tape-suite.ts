@@ -12,7 +12,7 @@ import { COMMANDS, type Exchange } from "./tape-commands.js";
 
 const BESIDES: Besides = {
   name: "-tape",
-  programs: ["/usr/bin/mt-st", "/usr/bin/tar", "/usr/bin/sg_logs", "/usr/bin/sg_modes"],
+  programs: ["/usr/bin/mt-st", "/usr/bin/tar", "/usr/bin/sg_logs", "/usr/bin/sg_modes", "/usr/bin/sg_read_attr"],
   modules: ["st"],
 };
 
