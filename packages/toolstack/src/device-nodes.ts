@@ -165,6 +165,16 @@ export async function removeBackend(
   await store.remove(errorPath(path));
 }
 
+/** Removes a guest's folders of back ends in which nothing is, in whichever domain. */
+export async function removeEmptyFolders(store: XenstoreAccess, guest: DomainId): Promise<void> {
+  for (const backend of (await store.list("/local/domain")) ?? []) {
+    for (const root of [`/local/domain/${backend}`, `/local/domain/${backend}/error`]) {
+      const folder = `${root}/backend/vscsi/${guest}`;
+      if ((await store.list(folder))?.length === 0) await removeWithParents(store, folder, root);
+    }
+  }
+}
+
 /** As libxl__xs_path_cleanup: the node, then its parents below `root` for as long as they are empty. */
 export async function removeWithParents(store: XenstoreAccess, path: string, root: string): Promise<void> {
   await store.remove(path);

@@ -12,6 +12,7 @@ import {
   readBackend,
   readReason,
   removeController,
+  removeEmptyFolders,
   removeLun,
   writeController,
   writeLun,
@@ -20,6 +21,7 @@ import { ToolstackError } from "./errors.js";
 import {
   type ControllerHalves,
   type ControllerInfo,
+  findBackendHalves,
   isAttached,
   type LunInfo,
   readController,
@@ -211,16 +213,28 @@ export class VscsiDevices {
 
   /** Removes all controllers of a domain that has been ended: its half goes first, the back end follows by itself. */
   async removeAll(domain: DomainId): Promise<void> {
-    await this.removeEnded(await this.list(domain));
+    await this.#removeEnded(await this.list(domain));
   }
 
   /** The same for controllers by their halves: who ended the domain may have removed what they are found by otherwise. */
-  async removeEnded(controllers: readonly ControllerHalves[]): Promise<void> {
+  async #removeEnded(controllers: readonly ControllerHalves[]): Promise<void> {
     const asked: ControllerHalves[] = [];
     for (const controller of controllers) if (await beginEnd(this.#options, controller)) asked.push(controller);
     await Promise.all(asked.map((controller) => this.#waitClosed(controller)));
     // One by one: transactions that remove the same parents would only make each other begin again.
     for (const controller of asked) await removeNodes(this.#options, controller);
+  }
+
+  /**
+   * Removes what is left of a domain that is gone, and gives how many controllers that were. A driver domain's back end may have removed
+   * its halves before, but not the folders around them.
+   */
+  async removeLeft(domain: DomainId): Promise<number> {
+    const { store } = this.#options;
+    const left = await findBackendHalves(store, domain);
+    await this.#removeEnded(left);
+    await store.transaction((transaction) => removeEmptyFolders(transaction, domain));
+    return left.length;
   }
 
   /** Decides and writes in one transaction, so that two who attach at the same time cannot meet. */

@@ -7,7 +7,7 @@ import { type DomainId, readState, XenbusState, type XenstoreClient } from "@pvs
 import { devicePaths, readReason } from "./device-nodes.js";
 import { domainNamed } from "./domains.js";
 import { ToolstackError } from "./errors.js";
-import { findBackendHalves, readController } from "./inventory.js";
+import { readController } from "./inventory.js";
 import type { PlannedController } from "./plan.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
 import { DEVICE_TIMEOUT, type Interruption, interrupted, waitFor } from "./wait.js";
@@ -63,10 +63,7 @@ export class XlDomains {
 
   /** Removes what is left of a domain that is gone; false where nothing is. */
   async clear(domain: DomainId): Promise<boolean> {
-    const { store, vscsi } = this.#options;
-    const left = await findBackendHalves(store, domain);
-    await vscsi.removeEnded(left);
-    return left.length > 0;
+    return (await this.#options.vscsi.removeLeft(domain)) > 0;
   }
 
   async #equip({ domain, planned }: XlGuest, signal?: Interruption): Promise<void> {

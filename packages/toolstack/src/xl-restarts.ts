@@ -4,7 +4,6 @@
 import { Coalesced, type DomainId, type XenstoreClient } from "@pvscsi/xen";
 import { domainNamed } from "./domains.js";
 import { ToolstackError } from "./errors.js";
-import { findBackendHalves } from "./inventory.js";
 import type { VscsiDevices } from "./vscsi-devices.js";
 import type { XlGuest } from "./xl.js";
 
@@ -64,7 +63,7 @@ export class XlRestarts {
     const { store, vscsi } = this.#parts;
     const now = await domainNamed(store, this.#guest.name);
     if (now !== this.#domain) {
-      if (this.#domain !== null) await vscsi.removeEnded(await findBackendHalves(store, this.#domain));
+      if (this.#domain !== null) await vscsi.removeLeft(this.#domain);
       this.#domain = now;
       if (now !== null) await this.#equip(now);
     }

@@ -97,6 +97,15 @@ describe("XlDomains", () => {
     expect(await stand.time(() => stand.done(domains.destroy(GUEST)))).to.equal(0);
   });
 
+  it("destroys it where a driver domain has removed its half itself, and leaves no folder of it", async () => {
+    await create();
+    xl.after = async () => {
+      for (const path of [`${BACK}/0`, "/libxl"]) await stand.world.tool.remove(path);
+    };
+    await stand.done(domains.destroy(GUEST));
+    expect(stand.dump()).to.equal(empty);
+  });
+
   it("touches no node of a guest that xl does not destroy", async () => {
     await create();
     const running = stand.dump();
