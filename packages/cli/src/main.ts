@@ -22,6 +22,7 @@ import { type RemoteCaller, runRemotely } from "./remote-verb.js";
 import { openReport } from "./report-file.js";
 import { serveDisks } from "./serve.js";
 import { runShell } from "./shell.js";
+import { addTargetCommand } from "./target-command.js";
 import { Exit, messageOf, type Outcome } from "./verb.js";
 import { findVerb, VERBS } from "./verbs.js";
 import { addVhostCommand } from "./vhost-command.js";
@@ -85,6 +86,7 @@ interface XenServeWords extends DoorWords {
 const STATE = "(default: $PVSCSI_STATE, else $XDG_RUNTIME_DIR/pvscsi, else /run/pvscsi)";
 
 const program = new Command("pvscsi")
+  .enablePositionalOptions()
   .description("Xen paravirtualised SCSI, end to end")
   .exitOverride()
   .configureOutput({ outputError: (text, out) => out(text.replace(/^error: /, "pvscsi: ")) });
@@ -245,6 +247,15 @@ addVhostCommand(program, {
   ended: () => interrupts.next(),
   finish: (outcome) => {
     process.exitCode = finish(outcome);
+  },
+});
+
+addTargetCommand(program, {
+  printer,
+  input: process.stdin,
+  output: process.stdout,
+  finish: (status) => {
+    process.exitCode = status;
   },
 });
 
