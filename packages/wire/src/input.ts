@@ -80,6 +80,11 @@ export class Assembly {
     this.#size = size;
   }
 
+  /** Makes the message `size` bytes long; what has come of it stays. */
+  extend(size: number): void {
+    this.#size = size;
+  }
+
   /** Takes what there is of it; true once it is whole. */
   fill(input: Input): boolean {
     this.#filled += input.read(this.bytes, this.#filled, this.#size - this.#filled);
