@@ -68,10 +68,14 @@ const FORMS: ReadonlyArray<{
 ];
 
 /** What Linux' driver of each type puts before the number, or the letters, of a device: sd.c, st.c, sr.c and ch.c. */
-export const NODE_PREFIXES = { disk: "sd", tape: "st", cdrom: "sr", changer: "sch" } as const satisfies Record<
-  LunType,
-  string
->;
+export const NODE_PREFIXES = {
+  disk: "sd",
+  tape: "st",
+  cdrom: "sr",
+  changer: "sch",
+  enclosure: "bsg",
+  controller: "bsg",
+} as const satisfies Record<LunType, string>;
 
 /** Every form of a p-dev. */
 export const ALL_FORMS: readonly PhysicalDeviceKind[] = FORMS.map((form) => form.kind);

@@ -3,11 +3,20 @@
 import { formatAddress, MAX_HOST, NODE_PREFIXES, parseAddress, type ScsiAddress } from "./device-names.js";
 import { ConfigError, formatPosition, type Position, quoted } from "./errors.js";
 import { parseIscsiUrl } from "./iscsi-url.js";
-import { BARCODE, DEFAULT_CAPACITY, LIBRARY_KEYS, LIBRARY_LIMITS, type LibraryConfig } from "./library-config.js";
+import {
+  BARCODE,
+  DEFAULT_CAPACITY,
+  ENCLOSURE_LIMITS,
+  type EnclosureConfig,
+  LIBRARY_KEYS,
+  LIBRARY_LIMITS,
+  type LibraryConfig,
+} from "./library-config.js";
 import {
   DEVICE_NODE,
   type FaultWord,
   isPassed,
+  isService,
   LUN_DEFAULTS,
   LUN_KEYS,
   LUN_PROPERTIES,
@@ -21,6 +30,7 @@ import {
   unfit,
 } from "./lun-keys.js";
 import { lunSpec } from "./lun-word.js";
+import type { LunPortGroup } from "./port-group-config.js";
 import { parseYamlTree, type YamlEntry, type YamlTable, type YamlText, type YamlValue } from "./yaml-tree.js";
 
 /** Names given to a LUN; what is not given is derived as Linux and udev do. Links are without their directory. */
@@ -30,32 +40,6 @@ export interface DeviceNames {
   readonly sg: string | undefined;
   readonly byId: readonly string[] | undefined;
   readonly byPath: readonly string[] | undefined;
-}
-
-/** The states that LIO has for a target port group. */
-export type PortGroupState =
-  | "active-optimized"
-  | "active-non-optimized"
-  | "standby"
-  | "unavailable"
-  | "offline"
-  | "transitioning";
-
-/** Target ports that lead to a LUN alike (ALUA). What is left out is what a SCSI target takes for usual. */
-export interface LunPortGroup {
-  readonly id: number;
-  readonly name: string;
-  /** Relative target port identifiers. */
-  readonly ports: readonly number[];
-  readonly state?: PortGroupState;
-  readonly preferred?: boolean;
-  readonly implicit?: boolean;
-  readonly explicit?: boolean;
-  readonly supports?: readonly PortGroupState[];
-  /** Seconds. */
-  readonly transitionTime?: number;
-  /** Its state outlives the server. */
-  readonly keepsState?: boolean;
 }
 
 export interface HostLun extends LunSpec {
@@ -85,8 +69,9 @@ export interface HostConfig {
 /** The keys of each table beside those of `LUN_KEYS`. */
 const TOP_KEYS: readonly string[] = ["hosts"];
 const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns", "libraries"];
-const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi", "empty"];
-const NODE_KEYS = Object.values(NODE_PREFIXES);
+const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi", "empty", "enclosure", "controller"];
+/** What keeps nothing has no driver that names it. */
+const NODE_KEYS = [...new Set(Object.values(NODE_PREFIXES))].filter((prefix) => prefix !== "bsg");
 const NAME_KEYS: readonly string[] = [...NODE_KEYS, "sg", "by-id", "by-path"];
 const PROPERTY_BY_KEY = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].key, name]));
 const OWN_LUN_KEYS: readonly string[] = ["address", ...BACKINGS, "create", "shareable", "faults", "names"];
@@ -94,6 +79,11 @@ const ALL_LUN_KEYS: readonly string[] = [...OWN_LUN_KEYS, ...PROPERTY_BY_KEY.key
 
 /** Names where none is given. */
 const DERIVED: DeviceNames = { node: undefined, sg: undefined, byId: undefined, byPath: undefined };
+
+/** Services are what backs them. */
+function typed(properties: Partial<LunProperties>, { kind }: LunBacking): Partial<LunProperties> {
+  return kind === "enclosure" || kind === "controller" ? { ...properties, type: kind } : properties;
+}
 
 /** The LUN of a library at one of its addresses. */
 function lunOfLibrary(library: LibraryConfig, address: ScsiAddress): HostLun {
@@ -175,9 +165,24 @@ class HostReader {
     };
   }
 
-  #count(table: YamlTable, key: "slots" | "importExport"): number {
+  #enclosure(table: YamlTable): EnclosureConfig {
+    const parts = this.#table(this.#entry(table, "enclosure").value, "an enclosure", Object.keys(ENCLOSURE_LIMITS));
+    const count = (key: keyof EnclosureConfig) => (parts.entries.has(key) ? this.#count(parts, key) : 0);
+    return {
+      bays: count("bays"),
+      powerSupplies: count("powerSupplies"),
+      fans: count("fans"),
+      temperatures: count("temperatures"),
+    };
+  }
+
+  #notSo(table: YamlTable, key: string): never {
+    this.#invalid(key, this.#required(table, key), "true");
+  }
+
+  #count(table: YamlTable, key: "slots" | "importExport" | keyof EnclosureConfig): number {
     const text = this.#required(table, key);
-    const [least, most] = LIBRARY_LIMITS[key];
+    const [least, most] = { ...LIBRARY_LIMITS, ...ENCLOSURE_LIMITS }[key];
     const count = /^\d{1,4}$/.test(text.text) ? Number(text.text) : Number.NaN;
     return count >= least && count <= most ? count : this.#invalid(key, text, `${least} to ${most}`);
   }
@@ -214,7 +219,7 @@ class HostReader {
     const backing = this.#backing(table, properties);
     this.#checkFit(table, backing, properties.type);
     return {
-      ...lunSpec(backing, properties, this.#faults(table), table.at),
+      ...lunSpec(backing, typed(properties, backing), this.#faults(table), table.at),
       address: this.#addressOf("address", this.#required(table, "address"), host),
       shareable: this.#flag(table, "shareable"),
       names: this.#names(table, properties.type ?? LUN_DEFAULTS.type),
@@ -228,7 +233,7 @@ class HostReader {
       if (reason !== undefined) this.#fail(at, `invalid key ${key}: ${reason}`);
     }
     const faults = table.entries.get("faults");
-    if (faults !== undefined && isPassed(backing)) {
+    if (faults !== undefined && (isPassed(backing) || isService(backing))) {
       this.#fail(faults.at, "invalid key faults: none can be injected into a real device");
     }
   }
@@ -246,6 +251,8 @@ class HostReader {
       this.#fail(table.at, `what backs the LUN: ${found}, expected one of ${BACKINGS.join(", ")}`);
     }
     const [key] = given;
+    if (key === "enclosure") return { kind: key, enclosure: this.#enclosure(table), at: table.at };
+    if (key === "controller") return this.#flag(table, key) ? { kind: key, at: table.at } : this.#notSo(table, key);
     if (key === "empty") return this.#emptyBacking(table, properties);
     const text = this.#required(table, key);
     if (key === "file") return this.#fileBacking(table, text, properties);

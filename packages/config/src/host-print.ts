@@ -5,7 +5,7 @@ import { formatAddress, NODE_PREFIXES } from "./device-names.js";
 import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-config.js";
 import { formatIscsiUrl } from "./iscsi-url.js";
 import { type LibraryConfig, printLibrary } from "./library-config.js";
-import { eachProperty, LUN_KEYS, type LunType } from "./lun-keys.js";
+import { eachProperty, isService, LUN_KEYS, type LunType } from "./lun-keys.js";
 
 type Printed = Record<string, unknown>;
 
@@ -39,12 +39,18 @@ function printLun(lun: HostLun): Printed {
   } else if (backing.kind === "device") printed.device = backing.path;
   else if (backing.kind === "iscsi") printed.iscsi = formatIscsiUrl(backing.url);
   else if (backing.kind === "empty") printed.empty = true;
-  else if (backing.kind !== "library") {
+  else if (backing.kind === "controller") printed.controller = true;
+  else if (backing.kind === "enclosure") {
+    printed.enclosure = Object.fromEntries(
+      Object.entries(backing.enclosure).map(([key, count]) => [key, String(count)]),
+    );
+  } else if (backing.kind !== "library") {
     printed[backing.kind] = LUN_KEYS.size.print(backing.size);
   }
   eachProperty(lun, (row, text) => {
     printed[row.key] = row.flag ? text === "true" : text;
   });
+  if (isService(backing)) delete printed.type;
   if (lun.shareable) printed.shareable = true;
   if (lun.faults.length > 0) printed.faults = lun.faults.map((fault) => fault.text);
   const names = printNames(lun.names, lun.type);

@@ -26,6 +26,21 @@ export const LIBRARY_KEYS: readonly string[] = [
 
 /** What a number of elements may be. */
 export const LIBRARY_LIMITS = { slots: [1, 4000], importExport: [0, 240], drives: [1, 64] } as const;
+
+/** What is in an enclosure; its slots follow the disks of its SCSI host, in the order of their addresses. */
+export interface EnclosureConfig {
+  readonly bays: number;
+  readonly powerSupplies: number;
+  readonly fans: number;
+  readonly temperatures: number;
+}
+
+export const ENCLOSURE_LIMITS = {
+  bays: [0, 60],
+  powerSupplies: [0, 16],
+  fans: [0, 16],
+  temperatures: [0, 16],
+} as const;
 export const DEFAULT_CAPACITY = 2 ** 40;
 /** What a cartridge is called, and its file. */
 export const BARCODE = /^[A-Z0-9][A-Z0-9_-]{0,31}$/;

@@ -2,8 +2,9 @@
 
 import type { ScsiAddress } from "./device-names.js";
 import { argumentOrigin, ConfigError, type Origin } from "./errors.js";
-import type { DeviceNames, HostConfig, HostLun, LunPortGroup } from "./host-config.js";
+import type { DeviceNames, HostConfig, HostLun } from "./host-config.js";
 import { parseLunWord } from "./lun-word.js";
+import type { LunPortGroup } from "./port-group-config.js";
 
 /** What flat space addressing reaches (SAM-5 4.7.7.3). */
 const MOST_LUNS = 16384;

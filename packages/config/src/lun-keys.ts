@@ -3,7 +3,7 @@
 import { parseLunName } from "./device-names.js";
 import type { Position } from "./errors.js";
 import type { IscsiUrl } from "./iscsi-url.js";
-import type { LibraryConfig } from "./library-config.js";
+import type { EnclosureConfig, LibraryConfig } from "./library-config.js";
 import { formatSize, parseSize, SIZE_EXPECTED } from "./size.js";
 
 /** Where the bytes of a LUN are. */
@@ -22,6 +22,9 @@ export type LunBacking =
   | { readonly kind: "device"; readonly path: string; readonly at: Position }
   /** A logical unit of an iSCSI target, passed through as well. */
   | { readonly kind: "iscsi"; readonly url: IscsiUrl; readonly at: Position }
+  /** Enclosure services, and the controller of a storage array: neither keeps anything. */
+  | { readonly kind: "enclosure"; readonly enclosure: EnclosureConfig; readonly at: Position }
+  | { readonly kind: "controller"; readonly at: Position }
   /** A library, whose changer or drive the LUN is. */
   | { readonly kind: "library"; readonly library: LibraryConfig; readonly at: Position }
   /** A drive without a disc. */
@@ -34,7 +37,7 @@ export const DEVICE_NODE = /^\/dev\/sg\d{1,8}$/;
 export type Sync = "writeback" | "writethrough";
 
 /** The types of LUN there are. */
-export type LunType = "disk" | "tape" | "changer" | "cdrom";
+export type LunType = "disk" | "tape" | "changer" | "cdrom" | "enclosure" | "controller";
 
 /** How the blocks of a LUN are encrypted, by a key that is kept beside its file, or in memory as its bytes are. */
 export type Encryption = "aes-256-xts";
@@ -245,6 +248,15 @@ export function isPassed({ kind }: Pick<LunBacking, "kind">): boolean {
   return kind === "device" || kind === "iscsi";
 }
 
+/** Whether a LUN is there to be asked, and keeps nothing. */
+export function isService({ kind }: Pick<LunBacking, "kind">): boolean {
+  return kind === "enclosure" || kind === "controller";
+}
+
+const OF_SERVICES: ReadonlySet<keyof LunProperties> = new Set([
+  ...(["vendor", "product", "revision", "serial", "wwn", "queueDepth", "taskAborted"] as const),
+]);
+
 const OF_TAPES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["worm", "barcode"]);
 const OF_DISKS_ONLY: ReadonlySet<keyof LunProperties> = new Set([
   ...(["blockSize", "physical", "removable", "thin", "fua", "unmap", "writeSameUnmap", "unmapZeroes"] as const),
@@ -258,6 +270,7 @@ export function unfit(
   type: LunType = "disk",
 ): string | undefined {
   if (name === "initiator" && backing.kind !== "iscsi") return "it is for iscsi://";
+  if (isService(backing)) return OF_SERVICES.has(name) ? undefined : "it keeps nothing";
   if (isPassed(backing)) return OF_DEVICES.has(name) ? undefined : "a real device says that of itself";
   if (name === "type" && type === "tape" && backing.kind === "null") return "a tape keeps what is written";
   if (type !== "disk" && OF_DISKS_ONLY.has(name)) return "it is for a disk";

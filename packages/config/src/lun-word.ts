@@ -57,9 +57,10 @@ export function formatLunWord(lun: LunSpec): string {
 function formatBacking(backing: LunBacking): string {
   if (backing.kind === "file" || backing.kind === "device") return backing.path;
   if (backing.kind === "iscsi") return formatIscsiUrl(backing.url);
-  // No word says a library: it has several LUNs.
-  if (backing.kind === "library") return backing.library.folder;
   if (backing.kind === "empty") return EMPTY;
+  // No word says a library, which has several LUNs, or what keeps nothing.
+  if (backing.kind === "library") return backing.library.folder;
+  if (backing.kind === "enclosure" || backing.kind === "controller") return backing.kind;
   return `${backing.kind === "memory" ? "mem" : "null"}:${LUN_KEYS.size.print(backing.size)}`;
 }
 

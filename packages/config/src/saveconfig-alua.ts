@@ -1,7 +1,7 @@
 // Knows which target port groups lead to LIO's storage objects: what each group is, and which ports are in it. Knows no fabric.
 
 import { ConfigError, type Position, quoted } from "./errors.js";
-import type { LunPortGroup, PortGroupState } from "./host-config.js";
+import type { LunPortGroup, PortGroupState } from "./port-group-config.js";
 import type { AluaGroup, GroupLun, StorageObject } from "./saveconfig.js";
 import { ALUA_STATES } from "./saveconfig-keys.js";
 

@@ -1,9 +1,9 @@
 // Knows the keys of rtslib's saveconfig.json that mean something here: one table for each kind of object, which the
 // reader, the printer and the test of docs/CONFIG.md use. All other keys are kept as they are.
 
-import type { PortGroupState } from "./host-config.js";
 import type { Json } from "./json-print.js";
 import type { JsonAtom } from "./json-tree.js";
+import type { PortGroupState } from "./port-group-config.js";
 
 /** What backs LUNs: a storage object of LIO. */
 export interface StorageFields {

@@ -38,7 +38,10 @@ export interface Surroundings {
 }
 
 /** Of LUNs that have bytes of their own. */
-export type StoreBacking = Exclude<LunBacking, { readonly kind: "device" | "iscsi" | "library" | "empty" }>;
+export type StoreBacking = Exclude<
+  LunBacking,
+  { readonly kind: "device" | "iscsi" | "library" | "enclosure" | "controller" | "empty" }
+>;
 
 /** Gives a LUN its store, again each time its last user has gone. */
 export interface Backing {

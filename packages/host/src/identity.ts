@@ -17,6 +17,8 @@ const PRODUCTS = {
   tape: "VIRTUAL TAPE",
   cdrom: "VIRTUAL CD-ROM",
   changer: "VIRTUAL LIBRARY",
+  enclosure: "VIRTUAL SHELF",
+  controller: "VIRTUAL ARRAY",
 } as const;
 
 /** The identity of a LUN of ours whose name is `wwn`, `naa.` and hex digits. */

@@ -7,6 +7,7 @@ import {
   formatPosition,
   type HostConfig,
   type HostLun,
+  isService,
   type LunType,
   NODE_PREFIXES,
   type PhysicalDevice,
@@ -44,12 +45,12 @@ export function nameLuns(config: HostConfig): NamedLun[] {
   const nodes = new UnusedNodes(luns.map(({ lun }) => lun.names.node));
   const sgs = unusedNames(new Set(luns.map(({ lun }) => lun.names.sg)), (index) => `sg${index}`);
   const named = luns.map(({ host, lun }) => {
-    const wwn = lun.wwn ?? `naa.${localNaa(formatAddress(lun.address))}`;
+    const wwn = wwnOf(lun);
     return {
       lun,
       host,
       wwn,
-      node: lun.names.node ?? nodes.next(lun.type),
+      node: lun.names.node ?? (isService(lun.backing) ? `bsg/${formatAddress(lun.address)}` : nodes.next(lun.type)),
       sg: lun.names.sg ?? sgs(),
       byId: lun.names.byId ?? idLinks(lun.type, wwn, isOurs(lun) ? identityOf(lun, wwn) : undefined),
       byPath: lun.names.byPath ?? pathLinks(lun.type, pathId(host, lun, config)),
@@ -57,6 +58,11 @@ export function nameLuns(config: HostConfig): NamedLun[] {
   });
   checkUnique(config, named);
   return named;
+}
+
+/** What a LUN is called everywhere; one that its address decides where it has no name of its own. */
+export function wwnOf({ wwn, address }: HostLun): string {
+  return wwn ?? `naa.${localNaa(formatAddress(address))}`;
 }
 
 /** Every key under which a LUN is found; `lookupKey` makes the same from a p-dev. */

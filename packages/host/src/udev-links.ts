@@ -6,10 +6,14 @@ import type { LunType } from "@pvscsi/config";
 import type { Identity } from "./identity.js";
 
 /** The folder of /dev that has by-id and by-path. The links of a changer, which lead to its sg node, are among the tapes'. */
-export const LINK_FOLDERS = { disk: "disk", cdrom: "disk", tape: "tape", changer: "tape" } as const satisfies Record<
-  LunType,
-  string
->;
+export const LINK_FOLDERS = {
+  disk: "disk",
+  cdrom: "disk",
+  tape: "tape",
+  changer: "tape",
+  enclosure: "disk",
+  controller: "disk",
+} as const satisfies Record<LunType, string>;
 
 /** What scsi_id prints for an NAA name, ID_SERIAL: the designator type 3, then its digits. */
 export function scsiId(wwn: string): string {
@@ -30,6 +34,9 @@ export function idLinks(type: LunType, wwn: string, identity: Identity | undefin
       return [id, ...serial, `${id}-nst`, ...serial.map((link) => `${link}-nst`)];
     case "changer":
       return [id, `${id}-changer`, ...serial];
+    case "enclosure":
+    case "controller":
+      return [];
   }
 }
 
@@ -44,6 +51,9 @@ export function pathLinks(type: LunType, path: string | undefined): string[] {
       return [path, `${path}-nst`];
     case "changer":
       return [`${path}-changer`];
+    case "enclosure":
+    case "controller":
+      return [];
   }
 }
 

@@ -11,6 +11,7 @@ import { LibraryStarter } from "./library-unit.js";
 import { type NamedLun, titleOf } from "./names.js";
 import { PassedStarter } from "./passed-unit.js";
 import type { Running, Starter } from "./running.js";
+import { ServiceStarter } from "./service-unit.js";
 import { TapeStarter } from "./tape-unit.js";
 
 /** What a LUN is whose size nobody here changes. */
@@ -19,6 +20,8 @@ const WITHOUT_BYTES = {
   tape: "is a tape",
   changer: "is a library",
   cdrom: "is a drive",
+  enclosure: "keeps nothing",
+  controller: "keeps nothing",
 } as const;
 
 /** One LUN and its users. */
@@ -36,6 +39,9 @@ export class HostUnit {
       this.#starter = new PassedStarter(named, backing, surroundings);
     } else if (backing.kind === "library") {
       this.#starter = new LibraryStarter(named, backing.library, surroundings);
+    } else if (backing.kind === "enclosure" || backing.kind === "controller") {
+      const enclosure = backing.kind === "enclosure" ? backing.enclosure : null;
+      this.#starter = new ServiceStarter(named, enclosure, surroundings);
     } else if (named.lun.type === "cdrom") this.#starter = new CdromStarter(named, backing, faults, surroundings);
     else if (backing.kind === "empty") assert(false, "only a CD/DVD drive is empty");
     else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);

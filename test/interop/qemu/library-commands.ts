@@ -17,7 +17,8 @@ const fails = (command: string, says: RegExp): LibraryExchange => ({ command, sa
 const mtx = (words: string, says?: RegExp): LibraryExchange => runs(`mtx -f $CHANGER ${words} 2>&1`, says);
 
 /** The shell's words for the devices, which every command begins with. */
-export const DEVICES = "CHANGER=/dev/sg0; DRIVE0=/dev/sg1; TAPE0=/dev/nst0; TAPE1=/dev/nst1";
+export const DEVICES =
+  "CHANGER=/dev/sg0; DRIVE0=/dev/sg1; TAPE0=/dev/nst0; TAPE1=/dev/nst1; ARRAY=/dev/sg3; SHELF=/dev/sg4";
 
 const LOADED = /Loading media from Storage Element \d+ into drive \d+\.\.\.done/;
 const UNLOADED = /Unloading drive \d+ into Storage Element \d+\.\.\.done/;
@@ -43,7 +44,7 @@ export const LIBRARY_COMMANDS: readonly LibraryConversation[] = [
       mtx("status", /Storage Element 11:Empty/),
       mtx("status", /Storage Element 21 IMPORT\/EXPORT:Empty/),
       runs("sg_inq $CHANGER", /PDT=8/),
-      runs("sg_luns $CHANGER", /3 lun entries|lun list length = 24/i),
+      runs("sg_luns $CHANGER", /5 lun entries/),
       runs("loaderinfo -f $CHANGER", /Product Type: Medium Changer[\s\S]*Number of Storage Elements: 20/),
       runs("tapeinfo -f $DRIVE0", /Product Type: Tape Drive/),
     ],
@@ -96,6 +97,32 @@ export const LIBRARY_COMMANDS: readonly LibraryConversation[] = [
       runs("[ $(cat /tmp/d/* | md5sum | cut -c-32) = $(cat /tmp/r/* | md5sum | cut -c-32) ]"),
       runs("mt-st -f $TAPE0 offline"),
       mtx("unload 2 0", UNLOADED),
+    ],
+  },
+  {
+    name: "sg_ses of a shelf: what is in it, and what lights; the controller of an array",
+    commands: [
+      runs("sg_inq $SHELF", /PDT=13[\s\S]*EncServ=1/),
+      runs(
+        "sg_ses $SHELF",
+        /Configuration[\s\S]*Enclosure Status[\s\S]*Element Descriptor[\s\S]*Additional Element Status/,
+      ),
+      runs("sg_ses --page=cf $SHELF", /Element type: Array device slot.*\n.*possible.*: 4/),
+      runs("sg_ses --page=es $SHELF", /status: OK[\s\S]*status: Not installed[\s\S]*4800 rpm[\s\S]*Temperature=25 C/),
+      runs("sg_ses --page=ed $SHELF", /Slot 01 3:0:7:0[\s\S]*Slot 04/),
+      runs("sg_ses --page=aes $SHELF", /device slot number: 0[\s\S]*SAS address: 0x3/),
+      runs("sg_ses --index=0,1 --get=ident $SHELF", /^0$/m),
+      runs("sg_ses --index=0,1 --set=ident $SHELF"),
+      runs("sg_ses --index=0,1 --get=ident $SHELF", /^1$/m),
+      runs("sg_ses --index=0,0 --get=ident $SHELF", /^0$/m),
+      runs("sg_ses --index=0,3 --set=fault $SHELF"),
+      runs("sg_ses --index=0,1 --clear=ident $SHELF"),
+      runs("sg_ses --index=0,1 --get=ident $SHELF", /^0$/m),
+      runs("sg_ses --index=0,3 --get=fault $SHELF", /^1$/m),
+      runs("sg_inq $ARRAY", /PDT=12/),
+      // Nobody has asked it before, so that it tells of its start first.
+      runs("sg_turs $ARRAY > /dev/null 2>&1; sg_turs $ARRAY"),
+      runs("sg_luns $ARRAY", /5 lun entries/),
     ],
   },
 ];

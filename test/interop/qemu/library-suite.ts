@@ -18,7 +18,7 @@ const BESIDES: Besides = {
     ...["/usr/sbin/mtx", "/usr/sbin/loaderinfo", "/usr/sbin/tapeinfo"],
     ...["/usr/bin/mt-st", "/usr/bin/tar", "/usr/bin/sg_ses"],
   ],
-  modules: ["st", "ch"],
+  modules: ["st", "ch", "ses"],
 };
 
 /** The address of the changer in the repository's example. */
@@ -85,7 +85,7 @@ async function judge(context: SuiteContext): Promise<void> {
     const images = await prepareImages(context, "generic", BESIDES);
     const guest = await Guest.boot(context, images, { words: server.words });
     guests.push(guest);
-    await guest.run(`modprobe st && modprobe ch\n${untilSo("[ -c /dev/nst1 ] && [ -c /dev/sch0 ]")}`);
+    await guest.run(`modprobe st && modprobe ch && modprobe ses\n${untilSo("[ -c /dev/nst1 ] && [ -c /dev/sch0 ]")}`);
     const shown = await guest.run(`${LSSCSI} -g`);
     expect(shown).to.match(/mediumx PVSCSI +VIRTUAL LIBRARY +0001 +\/dev\/sch0 +\/dev\/sg0/);
     expect(shown.match(/ tape +PVSCSI +VIRTUAL TAPE +0001 +\/dev\/st\d/g)?.length, shown).to.equal(2);
@@ -127,10 +127,12 @@ async function operateBeside(server: LibraryServer, guest: Guest): Promise<strin
   return "B00001L8 was put in, carried, and taken out";
 }
 
+/** Said of each device that tells of its start. */
+const STARTED = "Power-on or device reset occurred";
 const COMPLAINT = /\b(error|fail|unexpected|abort|reset|timed out|BUG|WARNING)/i;
 
 async function listen(guest: Guest): Promise<string> {
   const lines = (await guest.run("dmesg")).split("\n").filter((line) => /\b(st|ch)\d|scsi|sg\d/.test(line));
-  expect(lines.filter((line) => COMPLAINT.test(line))).to.deep.equal([]);
+  expect(lines.filter((line) => COMPLAINT.test(line) && !line.includes(STARTED)).join("\n")).to.equal("");
   return `${lines.length} lines of SCSI`;
 }

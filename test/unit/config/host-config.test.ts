@@ -21,7 +21,9 @@ hosts:
         names: { sd: sda, sg: sg7, by-id: [ scsi-x ], by-path: [] }
       - { address: "0:0:1:1", memory: 64M, vendor: ACME, readOnly: true, faults: [ "read@1000:medium-error" ] }
   - host: 3
-    luns: []
+    luns:
+      - { address: "3:0:8:0", controller: true, vendor: HP }
+      - { address: "3:0:9:0", enclosure: { bays: 4, powerSupplies: 2, fans: 1 } }
     libraries:
       - { folder: lib, changer: "3:0:0:0", drives: [ "3:0:1:0" ], slots: 4, importExport: 1, cartridges: [ A1, A2 ] }
 `;
@@ -81,10 +83,13 @@ describe("host.yaml", () => {
     ["hosts:\n- luns: []", "host.yaml:2:3: no host, expected the key host"],
     ["hosts:\n- host: x\n  luns: []", "host.yaml:2:9: invalid host 'x', expected a number up to 2147483647"],
     ["hosts:\n- { host: 0, luns: [] }\n- { host: 0, luns: [] }", "host.yaml:3:3: host 0 is given twice, first at 2:3"],
-    [lunWith(""), "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device, iscsi, empty"],
+    [
+      lunWith(""),
+      "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device, iscsi, empty, enclosure, controller",
+    ],
     [
       lunWith("    memory: 1M\n    null: 1M"),
-      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device, iscsi, empty",
+      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device, iscsi, empty, enclosure, controller",
     ],
     [
       lunWith("    memory: lots"),

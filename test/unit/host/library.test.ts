@@ -120,7 +120,23 @@ describe("a tape library in a folder", () => {
     await move(initiator, PORT, DRIVE);
     expect(existsSync(file("B00001L8.tap"))).to.equal(true);
     expect(refused(await host.library("3:0:1:0"))).to.match(/changer/);
-    expect(refused(await host.library("3:0:9:0"))).to.match(/no device/);
+    expect(refused(await host.library("3:0:10:0"))).to.match(/no device/);
+  });
+
+  it("stands beside a shelf whose slots follow the disks, and a controller", async () => {
+    await enter();
+    const target = new Target();
+    for (const [lun, name] of ["3:0:8:0", "3:0:9:0"].entries()) {
+      const device = await host.open(name, { domain: 1, virtualDevice: `0:0:1:${lun}` });
+      if (typeof device === "string") throw new Error(device);
+      opened.push(device);
+      target.add(lun, device.logicalUnit);
+    }
+    const initiator = new Initiator(target).settle().settle(1);
+    const types = [0, 1].map((lun) => initiator.send("12 00 00 00 24 00", { room: 36, lun }).bytes[0]);
+    expect(types).to.deep.equal([0x0c, 0x0d]);
+    const status = initiator.send("1c 01 02 02 00 00", { room: 512, lun: 1 }).bytes;
+    expect([12, 16, 20, 24].map((at) => status[at])).to.deep.equal([1, 5, 5, 5]);
   });
 
   it("is not opened where its inventory cannot be believed", async () => {
