@@ -2,6 +2,7 @@
 
 import { formatAddress, MAX_HOST, NODE_PREFIXES, parseAddress, type ScsiAddress } from "./device-names.js";
 import { ConfigError, formatPosition, type Position, quoted } from "./errors.js";
+import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-types.js";
 import { parseIscsiUrl } from "./iscsi-url.js";
 import {
   BARCODE,
@@ -23,52 +24,17 @@ import {
   type LunBacking,
   type LunKey,
   type LunProperties,
-  type LunSpec,
   type LunType,
   misfit,
   readProperty,
   unfit,
 } from "./lun-keys.js";
 import { lunSpec } from "./lun-word.js";
-import type { LunPortGroup } from "./port-group-config.js";
 import { parseYamlTree, type YamlEntry, type YamlTable, type YamlText, type YamlValue } from "./yaml-tree.js";
-
-/** Names given to a LUN; what is not given is derived as Linux and udev do. Links are without their directory. */
-export interface DeviceNames {
-  /** What its driver calls it: sda, st0, sr0 or sch0, by its type. */
-  readonly node: string | undefined;
-  readonly sg: string | undefined;
-  readonly byId: readonly string[] | undefined;
-  readonly byPath: readonly string[] | undefined;
-}
-
-export interface HostLun extends LunSpec {
-  readonly address: ScsiAddress;
-  /** More than one guest may have it at a time. */
-  readonly shareable: boolean;
-  readonly names: DeviceNames;
-  /** What leads to it; nothing where no port is better than another. */
-  readonly portGroups?: readonly LunPortGroup[];
-}
-
-export interface ScsiHostConfig {
-  readonly host: number;
-  readonly driver: string | undefined;
-  /** The PCI function it is on, DDDD:BB:DD.F. */
-  readonly pci: string | undefined;
-  readonly luns: readonly HostLun[];
-  readonly at: Position;
-}
-
-/** The driver domain's SCSI devices. */
-export interface HostConfig {
-  readonly file: string;
-  readonly hosts: readonly ScsiHostConfig[];
-}
 
 /** The keys of each table beside those of `LUN_KEYS`. */
 const TOP_KEYS: readonly string[] = ["hosts"];
-const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "luns", "libraries"];
+const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "unique_id", "wwnn", "wwpn", "luns", "libraries"];
 const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi", "empty", "enclosure", "controller"];
 /** What keeps nothing has no driver that names it. */
 const NODE_KEYS = [...new Set(Object.values(NODE_PREFIXES))].filter((prefix) => prefix !== "bsg");
@@ -108,7 +74,11 @@ class HostReader {
     const top = this.#table(tree, "dom0's SCSI devices", TOP_KEYS);
     const hosts = this.#list(top, "hosts").map((value) => this.#host(value));
     const seen = new Map<string, Position>();
-    for (const { host, at } of hosts) this.#once(seen, `host ${host}`, at);
+    for (const { host, pci, uniqueId, wwpn, at } of hosts) {
+      this.#once(seen, `host ${host}`, at);
+      if (uniqueId !== undefined) this.#once(seen, `unique_id ${uniqueId} of ${pci}`, at);
+      if (wwpn !== undefined) this.#once(seen, `wwpn ${wwpn}`, at);
+    }
     for (const { luns } of hosts) {
       for (const { address, at } of luns) this.#once(seen, formatAddress(address), at);
     }
@@ -129,9 +99,23 @@ class HostReader {
         /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/,
         "a PCI function such as 0000:03:00.0",
       ),
+      ...this.#identity(table),
       luns: [...this.#list(table, "luns").map((lun) => this.#lun(lun, host)), ...this.#libraries(table, host)],
       at: table.at,
     };
+  }
+
+  /** What tells a host from the others, whatever its number is. */
+  #identity(table: YamlTable): Pick<ScsiHostConfig, "uniqueId" | "wwnn" | "wwpn"> {
+    const uniqueId = this.#matching(table, "unique_id", /^\d{1,9}$/, "a number such as 1");
+    if (uniqueId !== undefined && !table.entries.has("pci")) {
+      this.#fail(this.#entry(table, "unique_id").at, "unique_id without pci, whose hosts it tells apart");
+    }
+    const [wwnn, wwpn] = ["wwnn", "wwpn"].map((key) => {
+      return this.#matching(table, key, /^[0-9a-f]{16}$/i, "16 hex digits")?.toLowerCase();
+    });
+    if ((wwnn === undefined) !== (wwpn === undefined)) this.#fail(table.at, "one of wwnn and wwpn, expected both");
+    return { uniqueId: uniqueId === undefined ? undefined : Number(uniqueId), wwnn, wwpn };
   }
 
   /** The LUNs of all libraries. */

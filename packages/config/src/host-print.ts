@@ -2,7 +2,7 @@
 
 import { stringify } from "yaml";
 import { formatAddress, NODE_PREFIXES } from "./device-names.js";
-import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-config.js";
+import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-types.js";
 import { formatIscsiUrl } from "./iscsi-url.js";
 import { type LibraryConfig, printLibrary } from "./library-config.js";
 import { eachProperty, isService, LUN_KEYS, type LunType } from "./lun-keys.js";
@@ -14,12 +14,15 @@ export function printHostConfig(config: HostConfig): string {
   return stringify({ hosts: config.hosts.map(printHost) }, { lineWidth: 0 });
 }
 
-function printHost({ host, driver, pci, luns }: ScsiHostConfig): Printed {
+function printHost({ host, driver, pci, uniqueId, wwnn, wwpn, luns }: ScsiHostConfig): Printed {
   const libraries = librariesOf(luns);
   return given({
     host,
     driver,
     pci,
+    unique_id: uniqueId,
+    wwnn,
+    wwpn,
     luns: luns.filter(({ backing }) => backing.kind !== "library").map(printLun),
     libraries: libraries.length === 0 ? undefined : libraries.map(printLibrary),
   });

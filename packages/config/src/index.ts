@@ -1,8 +1,11 @@
 export * from "./controllers.js";
 export * from "./device-names.js";
 export * from "./errors.js";
+export * from "./host-adapter.js";
 export * from "./host-config.js";
 export * from "./host-print.js";
+export * from "./host-renumber.js";
+export * from "./host-types.js";
 export * from "./iscsi-url.js";
 export { type Json, plainJson, printJson } from "./json-print.js";
 export { type JsonValue, parseJsonTree } from "./json-tree.js";

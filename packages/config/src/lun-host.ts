@@ -2,7 +2,7 @@
 
 import type { ScsiAddress } from "./device-names.js";
 import { argumentOrigin, ConfigError, type Origin } from "./errors.js";
-import type { DeviceNames, HostConfig, HostLun } from "./host-config.js";
+import type { DeviceNames, HostConfig, HostLun } from "./host-types.js";
 import { parseLunWord } from "./lun-word.js";
 import type { LunPortGroup } from "./port-group-config.js";
 

@@ -3,7 +3,7 @@
 
 import { compareAddresses, type ScsiAddress } from "./device-names.js";
 import { ConfigError, type ConfigWarning, type Position, quoted } from "./errors.js";
-import type { HostConfig, HostLun } from "./host-config.js";
+import type { HostConfig, HostLun } from "./host-types.js";
 import { NO_NAMES } from "./lun-host.js";
 import type { LunBacking, LunSpec } from "./lun-keys.js";
 import { lunSpec } from "./lun-word.js";

@@ -3,7 +3,7 @@
 
 import type { ScsiAddress } from "./device-names.js";
 import { type ConfigWarning, type Position, quoted } from "./errors.js";
-import type { HostConfig } from "./host-config.js";
+import type { HostConfig } from "./host-types.js";
 import type { Json } from "./json-print.js";
 import type { PortalGroup, Saveconfig, SavedTarget } from "./saveconfig.js";
 import { SavedDevices } from "./saveconfig-devices.js";

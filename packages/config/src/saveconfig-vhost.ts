@@ -2,7 +2,7 @@
 
 import type { ScsiAddress } from "./device-names.js";
 import { type ConfigWarning, quoted } from "./errors.js";
-import type { HostConfig } from "./host-config.js";
+import type { HostConfig } from "./host-types.js";
 import type { PortalGroup, Saveconfig, SavedTarget } from "./saveconfig.js";
 import { SavedDevices } from "./saveconfig-devices.js";
 

@@ -8,6 +8,7 @@ export { fileKeeper, machineFiles } from "./lio/files.js";
 export { drawnNames } from "./lio/names.js";
 export type { FoundFile, LioFiles, LioNames } from "./lio/node.js";
 export { type LioKeeper, LioShell, type LioShellOptions } from "./lio/shell.js";
+export { wwnOf } from "./names.js";
 export { OpenFiles } from "./open-files.js";
 export { openSg, SgAdapter, type SgDevice } from "./sg/sg-adapter.js";
 export { type SgCalls, sgCalls } from "./sg/sg-calls.js";

@@ -8,6 +8,9 @@ hosts:
   - host: 0
     driver: mpt3sas
     pci: "0000:03:00.0"
+    unique_id: 1
+    wwnn: 20000000C9831B4B
+    wwpn: 10000000c9831b4b
     luns:
       - address: 0:0:1:0
         file: images/disk0.img
@@ -54,20 +57,21 @@ describe("host.yaml", () => {
     const { hosts } = parseHostConfig(FULL, "host.yaml");
     const [file, memory] = hosts[0].luns;
     expect(hosts.map((h) => h.host)).to.deep.equal([0, 3]);
-    expect(hosts[0]).to.include({ driver: "mpt3sas", pci: "0000:03:00.0" });
+    expect(hosts[0]).to.include({ driver: "mpt3sas", pci: "0000:03:00.0", uniqueId: 1 });
+    expect(hosts[0]).to.include({ wwnn: "20000000c9831b4b", wwpn: "10000000c9831b4b" });
     expect(formatAddress(file.address)).to.equal("0:0:1:0");
     expect(file.backing).to.deep.equal({
       kind: "file",
       path: "images/disk0.img",
       createSize: 2 ** 28,
       sync: "writethrough",
-      at: { line: 8, column: 15 },
+      at: { line: 11, column: 15 },
     });
     expect(file).to.include({ serial: "0012", wwn: "naa.5000c50012345678", blockSize: 4096, shareable: true });
     expect(file.names).to.deep.equal({ node: "sda", sg: "sg7", byId: ["scsi-x"], byPath: [] });
     expect(memory.backing).to.include({ kind: "memory", size: 2 ** 26 });
     expect(memory).to.include({ readOnly: true, vendor: "ACME", shareable: false });
-    expect(memory.faults).to.deep.equal([{ text: "read@1000:medium-error", at: { line: 17, column: 84 } }]);
+    expect(memory.faults).to.deep.equal([{ text: "read@1000:medium-error", at: { line: 20, column: 84 } }]);
   });
 
   const wrong: ReadonlyArray<readonly [string, string]> = [

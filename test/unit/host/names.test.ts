@@ -1,5 +1,6 @@
-import { formatAddress, parseHostConfig } from "@pvscsi/config";
-import { type Host, type HostDevice, openHost } from "@pvscsi/host";
+import { formatAddress, parseHostConfig, renumberHosts } from "@pvscsi/config";
+import { type Host, type HostDevice, openHost, wwnOf } from "@pvscsi/host";
+import { seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 import { temporaryFolder } from "./support.js";
 
@@ -22,12 +23,11 @@ const HOSTS = `hosts:
 
 describe("the names of the host's devices", () => {
   const folder = temporaryFolder();
-  const hostOf = (text: string): Host =>
-    openHost(parseHostConfig(text, "host.yaml"), { directory: folder(), clock: { now: () => 0, ...nothing } });
-  const nothing = {
-    after: () => ({ due: 0 }),
-    cancel: () => undefined,
-  };
+  const hostOf = (text: string): Host => openHost(parseHostConfig(text, "host.yaml"), options());
+  const options = () => ({
+    directory: folder(),
+    clock: { now: () => 0, after: () => ({ due: 0 }), cancel: () => undefined },
+  });
   const found = (host: Host, name: string): string => {
     const device = host.find(name);
     return typeof device === "string" ? device : formatAddress(device.address);
@@ -123,4 +123,39 @@ describe("the names of the host's devices", () => {
     const twice = HOSTS.replace("type: cdrom,", "type: cdrom, names: { by-id: [ scsi-35000c500a1b2c3d4 ] },");
     expect(() => hostOf(twice)).to.throw("by-id/scsi-35000c500a1b2c3d4 is the name of two LUNs, the other at 5:9");
   });
+
+  it("survive another start, and numbers do not", () => {
+    const more = `${HOSTS}  - { host: 6, pci: "0000:01:00.0", luns: [ { address: "6:0:0:0", memory: 1MiB } ] }
+  - { host: 7, pci: "0000:02:00.0", luns: [ { address: "7:0:0:0", memory: 1MiB } ] }
+`;
+    const first = parseHostConfig(more, "host.yaml");
+    const before = byLink(openHost(first, options()));
+    const numbers = new Set<string>();
+    for (let seed = 0; seed < 8; seed++) {
+      const again = renumberHosts(first, seededRandom(seed).below, wwnOf);
+      const host = openHost(again, options());
+      expect(byLink(host).map(withoutNumbers)).to.deep.equal(before.map(withoutNumbers));
+      for (const { byId, byPath, address } of host.list()) {
+        const folders = ["disk", "tape"].map((folder) => `/dev/${folder}`);
+        for (const link of [...byId.map((name) => `by-id/${name}`), ...byPath.map((name) => `by-path/${name}`)]) {
+          expect(folders.map((name) => found(host, `${name}/${link}`))).to.include(formatAddress(address));
+        }
+      }
+      numbers.add(
+        byLink(host)
+          .map(({ address, node }) => `${formatAddress(address)} ${node}`)
+          .join(),
+      );
+    }
+    expect(numbers.size).to.be.greaterThan(2);
+  });
 });
+
+/** In an order that does not depend on numbers. */
+function byLink(host: Host): HostDevice[] {
+  return [...host.list()].sort((a, b) => (a.wwn < b.wwn ? -1 : 1));
+}
+
+function withoutNumbers({ address: { channel, target, lun }, node: _node, sg: _sg, ...rest }: HostDevice): object {
+  return { channel, target, lun, ...rest };
+}

@@ -1,0 +1,46 @@
+// Knows what host.yaml says: the driver domain's SCSI hosts, and their LUNs and what those are called.
+
+import type { ScsiAddress } from "./device-names.js";
+import type { Position } from "./errors.js";
+import type { LunSpec } from "./lun-keys.js";
+import type { LunPortGroup } from "./port-group-config.js";
+
+/** Names given to a LUN; what is not given is derived as Linux and udev do. Links are without their directory. */
+export interface DeviceNames {
+  /** What its driver calls it: sda, st0, sr0 or sch0, by its type. */
+  readonly node: string | undefined;
+  readonly sg: string | undefined;
+  readonly byId: readonly string[] | undefined;
+  readonly byPath: readonly string[] | undefined;
+}
+
+export interface HostLun extends LunSpec {
+  readonly address: ScsiAddress;
+  /** More than one guest may have it at a time. */
+  readonly shareable: boolean;
+  readonly names: DeviceNames;
+  /** What leads to it; nothing where no port is better than another. */
+  readonly portGroups?: readonly LunPortGroup[];
+}
+
+export interface ScsiHostConfig {
+  readonly host: number;
+  /** proc_name in sysfs. */
+  readonly driver: string | undefined;
+  /** The PCI function it is on, DDDD:BB:DD.F. */
+  readonly pci: string | undefined;
+  /** Which of the hosts on its PCI function it is, as sysfs has it; 0 where none is given, as Linux has it then. */
+  readonly uniqueId?: number | undefined;
+  /** The WWN of a Fibre Channel host's node, 16 hex digits in lower case. */
+  readonly wwnn?: string | undefined;
+  /** The WWN of its port. */
+  readonly wwpn?: string | undefined;
+  readonly luns: readonly HostLun[];
+  readonly at: Position;
+}
+
+/** The driver domain's SCSI devices. */
+export interface HostConfig {
+  readonly file: string;
+  readonly hosts: readonly ScsiHostConfig[];
+}
