@@ -30,12 +30,23 @@ import {
   unfit,
 } from "./lun-keys.js";
 import { lunSpec } from "./lun-word.js";
+import { parseNbdUri } from "./nbd-uri.js";
 import { parseYamlTree, type YamlEntry, type YamlTable, type YamlText, type YamlValue } from "./yaml-tree.js";
 
 /** The keys of each table beside those of `LUN_KEYS`. */
 const TOP_KEYS: readonly string[] = ["hosts"];
 const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "unique_id", "wwnn", "wwpn", "luns", "libraries"];
-const BACKINGS: readonly string[] = ["file", "memory", "null", "device", "iscsi", "empty", "enclosure", "controller"];
+const BACKINGS: readonly string[] = [
+  "file",
+  "memory",
+  "null",
+  "device",
+  "iscsi",
+  "nbd",
+  "empty",
+  "enclosure",
+  "controller",
+];
 /** What keeps nothing has no driver that names it. */
 const NODE_KEYS = [...new Set(Object.values(NODE_PREFIXES))].filter((prefix) => prefix !== "bsg");
 const NAME_KEYS: readonly string[] = [...NODE_KEYS, "sg", "by-id", "by-path"];
@@ -244,10 +255,12 @@ class HostReader {
       if (!DEVICE_NODE.test(text.text)) this.#invalid(key, text, "the node of a real device such as /dev/sg0");
       return { kind: "device", path: text.text, at: text.at };
     }
-    if (key === "iscsi") {
+    if (key === "iscsi" || key === "nbd") {
       const { line, column } = text.at;
       const origin = { file: this.#file, at: (index: number) => ({ line, column: column + index }) };
-      return { kind: "iscsi", url: parseIscsiUrl(text.text, origin), at: text.at };
+      if (key === "iscsi") return { kind: key, url: parseIscsiUrl(text.text, origin), at: text.at };
+      const sync = properties.sync ?? LUN_DEFAULTS.sync;
+      return { kind: key, uri: parseNbdUri(text.text, origin), sync, at: text.at };
     }
     for (const other of ["size", "create", "sync"]) {
       const entry = table.entries.get(other);

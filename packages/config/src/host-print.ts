@@ -6,6 +6,7 @@ import type { DeviceNames, HostConfig, HostLun, ScsiHostConfig } from "./host-ty
 import { formatIscsiUrl } from "./iscsi-url.js";
 import { type LibraryConfig, printLibrary } from "./library-config.js";
 import { eachProperty, isService, LUN_KEYS, type LunType } from "./lun-keys.js";
+import { formatNbdUri } from "./nbd-uri.js";
 
 type Printed = Record<string, unknown>;
 
@@ -41,6 +42,7 @@ function printLun(lun: HostLun): Printed {
     if (backing.createSize !== undefined) printed.create = true;
   } else if (backing.kind === "device") printed.device = backing.path;
   else if (backing.kind === "iscsi") printed.iscsi = formatIscsiUrl(backing.url);
+  else if (backing.kind === "nbd") printed.nbd = formatNbdUri(backing.uri);
   else if (backing.kind === "empty") printed.empty = true;
   else if (backing.kind === "controller") printed.controller = true;
   else if (backing.kind === "enclosure") {

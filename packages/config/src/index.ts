@@ -15,6 +15,7 @@ export * from "./lun-keys.js";
 export * from "./lun-word.js";
 export * from "./machine.js";
 export * from "./machine-print.js";
+export * from "./nbd-uri.js";
 export * from "./port-group-config.js";
 export * from "./saveconfig.js";
 export { lioName } from "./saveconfig-devices.js";

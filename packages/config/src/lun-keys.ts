@@ -4,6 +4,7 @@ import { parseLunName } from "./device-names.js";
 import type { Position } from "./errors.js";
 import type { IscsiUrl } from "./iscsi-url.js";
 import type { EnclosureConfig, LibraryConfig } from "./library-config.js";
+import type { NbdUri } from "./nbd-uri.js";
 import { formatSize, parseSize, SIZE_EXPECTED } from "./size.js";
 
 /** Where the bytes of a LUN are. */
@@ -25,6 +26,8 @@ export type LunBacking =
   /** Enclosure services, and the controller of a storage array: neither keeps anything. */
   | { readonly kind: "enclosure"; readonly enclosure: EnclosureConfig; readonly at: Position }
   | { readonly kind: "controller"; readonly at: Position }
+  /** An export of an NBD server. */
+  | { readonly kind: "nbd"; readonly uri: NbdUri; readonly sync: Sync; readonly at: Position }
   /** A library, whose changer or drive the LUN is. */
   | { readonly kind: "library"; readonly library: LibraryConfig; readonly at: Position }
   /** A drive without a disc. */
@@ -257,6 +260,8 @@ const OF_SERVICES: ReadonlySet<keyof LunProperties> = new Set([
   ...(["vendor", "product", "revision", "serial", "wwn", "queueDepth", "taskAborted"] as const),
 ]);
 
+/** What is kept, made or found beside a file. */
+const OF_FILES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["size", "encrypt"]);
 const OF_TAPES_ONLY: ReadonlySet<keyof LunProperties> = new Set(["worm", "barcode"]);
 const OF_DISKS_ONLY: ReadonlySet<keyof LunProperties> = new Set([
   ...(["blockSize", "physical", "removable", "thin", "fua", "unmap", "writeSameUnmap", "unmapZeroes"] as const),
@@ -271,6 +276,8 @@ export function unfit(
 ): string | undefined {
   if (name === "initiator" && backing.kind !== "iscsi") return "it is for iscsi://";
   if (isService(backing)) return OF_SERVICES.has(name) ? undefined : "it keeps nothing";
+  if (backing.kind === "nbd" && OF_FILES_ONLY.has(name)) return "it is for files, not for nbd://";
+  if (backing.kind === "nbd" && name === "type" && type !== "disk") return "what is at nbd:// is a disk";
   if (isPassed(backing)) return OF_DEVICES.has(name) ? undefined : "a real device says that of itself";
   if (name === "type" && type === "tape" && backing.kind === "null") return "a tape keeps what is written";
   if (type !== "disk" && OF_DISKS_ONLY.has(name)) return "it is for a disk";
@@ -300,6 +307,7 @@ export function eachProperty(lun: LunSpec, visit: (row: LunKey<never>, text: str
   const properties: Partial<Record<keyof LunProperties, unknown>> = {
     ...lun,
     ...(backing.kind === "file" ? { size, sync: backing.sync } : {}),
+    ...(backing.kind === "nbd" ? { sync: backing.sync } : {}),
   };
   for (const name of LUN_PROPERTIES) {
     const value = properties[name];

@@ -18,6 +18,7 @@ import {
   readProperty,
   unfit,
 } from "./lun-keys.js";
+import { formatNbdUri, isNbdUri, parseNbdUri } from "./nbd-uri.js";
 import { parseSize, SIZE_EXPECTED } from "./size.js";
 
 const BY_WORD = new Map(LUN_PROPERTIES.map((name) => [LUN_KEYS[name].word, name]));
@@ -57,6 +58,7 @@ export function formatLunWord(lun: LunSpec): string {
 function formatBacking(backing: LunBacking): string {
   if (backing.kind === "file" || backing.kind === "device") return backing.path;
   if (backing.kind === "iscsi") return formatIscsiUrl(backing.url);
+  if (backing.kind === "nbd") return formatNbdUri(backing.uri);
   if (backing.kind === "empty") return EMPTY;
   // No word says a library, which has several LUNs, or what keeps nothing.
   if (backing.kind === "library") return backing.library.folder;
@@ -152,9 +154,6 @@ function deviceFault(backing: LunBacking): string | undefined {
   return isPassed(backing) ? "no fault can be injected into a real device" : undefined;
 }
 
-/** Network stores are named in the same way; this version has none. */
-const NOT_SUPPORTED = /^(nbd):\/\//;
-
 function backingOf(
   part: Part | undefined,
   properties: Partial<LunProperties>,
@@ -166,13 +165,8 @@ function backingOf(
     throw new ConfigError(origin.file, origin.at(0), "empty LUN, expected FILE, mem:SIZE or null:SIZE");
   }
   if (part.text.startsWith("iscsi://")) return { kind: "iscsi", url: parseIscsiUrl(part.text, origin), at };
-  const scheme = NOT_SUPPORTED.exec(part.text)?.[1];
-  if (scheme !== undefined) {
-    throw new ConfigError(
-      origin.file,
-      at,
-      `${scheme}:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE`,
-    );
+  if (isNbdUri(part.text)) {
+    return { kind: "nbd", uri: parseNbdUri(part.text, origin), sync: properties.sync ?? LUN_DEFAULTS.sync, at };
   }
   if (part.text === EMPTY) return emptyBacking(properties, origin, seen, at);
   const sized = /^(mem|null):(.*)$/s.exec(part.text);

@@ -3,7 +3,8 @@
 import { resolve } from "node:path";
 import type { HostLun, LunBacking, LunSpec } from "@pvscsi/config";
 import type { InitiatorTimeouts } from "@pvscsi/iscsi";
-import { type GrowableStore, MemoryStore, NullStore } from "@pvscsi/scsi";
+import { openNbdStore } from "@pvscsi/nbd";
+import { type GrowableStore, MemoryStore, NullStore, StoreError } from "@pvscsi/scsi";
 import type { Clock, Scheduler } from "@pvscsi/wire";
 import { type NativeFiles, openFileStore } from "./file-open.js";
 import type { Unguessable } from "./key-file.js";
@@ -53,8 +54,19 @@ export interface Backing {
 export function backingOf(
   backing: StoreBacking,
   readOnly: boolean,
-  { directory, openFiles, native }: Surroundings,
+  { directory, openFiles, native, clock, initiator }: Surroundings,
 ): Backing {
+  if (backing.kind === "nbd") {
+    const { uri, sync } = backing;
+    const scheduler = initiator?.scheduler;
+    return {
+      open: async () => {
+        if (scheduler === undefined)
+          throw new StoreError("hardware", "cannot open an NBD export: nothing is reached by network here");
+        return openNbdStore({ ...uri, sync, readOnly, clock, scheduler });
+      },
+    };
+  }
   if (backing.kind === "file") {
     const { path, sync, createSize } = backing;
     const access = readOnly ? "read-only" : "read-write";

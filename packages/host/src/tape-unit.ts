@@ -35,7 +35,7 @@ export class TapeStarter implements Starter {
   /** A cartridge in memory, which stays what it is from one user to the next. */
   #kept: LoadedTape | null = null;
 
-  constructor(named: NamedLun, backing: StoreBacking, faults: readonly Fault[], surroundings: Surroundings) {
+  constructor(named: NamedLun, backing: TapeBacking, faults: readonly Fault[], surroundings: Surroundings) {
     this.#named = named;
     this.#faults = faults;
     this.#clock = surroundings.clock;
@@ -101,8 +101,11 @@ export class TapeStarter implements Starter {
   }
 }
 
+/** What keeps a cartridge: its file is more than bytes at offsets. */
+type TapeBacking = Exclude<StoreBacking, { readonly kind: "nbd" }>;
+
 /** Opens the cartridge. */
-function openerOf(named: NamedLun, backing: StoreBacking, { directory, openFiles }: Surroundings) {
+function openerOf(named: NamedLun, backing: TapeBacking, { directory, openFiles }: Surroundings) {
   const { readOnly, worm, barcode } = named.lun;
   const label = { worm, barcode, writeProtected: readOnly };
   const capacity = backing.kind === "file" ? (backing.createSize ?? CAPACITY) : backing.size;

@@ -37,6 +37,8 @@ export class HostUnit {
     this.named = named;
     if (backing.kind === "device" || backing.kind === "iscsi") {
       this.#starter = new PassedStarter(named, backing, surroundings);
+    } else if (backing.kind === "nbd") {
+      this.#starter = new DiskStarter(named, backing, faults, surroundings);
     } else if (backing.kind === "library") {
       this.#starter = new LibraryStarter(named, backing.library, surroundings);
     } else if (backing.kind === "enclosure" || backing.kind === "controller") {

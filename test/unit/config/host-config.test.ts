@@ -89,11 +89,11 @@ describe("host.yaml", () => {
     ["hosts:\n- { host: 0, luns: [] }\n- { host: 0, luns: [] }", "host.yaml:3:3: host 0 is given twice, first at 2:3"],
     [
       lunWith(""),
-      "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device, iscsi, empty, enclosure, controller",
+      "host.yaml:4:5: what backs the LUN: none, expected one of file, memory, null, device, iscsi, nbd, empty, enclosure, controller",
     ],
     [
       lunWith("    memory: 1M\n    null: 1M"),
-      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device, iscsi, empty, enclosure, controller",
+      "host.yaml:4:5: what backs the LUN: memory and null, expected one of file, memory, null, device, iscsi, nbd, empty, enclosure, controller",
     ],
     [
       lunWith("    memory: lots"),

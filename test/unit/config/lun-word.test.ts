@@ -71,7 +71,10 @@ describe("a --lun word", () => {
   const wrong: ReadonlyArray<readonly [string, string]> = [
     ["", "--lun:1:1: empty LUN, expected FILE, mem:SIZE or null:SIZE"],
     [",ro", "--lun:1:1: empty LUN, expected FILE, mem:SIZE or null:SIZE"],
-    ["nbd://h/x", "--lun:1:1: nbd:// is not supported in this version, expected FILE, mem:SIZE or null:SIZE"],
+    [
+      "nbd://h:0/x",
+      "--lun:1:1: invalid NBD URI 'nbd://h:0/x', expected nbd://HOST[:PORT]/EXPORT or nbd+unix:///EXPORT?socket=PATH",
+    ],
     ["iscsi://h/x,ro", "--lun:1:1: no URL of a logical unit, expected iscsi://[USER[%SECRET]@]HOST[:PORT]/TARGET/LUN"],
     ["mem:", "--lun:1:1: invalid size '', expected a size in bytes or such as 64M or 1GiB"],
     ["null:1MB", "--lun:1:1: invalid size '1MB', expected a size in bytes or such as 64M or 1GiB"],
