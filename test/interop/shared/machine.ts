@@ -52,6 +52,11 @@ export class SharedMachine {
     return new SharedMachine(context, dom0, guest, [new DomainParty(context, NAME), ...(await guestParties(guest))]);
   }
 
+  /** Makes the disk so long, by the domU's name for it. */
+  async resize(mebibytes: number): Promise<void> {
+    await verb(this.#context, "scsi-resize", NAME, "0:0:0:0", `${mebibytes}MiB`);
+  }
+
   /** Ends all in order, whether QEMU is there still or not: nothing may be left in xenstore or open in dom0. */
   async finish(): Promise<string> {
     await verb(this.#context, "destroy", NAME);

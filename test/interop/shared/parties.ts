@@ -30,6 +30,10 @@ export interface Party {
   write(): Promise<number>;
   /** TEST UNIT READY, until it ends with GOOD: the additional sense that was told meanwhile, in words. */
   told(): Promise<string[]>;
+  /** Bytes of the disk, by READ CAPACITY(10). */
+  size(): Promise<number>;
+  /** How often its kernel has logged that the capacity has changed. */
+  logged(): Promise<number>;
   /** The SHA-256 of the first bytes of the disk. */
   sum(mebibytes: number): Promise<string>;
   /** Fills the first bytes with what nobody has written before. */
@@ -50,6 +54,9 @@ const DISK = "/dev/sda";
 const MIB = 1024 * 1024;
 const READ = "28 00 00 00 00 08 00 00 01 00";
 const WRITE = "2a 00 00 00 00 08 00 00 01 00";
+const READ_CAPACITY = "25 00 00 00 00 00 00 00 00 00";
+/** What kernels log for the unit attention, ours as Linux. */
+const CHANGED = "Capacity data has changed";
 const TEST_UNIT_READY = "00 00 00 00 00 00";
 const BLOCK = 512;
 /** Unit attentions that one may owe. */
@@ -73,6 +80,8 @@ abstract class RawParty implements Party {
   abstract sum(mebibytes: number): Promise<string>;
   abstract fill(mebibytes: number): Promise<void>;
   protected abstract raw(options: readonly string[], cdb: string): Promise<Ended>;
+  /** What its kernel has logged. */
+  protected abstract log(): Promise<string>;
   /** A file with a block of zeros, where its sg_raw finds it. */
   protected abstract zeros(): Promise<string>;
 
@@ -82,6 +91,18 @@ abstract class RawParty implements Party {
 
   async write(): Promise<number> {
     return exitOf(await this.raw([`--send=${BLOCK}`, `--infile=${await this.zeros()}`], WRITE));
+  }
+
+  async size(): Promise<number> {
+    const { status, output, errors } = await this.raw(["--request=8"], READ_CAPACITY);
+    // sg_raw prints what it received on standard error.
+    const digits = /^ ?00 +((?:[0-9a-f]{2} +){8})/m.exec(`${output}\n${errors}`)?.[1].replaceAll(" ", "");
+    if (digits === undefined) throw new Error(`READ CAPACITY ended with ${status}: ${output}${errors}`);
+    return (Number.parseInt(digits.slice(0, 8), 16) + 1) * Number.parseInt(digits.slice(8), 16);
+  }
+
+  async logged(): Promise<number> {
+    return (await this.log()).split("\n").filter((line) => line.includes(CHANGED)).length;
   }
 
   async told(): Promise<string[]> {
@@ -135,6 +156,10 @@ export class DomainParty extends RawParty {
 
   protected raw(options: readonly string[], cdb: string): Promise<Ended> {
     return this.#ask("sg_raw", ...options, "/dev/sg0", ...cdb.split(" "));
+  }
+
+  protected async log(): Promise<string> {
+    return (await this.#ask("dmesg")).output;
   }
 
   protected async zeros(): Promise<string> {
@@ -194,6 +219,10 @@ export class GuestParty extends RawParty {
   protected async raw(options: readonly string[], cdb: string): Promise<Ended> {
     const { status, output } = await this.#guest.attempt(`sg_raw ${options.join(" ")} ${this.#generic} ${cdb} 2>&1`);
     return { status, output, errors: "" };
+  }
+
+  protected log(): Promise<string> {
+    return this.#guest.run("dmesg");
   }
 
   protected async zeros(): Promise<string> {

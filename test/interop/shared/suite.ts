@@ -4,7 +4,7 @@
 import { expect } from "chai";
 import { PACKAGES, prepareImages } from "../qemu/images.js";
 import type { Suite, SuiteContext } from "../suite.js";
-import { SharedMachine } from "./machine.js";
+import { MEBIBYTES, SharedMachine } from "./machine.js";
 import { EXIT, GuestParty, type Party } from "./parties.js";
 
 const COPIED = 8;
@@ -58,6 +58,7 @@ async function judgeParties(context: SuiteContext, machine: SharedMachine): Prom
     await context.check(`${type.name}: whoever holds it`, () => holdAgainst(parties, type));
   }
   await context.check("each takes it from another, who hears of it", () => preempt(parties));
+  await context.check("scsi-resize is told to each, and each has the size", () => resize(machine));
   await context.check("a guest that is killed stays registered, and is put out", () => outlive(machine));
   await context.check("dom0 ends in order", () => machine.finish());
 }
@@ -135,6 +136,23 @@ async function preempt(parties: readonly Party[]): Promise<string> {
   }
   expect(new Set(heard)).to.deep.equal(new Set(["Registrations preempted"]));
   return `${heard.length} times "${heard[0]}"`;
+}
+
+/** Who does not tell it to us has told it to a kernel, which logs it. Two of them have one kernel. */
+async function resize(machine: SharedMachine): Promise<string> {
+  const { parties } = machine;
+  const logs = () => Promise.all(parties.map((party) => party.logged()));
+  const before = await logs();
+  await machine.resize(2 * MEBIBYTES);
+  const heard = await Promise.all(parties.map((party) => party.told()));
+  const after = await logs();
+  const sizes = await Promise.all(parties.map((party) => party.size()));
+  expect(sizes).to.deep.equal(parties.map(() => 2 * MEBIBYTES * 1024 * 1024));
+  const [own, shared] = [0, 1].map((i) => after[i] - before[i]);
+  const told = heard.map((words) => words.filter((text) => text === "Capacity data has changed").length);
+  expect(own + told[0], "the domU").to.be.at.least(1);
+  expect(shared + told[1] + told[2], "the two of QEMU's guest").to.be.at.least(2);
+  return `${2 * MEBIBYTES} MiB; to us ${told.join(", ")}, to kernels ${own}, ${shared}`;
 }
 
 /** Both of QEMU's parties are registered, one of them holds it, and QEMU is killed: the domU puts them out one by one. */
