@@ -34,7 +34,7 @@ import { parseNbdUri } from "./nbd-uri.js";
 import { parseYamlTree, type YamlEntry, type YamlTable, type YamlText, type YamlValue } from "./yaml-tree.js";
 
 /** The keys of each table beside those of `LUN_KEYS`. */
-const TOP_KEYS: readonly string[] = ["hosts"];
+const TOP_KEYS: readonly string[] = ["hosts", "sysfs"];
 const HOST_KEYS: readonly string[] = ["host", "driver", "pci", "unique_id", "wwnn", "wwpn", "luns", "libraries"];
 const BACKINGS: readonly string[] = [
   "file",
@@ -93,7 +93,8 @@ class HostReader {
     for (const { luns } of hosts) {
       for (const { address, at } of luns) this.#once(seen, formatAddress(address), at);
     }
-    return { file: this.#file, hosts };
+    const root = this.#matching(top, "sysfs", /^\/[!-~]*$/, "the folder of sysfs, /sys");
+    return { file: this.#file, hosts, ...(root === undefined ? {} : { sysfs: { root, at: top.at } }) };
   }
 
   #host(value: YamlValue): ScsiHostConfig {

@@ -11,8 +11,9 @@ import { formatNbdUri } from "./nbd-uri.js";
 type Printed = Record<string, unknown>;
 
 /** The text of a host.yaml; reading it gives an equal `HostConfig` but for its positions. */
-export function printHostConfig(config: HostConfig): string {
-  return stringify({ hosts: config.hosts.map(printHost) }, { lineWidth: 0 });
+export function printHostConfig({ hosts, sysfs }: HostConfig): string {
+  const given = hosts.filter(({ real }) => real === undefined).map(printHost);
+  return stringify({ ...(sysfs === undefined ? {} : { sysfs: sysfs.root }), hosts: given }, { lineWidth: 0 });
 }
 
 function printHost({ host, driver, pci, uniqueId, wwnn, wwpn, luns }: ScsiHostConfig): Printed {

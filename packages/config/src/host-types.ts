@@ -35,6 +35,8 @@ export interface ScsiHostConfig {
   readonly wwnn?: string | undefined;
   /** The WWN of its port. */
   readonly wwpn?: string | undefined;
+  /** It is one of the machine's, which sysfs tells of and host.yaml does not. */
+  readonly real?: true;
   readonly luns: readonly HostLun[];
   readonly at: Position;
 }
@@ -43,4 +45,6 @@ export interface ScsiHostConfig {
 export interface HostConfig {
   readonly file: string;
   readonly hosts: readonly ScsiHostConfig[];
+  /** Where the machine's own devices are told of, which join these. */
+  readonly sysfs?: { readonly root: string; readonly at: Position };
 }

@@ -20,7 +20,7 @@ export type LunBacking =
     }
   | { readonly kind: "memory" | "null"; readonly size: number; readonly at: Position }
   /** A SCSI device of this machine by its node of Linux' sg driver: it has no bytes of its own here, and is passed through. */
-  | { readonly kind: "device"; readonly path: string; readonly at: Position }
+  | { readonly kind: "device"; readonly path: string; readonly size?: number | undefined; readonly at: Position }
   /** A logical unit of an iSCSI target, passed through as well. */
   | { readonly kind: "iscsi"; readonly url: IscsiUrl; readonly at: Position }
   /** Enclosure services, and the controller of a storage array: neither keeps anything. */

@@ -13,13 +13,14 @@ import {
   type VscsiDialect,
 } from "@pvscsi/config";
 import { reasonOf } from "./file-errors.js";
+import { joinRealHosts } from "./sysfs.js";
 
 const START: Position = { line: 1, column: 1 };
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Reads a host.yaml; throws `ConfigError`, also where there is no such file. */
+/** Reads a host.yaml, and sysfs where that names it; throws `ConfigError`, also where there is no such file. */
 export async function readHostConfig(path: string): Promise<HostConfig> {
-  return parseHostConfig(await readConfigText(path), path);
+  return joinRealHosts(parseHostConfig(await readConfigText(path), path));
 }
 
 /** Reads a domU.cfg; throws `ConfigError`, also where there is no such file. */

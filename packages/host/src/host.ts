@@ -61,6 +61,8 @@ export interface HostDevice {
   /** Links, without their directory: /dev/disk/by-id and by-path, or of tapes and changers /dev/tape/by-id and by-path. */
   readonly byId: readonly string[];
   readonly byPath: readonly string[];
+  /** Bytes, where they are known before it is opened. */
+  readonly size: number | undefined;
   readonly shareable: boolean;
   readonly users: readonly OpenedFor[];
 }
@@ -111,7 +113,10 @@ export class Host implements DeviceDirectory {
     });
     checkReservations(config.file, this.#units);
     for (const unit of this.#units) {
-      for (const key of lookupKeys(unit.named)) this.#byName.set(key, unit);
+      for (const key of lookupKeys(unit.named)) {
+        // Several paths may lead to one real LUN: its name is the first one's.
+        if (!this.#byName.has(key)) this.#byName.set(key, unit);
+      }
     }
   }
 
@@ -249,9 +254,15 @@ function describe({ named, users }: HostUnit): HostDevice {
     sg,
     byId,
     byPath,
+    size: knownSize(lun),
     shareable: lun.shareable,
     users: [...users],
   };
+}
+
+function knownSize({ backing }: HostLun): number | undefined {
+  if (backing.kind === "file") return backing.createSize;
+  return "size" in backing ? backing.size : undefined;
 }
 
 /** Two LUNs cannot keep their reservations in one file; throws `ConfigError`. */

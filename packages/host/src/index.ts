@@ -12,4 +12,5 @@ export { wwnOf } from "./names.js";
 export { OpenFiles } from "./open-files.js";
 export { openSg, SgAdapter, type SgDevice } from "./sg/sg-adapter.js";
 export { type SgCalls, sgCalls } from "./sg/sg-calls.js";
+export { joinRealHosts, realHosts } from "./sysfs.js";
 export { type KeyKeeper, XtsCipher } from "./xts-cipher.js";

@@ -11,7 +11,6 @@ import {
   type LunType,
   NODE_PREFIXES,
   type PhysicalDevice,
-  type Position,
   type ScsiHostConfig,
 } from "@pvscsi/config";
 import { diskName, localNaa } from "@pvscsi/scsi";
@@ -73,7 +72,7 @@ export function lookupKeys(named: NamedLun): string[] {
     formatAddress(lun.address),
     `${wwn}:${lun.address.lun}`,
     scsiId(wwn),
-    ...(isOurs(lun) ? [serialId(identityOf(lun, wwn))] : []),
+    ...(isOurs(lun) || lun.serial !== undefined ? [serialId(identityOf(lun, wwn))] : []),
     `/dev/bsg/${formatAddress(lun.address)}`,
     ...nodesOf(named).flatMap((name) => [name, `/dev/${name}`]),
     ...byId.map((link) => `/dev/${folder}/by-id/${link}`),
@@ -136,17 +135,22 @@ function pathId(host: ScsiHostConfig, { address }: HostLun, config: HostConfig):
 }
 
 function checkUnique(config: HostConfig, luns: readonly NamedLun[]): void {
-  const seen = new Map<string, Position>();
+  const seen = new Map<string, NamedLun>();
   for (const named of luns) {
     const { wwn, byId, byPath } = named;
-    const links = [...byId.map((link) => `by-id/${link}`), ...byPath.map((link) => `by-path/${link}`)];
-    for (const name of [wwn, ...nodesOf(named), ...links]) {
+    const ids = [wwn, ...byId.map((link) => `by-id/${link}`)];
+    for (const name of [...ids, ...nodesOf(named), ...byPath.map((link) => `by-path/${link}`)]) {
       const first = seen.get(name);
-      if (first !== undefined) {
-        const where = formatPosition(first);
+      if (first === undefined) seen.set(name, named);
+      else if (!(ids.includes(name) && areReal(first, named))) {
+        const where = formatPosition(first.lun.at);
         throw new ConfigError(config.file, named.lun.at, `${name} is the name of two LUNs, the other at ${where}`);
       }
-      seen.set(name, named.lun.at);
     }
   }
+}
+
+/** Whether both are the machine's, where several paths may lead to one LUN. */
+function areReal(...luns: readonly NamedLun[]): boolean {
+  return luns.every(({ host }) => host.real === true);
 }
