@@ -35,7 +35,7 @@ describe("pvscsi target", () => {
       `create ${IQN}`,
       `cd ${IQN}/tpg1`,
       "set attribute generate_node_acls=1 demo_mode_write_protect=0",
-      "luns create /backstores/ramdisk/d",
+      "luns/ create /backstores/ramdisk/d",
       "exit",
       "clearconfig confirm=True",
     ];
@@ -45,7 +45,9 @@ describe("pvscsi target", () => {
     const config = ["--config", folder.path("lio/saveconfig.json"), "--listen", "127.0.0.1:0"];
     const server = new RunningCommand(["iscsi", "serve", ...config]);
     try {
-      await server.printed(new RegExp(`iscsi://127\\.0\\.0\\.1:\\d+/${IQN}/0`));
+      const [, served] = await server.printed(/^serving (.*) until/m);
+      expect(server.output).to.include(`/${IQN}`);
+      expect(served).to.equal("it");
     } finally {
       server.child.kill("SIGTERM");
       await server.ended;
