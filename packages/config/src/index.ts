@@ -26,3 +26,5 @@ export * from "./saveconfig-vhost.js";
 export * from "./size.js";
 export * from "./vscsi.js";
 export * from "./xl-config.js";
+export * from "./xml-print.js";
+export { childOf, parseXmlTree, type XmlAttribute, type XmlElement } from "./xml-tree.js";
