@@ -2,6 +2,7 @@
 
 import type { ScsiAddress } from "./device-names.js";
 import type { Position } from "./errors.js";
+import type { FabricConfig, FabricLun } from "./fabric-config.js";
 import type { LunSpec } from "./lun-keys.js";
 import type { LunPortGroup } from "./port-group-config.js";
 
@@ -21,6 +22,8 @@ export interface HostLun extends LunSpec {
   readonly names: DeviceNames;
   /** What leads to it; nothing where no port is better than another. */
   readonly portGroups?: readonly LunPortGroup[];
+  /** What a LUN is that a fabric leads to, and the WWPN of the port it is behind; several paths may lead to it. */
+  readonly path?: { readonly lun: FabricLun; readonly port: string };
 }
 
 export interface ScsiHostConfig {
@@ -35,6 +38,12 @@ export interface ScsiHostConfig {
   readonly wwnn?: string | undefined;
   /** The WWN of its port. */
   readonly wwpn?: string | undefined;
+  /** The name of the fabric its port is in. */
+  readonly fabric?: string;
+  /** Virtual ports (NPIV) that it may have; absent: none. */
+  readonly maxVports?: number;
+  /** The number of the host that it is a virtual port of. */
+  readonly vportOf?: number;
   /** It is one of the machine's, which sysfs tells of and host.yaml does not. */
   readonly real?: true;
   readonly luns: readonly HostLun[];
@@ -45,6 +54,8 @@ export interface ScsiHostConfig {
 export interface HostConfig {
   readonly file: string;
   readonly hosts: readonly ScsiHostConfig[];
+  /** The fabrics that hosts are in. */
+  readonly fabrics?: readonly FabricConfig[];
   /** Where the machine's own devices are told of, which join these. */
   readonly sysfs?: { readonly root: string; readonly at: Position };
 }

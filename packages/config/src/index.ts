@@ -1,6 +1,7 @@
 export * from "./controllers.js";
 export * from "./device-names.js";
 export * from "./errors.js";
+export { type FabricConfig, type FabricLun, type FabricTarget, type FabricZone, visibleLuns } from "./fabric-config.js";
 export * from "./host-adapter.js";
 export * from "./host-config.js";
 export * from "./host-print.js";

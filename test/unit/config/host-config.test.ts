@@ -75,9 +75,9 @@ describe("host.yaml", () => {
   });
 
   const wrong: ReadonlyArray<readonly [string, string]> = [
-    ["", "host.yaml:1:1: expected dom0's SCSI devices: a table with hosts, sysfs"],
+    ["", "host.yaml:1:1: expected dom0's SCSI devices: a table with hosts, fabrics, sysfs"],
     ["hosts: 1", 'host.yaml:1:8: hosts is no list, expected "hosts:" and lines that begin with "- "'],
-    ["hosts: []\nluns: []", "host.yaml:2:1: unknown key 'luns', expected one of hosts, sysfs"],
+    ["hosts: []\nluns: []", "host.yaml:2:1: unknown key 'luns', expected one of hosts, fabrics, sysfs"],
     ["hosts: [\n", "host.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]"],
     ["hosts: []\n---\nhosts: []", "host.yaml:2:1: a second document, expected one"],
     ["hosts: &a []", "host.yaml:1:11: an anchor, expected plain values"],
