@@ -79,6 +79,7 @@ interface JoinWords {
 interface XenServeWords extends DoorWords {
   readonly lun?: readonly string[];
   readonly host?: string;
+  readonly config?: string;
   readonly indirect: boolean;
   readonly unloadXenScsiback?: boolean;
 }
@@ -201,25 +202,36 @@ xen
       .conflicts("host"),
   )
   .option("--host <file>", "a host.yaml with the devices; p-devs are their names there")
+  .addOption(
+    new Option(
+      "--config <file>",
+      "LIO's saveconfig.json; p-devs are naa.WWN:LUN and ALIAS:LUN of its xen-pvscsi targets",
+    ).conflicts(["lun", "host"]),
+  )
   .option("--no-indirect", "do not offer requests with indirect segments (feature-sg-grant)")
   .option("--unload-xen-scsiback", "unload the kernel's own back end first; guests that it serves lose their devices")
   .addOption(ISCSI_DOOR)
   .addOption(VHOST_USER_DOOR)
   .addHelpText("after", "\nExample: pvscsi xen serve --lun disk.img,size=1GiB --lun mem:64MiB")
-  .action(async ({ lun: luns = [], host, indirect, unloadXenScsiback: unload = false, ...doors }: XenServeWords) => {
-    if (luns.length === 0 && host === undefined) {
-      program.error("error: name what is to be served: --lun WORD, or --host FILE", { exitCode: Exit.usage });
-    }
-    process.exitCode = await runXenServe({
-      luns,
-      host,
-      indirect,
-      unload,
-      doors,
-      printer,
-      ended: () => interrupts.next(),
-    });
-  });
+  .action(
+    async ({ lun: luns = [], host, config, indirect, unloadXenScsiback: unload = false, ...doors }: XenServeWords) => {
+      if (luns.length === 0 && host === undefined && config === undefined) {
+        program.error("error: name what is to be served: --lun WORD, --host FILE or --config FILE", {
+          exitCode: Exit.usage,
+        });
+      }
+      process.exitCode = await runXenServe({
+        luns,
+        host,
+        config,
+        indirect,
+        unload,
+        doors,
+        printer,
+        ended: () => interrupts.next(),
+      });
+    },
+  );
 
 addXenGuest(xen, {
   printer,

@@ -2,8 +2,8 @@
 // host writes nodes for, until it is to end.
 
 import { dirname, resolve } from "node:path";
-import { formatAddress, type HostConfig, hostOfLunWords } from "@pvscsi/config";
-import { type Host, openHost, readHostConfig } from "@pvscsi/host";
+import { formatAddress, formatWarning, type HostConfig, hostOfLunWords, xenDevices } from "@pvscsi/config";
+import { type Host, openHost, readHostConfig, readSaveconfig } from "@pvscsi/host";
 import { type ControllerMessage, Scsiback } from "@pvscsi/scsiback";
 import { Leftovers, ToolstackError } from "@pvscsi/toolstack";
 import { ProbeHub } from "@pvscsi/wire";
@@ -22,6 +22,8 @@ export interface XenServeOptions {
   readonly luns: readonly string[];
   /** A host.yaml instead of them. */
   readonly host?: string | undefined;
+  /** A saveconfig.json instead of them; the p-devs are those of its xen-pvscsi portal groups. */
+  readonly config?: string | undefined;
   /** Whether requests with indirect segments are offered. */
   readonly indirect: boolean;
   /** Whether the kernel's own back end is unloaded where it is in the way. */
@@ -34,8 +36,9 @@ export interface XenServeOptions {
 }
 
 /** Serves and gives the exit status. Throws `ConfigError`, and `ToolstackError` where this is no Xen host. */
-export async function runXenServe({ luns, host, printer, ended, ...how }: XenServeOptions): Promise<number> {
-  const devices = host === undefined ? openDevices(hostOfLunWords(luns), ".") : await openFile(host);
+export async function runXenServe({ luns, host, config, printer, ended, ...how }: XenServeOptions): Promise<number> {
+  const served = await servedDevices({ luns, host, config, printer });
+  const devices = openDevices(served, dirname(resolve(host ?? config ?? "host.yaml")));
   const over = ended();
   const domain = await openDomain();
   const scsiback = newScsiback(domain, devices, how.indirect, printer);
@@ -47,7 +50,9 @@ export async function runXenServe({ luns, host, printer, ended, ...how }: XenSer
     for (const address of doors.addresses) printer.print(address);
     await scsiback.start();
     await leftovers.start();
-    const names = devices.list().map(({ address }) => formatAddress(address));
+    const names = served.hosts.flatMap((each) =>
+      each.luns.flatMap(({ portNames, address }) => portNames ?? [formatAddress(address)]),
+    );
     printer.print(
       `scsiback of domain ${domain.id} has ${names.join(", ")} for its front ends, until Ctrl-C or SIGTERM`,
     );
@@ -102,6 +107,13 @@ function openDevices(config: HostConfig, directory: string): Host {
   return openHost(config, { directory, ...hostParts() });
 }
 
-async function openFile(file: string): Promise<Host> {
-  return openDevices(await readHostConfig(file), dirname(resolve(file)));
+async function servedDevices(
+  options: Pick<XenServeOptions, "luns" | "host" | "config" | "printer">,
+): Promise<HostConfig> {
+  const { luns, host, config, printer } = options;
+  if (host !== undefined) return readHostConfig(host);
+  if (config === undefined) return hostOfLunWords(luns);
+  const { devices, warnings } = xenDevices(await readSaveconfig(config));
+  for (const warning of warnings) printer.error(formatWarning(warning));
+  return devices;
 }

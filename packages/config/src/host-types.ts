@@ -20,6 +20,8 @@ export interface HostLun extends LunSpec {
   /** More than one guest may have it at a time. */
   readonly shareable: boolean;
   readonly names: DeviceNames;
+  /** Beside its other names, those by the ports that lead to it: `naa.WWN:LUN`, `ALIAS:LUN`. */
+  readonly portNames?: readonly string[];
   /** What leads to it; nothing where no port is better than another. */
   readonly portGroups?: readonly LunPortGroup[];
   /** What a LUN is that a fabric leads to, and the WWPN of the port it is behind; several paths may lead to it. */

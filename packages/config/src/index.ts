@@ -24,6 +24,7 @@ export * from "./saveconfig-iscsi.js";
 export * from "./saveconfig-keys.js";
 export * from "./saveconfig-print.js";
 export * from "./saveconfig-vhost.js";
+export * from "./saveconfig-xen.js";
 export * from "./size.js";
 export * from "./vscsi.js";
 export * from "./xl-config.js";

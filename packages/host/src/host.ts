@@ -177,6 +177,8 @@ export class Host implements DeviceDirectory {
   }
 
   #find(physicalDevice: string): HostUnit | string {
+    const named = this.#byName.get(physicalDevice);
+    if (named !== undefined) return named;
     const device = parsePhysicalDevice(physicalDevice, ALL_FORMS);
     if (typeof device === "string") return device;
     const unit = this.#byName.get(lookupKey(device));

@@ -71,6 +71,7 @@ export function lookupKeys(named: NamedLun): string[] {
   return [
     formatAddress(lun.address),
     `${wwn}:${lun.address.lun}`,
+    ...(lun.portNames ?? []),
     scsiId(wwn),
     ...(isOurs(lun) || lun.serial !== undefined ? [serialId(identityOf(lun, wwn))] : []),
     `/dev/bsg/${formatAddress(lun.address)}`,

@@ -10,7 +10,7 @@ describe("pvscsi xen serve", () => {
 
   it("is used wrongly with status 2", async () => {
     for (const [words, reason] of [
-      [[], "pvscsi: name what is to be served: --lun WORD, or --host FILE\n"],
+      [[], "pvscsi: name what is to be served: --lun WORD, --host FILE or --config FILE\n"],
       [
         ["--lun", "mem:1MiB", "--host", "x"],
         "pvscsi: option '--lun <word>' cannot be used with option '--host <file>'\n",
@@ -31,6 +31,7 @@ describe("pvscsi xen serve", () => {
     for (const [words, reason] of [
       [["--lun", "mem:1MiB", "--lun", "mem:lots"], /^--lun:1:1: invalid size 'lots'/],
       [["--host", folder.path("missing.yaml")], /missing\.yaml:1:1: cannot read: no such file\n$/],
+      [["--config", folder.path("host.yaml")], /host\.yaml:1:1: /],
       [["--host", folder.path("host.yaml")], /host\.yaml:1:8: hosts is no list/],
     ] as const) {
       const { status, errors } = await pvscsi(["xen", "serve", ...words]);
