@@ -30,7 +30,11 @@ export class ScsiDevice implements Address {
   /** Vital product data pages that were read when it was found, by page code. */
   readonly pages = new Map<number, Uint8Array>();
   /** The driver bound to it; it stands before the address in the log. */
-  driver: "scsi" | "sd" = "scsi";
+  driver: "scsi" | "sd" | "st" | "sr" | "ch" | "ses" = "scsi";
+  /** The node that its driver has below /dev, `sda`, `st0`, `sr0` or `sch0`; null before there is one. */
+  node: string | null = null;
+  /** Other names below /dev that the same driver gives it, such as `nst0`. */
+  aliases: readonly string[] = [];
   /** N of /dev/sgN; null before there is one. */
   generic: number | null = null;
   /** Hears of unit attentions that commands brought home. */
@@ -53,6 +57,11 @@ export class ScsiDevice implements Address {
 
   at({ channel, target, lun }: Address): boolean {
     return this.channel === channel && this.target === target && this.lun === lun;
+  }
+
+  /** Whether that is what it is called below /dev: `sg0`, or what its driver calls it. */
+  isCalled(name: string): boolean {
+    return this.node === name || this.aliases.includes(name) || (this.generic !== null && name === `sg${this.generic}`);
   }
 
   /** One line of the log: `sd 0:0:0:0: text`. */

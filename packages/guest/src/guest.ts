@@ -18,6 +18,7 @@ import { Disk } from "./disk.js";
 import { FLUSH_PATIENCE } from "./disk-commands.js";
 import { type DiskSite, printDisk, printFailure, probeDisk } from "./disk-probe.js";
 import { DiskStore } from "./disk-store.js";
+import { Drivers } from "./drivers.js";
 import { type ScanRange, ScsiHost } from "./host.js";
 import { ask } from "./inquiry.js";
 import { KernelLog } from "./kernel-log.js";
@@ -54,6 +55,7 @@ export class Guest {
   readonly #hostNumbers = new LowestFree();
   readonly #diskNumbers = new LowestFree();
   readonly #genericNumbers = new LowestFree();
+  readonly #drivers: Drivers;
   readonly #diskNumberOf = new Map<Disk, number>();
   readonly #hosts: ScsiHost[] = [];
   readonly #plain: PlainDisks;
@@ -66,6 +68,7 @@ export class Guest {
     this.#timeout = timeout;
     this.log = new KernelLog(clock, probes);
     this.#report = new FailureReport(this.log, clock);
+    this.#drivers = new Drivers(this.log);
     this.#plain = new PlainDisks(this.log, this.#report);
   }
 
@@ -131,10 +134,10 @@ export class Guest {
     await host.scan(range);
   }
 
-  /** The device called `/dev/sda`, `sda`, `/dev/sg0` or `sg0`. */
+  /** The device called `/dev/sda`, `sda`, `/dev/nst0`, `/dev/sg0` or `sg0`. */
   device(name: string): ScsiDevice | undefined {
     const short = name.replace(/^\/dev\//, "");
-    return this.devices.find((device) => `sg${device.generic}` === short || this.diskOf(device)?.name === short);
+    return this.devices.find((device) => device.isCalled(short));
   }
 
   /** The disk called `/dev/sda` or `sda`, or `vda`. */
@@ -192,11 +195,12 @@ export class Guest {
     }
   }
 
-  /** Gives a new device its sg name, and the disk driver where it is a disk that is connected. */
+  /** Gives a new device its sg name and its driver: disks are looked at last, by a thread of their own as in Linux. */
   async #bind(host: ScsiHost, device: ScsiDevice): Promise<void> {
     const { type = 0x1f, qualifier = 0 } = device.inquiry ?? {};
     const isDisk = DISK_TYPES.has(type) && qualifier === 0;
     if (isDisk) device.driver = "sd";
+    await this.#drivers.bind(host, device);
     device.generic = this.#genericNumbers.take();
     device.print(`Attached scsi generic sg${device.generic} type ${type}`);
     if (isDisk) await this.#bindDisk(host, device);
@@ -206,6 +210,7 @@ export class Guest {
     const number = this.#diskNumbers.take();
     const disk = new Disk(diskName(number), device, host.queue, this.#report, this.#timeout);
     const site: DiskSite = { queue: host.queue, device, log: this.log, name: disk.name };
+    device.node = disk.name;
     disk.parameters = await probeDisk(site, null);
     this.#diskNumberOf.set(disk, number);
     host.disks.set(device, disk);
@@ -241,6 +246,7 @@ export class Guest {
     if (device === undefined) return;
     const disk = host.disks.get(device);
     if (disk !== undefined) await this.#unbindDisk(host, device, disk);
+    this.#drivers.unbind(device);
     device.state = "removed";
     host.devices.splice(host.devices.indexOf(device), 1);
     if (device.generic !== null) this.#genericNumbers.giveBack(device.generic);

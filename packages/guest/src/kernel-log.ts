@@ -11,6 +11,7 @@ export class KernelLog {
   readonly #probes: Probes;
   readonly #begun: number;
   readonly #lines: string[] = [];
+  readonly #once = new Set<string>();
 
   constructor(clock: Clock, probes: Probes) {
     this.#clock = clock;
@@ -24,6 +25,13 @@ export class KernelLog {
     if (this.#lines.length === CAPACITY) this.#lines.shift();
     this.#lines.push(line);
     if (this.#probes.listening) this.#probes.emit("guest:dmesg", line);
+  }
+
+  /** Appends what a module says when it is loaded: the first time only. */
+  printOnce(text: string): void {
+    if (this.#once.has(text)) return;
+    this.#once.add(text);
+    this.print(text);
   }
 
   /** What dmesg shows, oldest first. */

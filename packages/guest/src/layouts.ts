@@ -186,6 +186,34 @@ export const ModeHeader6 = struct("Mode parameter header(6)", 4, {
   blockDescriptorLength: u8(3),
 });
 
+/** Mode page 1Dh, Element Address Assignment (SMC-3 7.3.4). */
+export const ElementAddressPage = struct("Element address assignment mode page", 20, {
+  code: u8(0),
+  length: u8(1),
+  firstTransport: u16be(2),
+  transports: u16be(4),
+  firstStorage: u16be(6),
+  storages: u16be(8),
+  firstImportExport: u16be(10),
+  importExports: u16be(12),
+  firstDrive: u16be(14),
+  drives: u16be(16),
+  reserved18: pad(18, 2),
+});
+
+/** READ ELEMENT STATUS (SMC-3 6.10); byte 7 is the first of ALLOCATION LENGTH's three. */
+export const ElementStatusCdb = struct("READ ELEMENT STATUS", 12, {
+  opcode: u8(0),
+  flags: u8(1), // VOLTAG 10h, and the element type code
+  start: u16be(2),
+  count: u16be(4),
+  more: u8(6), // CURDATA 02h, DVCID 01h
+  allocationLengthHigh: u8(7),
+  allocationLength: u16be(8),
+  reserved10: pad(10, 1),
+  control: u8(11),
+});
+
 /** At least `length` bytes: what was not sent reads as zeros. */
 export function padded(data: Uint8Array, length: number): Uint8Array {
   if (data.length >= length) return data;

@@ -181,14 +181,14 @@ describe("attaching a disk", () => {
     expect(stand.log()).to.include("sd 1:0:0:0: [sdb] Unsupported sector size 520.");
   });
 
-  it("gives a device that is no disk a generic name only", async () => {
+  it("gives a device that no driver takes a generic name only", async () => {
     const stand = new Stand();
     const adapter = new ScriptedAdapter();
-    adapter.inquiry = inquiryData(6, 0x0d);
+    adapter.inquiry = inquiryData(6, 0x03);
     await stand.attach(adapter);
     expect(stand.log().slice(1)).to.deep.equal([
-      "scsi 0:0:0:0: Enclosure         XENSIM   NODE-BACKEND     0001 PQ: 0 ANSI: 6",
-      "scsi 0:0:0:0: Attached scsi generic sg0 type 13",
+      "scsi 0:0:0:0: Processor         XENSIM   NODE-BACKEND     0001 PQ: 0 ANSI: 6",
+      "scsi 0:0:0:0: Attached scsi generic sg0 type 3",
     ]);
     expect(stand.guest.disk("sda")).to.equal(undefined);
   });

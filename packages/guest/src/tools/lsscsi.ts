@@ -19,8 +19,7 @@ export const lsscsi: Tool = {
 function deviceTable(guest: Guest, generic: boolean): string[] {
   return guest.devices.map((device) => {
     const { type = 0x1f, vendor = "", product = "", revision = "" } = device.inquiry ?? {};
-    const disk = guest.diskOf(device);
-    const nodes = [disk === undefined ? "-" : `/dev/${disk.name}`];
+    const nodes = [device.node === null ? "-" : `/dev/${device.node}`];
     if (generic) nodes.push(device.generic === null ? "-" : `/dev/sg${device.generic}`);
     const address = `[${device.name}]`.padEnd(12);
     const described = `${shortTypeName(type).padEnd(7)} ${vendor.padEnd(8)} ${product.padEnd(16)} ${revision.padEnd(4)}`;
