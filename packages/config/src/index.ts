@@ -11,7 +11,7 @@ export * from "./iscsi-url.js";
 export { type Json, plainJson, printJson } from "./json-print.js";
 export { type JsonValue, parseJsonTree } from "./json-tree.js";
 export type { EnclosureConfig, LibraryConfig } from "./library-config.js";
-export { behindPortGroups, hostOfLunWord, hostOfLunWords } from "./lun-host.js";
+export { behindPortGroups, hostOfLunWord, hostOfLunWords, NO_NAMES } from "./lun-host.js";
 export * from "./lun-keys.js";
 export * from "./lun-word.js";
 export * from "./machine.js";

@@ -3,11 +3,16 @@
 import {
   ALL_FORMS,
   ConfigError,
+  compareAddresses,
+  type FabricConfig,
+  type FabricLun,
   type HostConfig,
   type HostLun,
+  type LunSpec,
   type LunType,
   parsePhysicalDevice,
   type ScsiAddress,
+  type ScsiHostConfig,
 } from "@pvscsi/config";
 import { loadNative, NativeMissing } from "@pvscsi/native";
 import {
@@ -19,7 +24,8 @@ import {
   parseFault,
 } from "@pvscsi/scsi";
 import type { Clock, Timer } from "@pvscsi/wire";
-import type { HostInitiator } from "./backing.js";
+import type { HostInitiator, Surroundings } from "./backing.js";
+import { inFabric, type PortNames, type VportRefusal, vportOf } from "./fabric.js";
 import type { NativeFiles } from "./file-open.js";
 import { identityOf } from "./identity.js";
 import type { Unguessable } from "./key-file.js";
@@ -75,8 +81,14 @@ export function openHost(config: HostConfig, options: HostOptions): Host {
 const SIZE_CHECK = 1000;
 
 export class Host implements DeviceDirectory {
-  readonly #units: readonly HostUnit[];
+  readonly #config: HostConfig;
+  readonly #surroundings: Surroundings;
+  /** With the LUNs that they have by their fabrics. */
+  #hosts: readonly ScsiHostConfig[] = [];
+  #units: readonly HostUnit[] = [];
   readonly #byName = new Map<string, HostUnit>();
+  /** The first path to each LUN of a fabric: what is in memory outlives all paths. */
+  readonly #firstPaths = new Map<FabricLun, HostUnit>();
   readonly #clock: Clock;
   readonly #sizeCheck: number;
   #timer: Timer | null = null;
@@ -99,22 +111,81 @@ export class Host implements DeviceDirectory {
     this.#clock = clock;
     this.#sizeCheck = sizeCheck;
     const libraries = new HostLibraries({ directory, openFiles });
-    this.#units = nameLuns(config).map((named) => {
-      return new HostUnit(named, faultsOf(config.file, named.lun), {
-        clock,
-        directory,
-        initiator,
-        sg: () => sg().catch(nothingNative),
-        openFiles,
-        libraries,
-        native: files,
-        unguessable,
-      });
-    });
+    this.#config = config;
+    this.#surroundings = {
+      clock,
+      directory,
+      initiator,
+      sg: () => sg().catch(nothingNative),
+      openFiles,
+      libraries,
+      native: files,
+      unguessable,
+    };
+    for (const { targets } of config.fabrics ?? []) {
+      for (const lun of targets.flatMap(({ luns }) => luns)) faultsOf(config.file, lun);
+    }
+    this.#add(config.hosts);
     checkReservations(config.file, this.#units);
-    for (const unit of this.#units) {
+  }
+
+  /** The hosts with their LUNs, virtual ones too, in the order of their numbers. */
+  get hosts(): readonly ScsiHostConfig[] {
+    return this.#hosts;
+  }
+
+  /** The fabrics that hosts are in. */
+  get fabrics(): readonly FabricConfig[] {
+    return this.#config.fabrics ?? [];
+  }
+
+  /** Makes a virtual port of a host, which is a host with what its port sees; gives it, or why the kernel would not. Throws `ConfigError`. */
+  addVport(parent: number, names: PortNames): ScsiHostConfig | VportRefusal {
+    const vport = vportOf(this.#hosts, this.#hostOf(parent), names);
+    if (typeof vport === "string") return vport;
+    this.#add([vport]);
+    return this.#hostOf(vport.host)!;
+  }
+
+  /** Takes a virtual port away: for those who have LUNs by it there are none any more. Gives why not, or null. */
+  removeVport(parent: number, { wwnn, wwpn }: PortNames): VportRefusal | null {
+    const vport = this.#hosts.find((host) => host.vportOf === parent && host.wwnn === wwnn && host.wwpn === wwpn);
+    if (vport === undefined) return "ENODEV";
+    const gone = this.#units.filter(({ named }) => named.host === vport);
+    for (const unit of gone) unit.cut();
+    this.#hosts = this.#hosts.filter((host) => host !== vport);
+    this.#units = this.#units.filter((unit) => !gone.includes(unit));
+    this.#nameAll();
+    return null;
+  }
+
+  #hostOf(number: number): ScsiHostConfig | undefined {
+    return this.#hosts.find(({ host }) => host === number);
+  }
+
+  /** Hosts that have come, with the LUNs that their ports see. */
+  #add(hosts: readonly ScsiHostConfig[]): void {
+    const { file } = this.#config;
+    const found = hosts.map((host) => inFabric(this.#config, host));
+    const known = this.#units.map(({ named }) => named);
+    const units = nameLuns({ ...this.#config, hosts: found }, known).map((named) => {
+      const fabricLun = named.lun.path?.lun;
+      const first = fabricLun === undefined ? undefined : this.#firstPaths.get(fabricLun);
+      const unit = new HostUnit(named, faultsOf(file, named.lun), this.#surroundings, first);
+      if (fabricLun !== undefined && first === undefined) this.#firstPaths.set(fabricLun, unit);
+      return unit;
+    });
+    this.#hosts = [...this.#hosts, ...found].sort((a, b) => a.host - b.host);
+    this.#units = [...this.#units, ...units].sort((a, b) => compareAddresses(a.named.lun.address, b.named.lun.address));
+    this.#nameAll();
+  }
+
+  /** Several paths may lead to one LUN: its name is that of the first one which stays. */
+  #nameAll(): void {
+    this.#byName.clear();
+    const virtual = ({ named }: HostUnit): boolean => named.host.vportOf !== undefined;
+    for (const unit of [...this.#units.filter((unit) => !virtual(unit)), ...this.#units.filter(virtual)]) {
       for (const key of lookupKeys(unit.named)) {
-        // Several paths may lead to one real LUN: its name is the first one's.
         if (!this.#byName.has(key)) this.#byName.set(key, unit);
       }
     }
@@ -233,7 +304,7 @@ function nothingNative(error: unknown): null {
   throw error;
 }
 
-function faultsOf(file: string, lun: HostLun): Fault[] {
+function faultsOf(file: string, lun: LunSpec): Fault[] {
   return lun.faults.map(({ text, at }) => {
     const fault = parseFault(text, lun.blockSize);
     if (typeof fault === "string") throw new ConfigError(file, at, fault);
@@ -275,7 +346,12 @@ function checkReservations(file: string, units: readonly HostUnit[]): void {
     const other = users.get(unit.reservations);
     users.set(unit.reservations, unit);
     // By its own name a LUN's file is beside what it alone writes.
-    if (other === undefined || [unit, other].every(({ named }) => named.lun.reservations === undefined)) continue;
+    if (
+      other === undefined ||
+      unit.isSameAs(other) ||
+      [unit, other].every(({ named }) => named.lun.reservations === undefined)
+    )
+      continue;
     const taken = `reservations of ${other.title} are in ${unit.reservations} already`;
     throw new ConfigError(file, unit.named.lun.at, taken);
   }

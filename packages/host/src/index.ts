@@ -1,5 +1,6 @@
 export * from "./abi/sg.js";
 export * from "./config-file.js";
+export { type PortNames, type VportRefusal, vportsOf } from "./fabric.js";
 export type { Holes } from "./file-extents.js";
 export { type FileStoreOptions, type NativeFiles, openFileStore } from "./file-open.js";
 export { FileStore, type ReadCache } from "./file-store.js";

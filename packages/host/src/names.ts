@@ -36,13 +36,17 @@ export function titleOf({ lun, node }: NamedLun): string {
   return `${formatAddress(lun.address)} (/dev/${node})`;
 }
 
-/** Names every LUN, in the order in which Linux finds them; throws `ConfigError` where two would have one name. */
-export function nameLuns(config: HostConfig): NamedLun[] {
+/**
+ * Names every LUN, in the order in which Linux finds them, beside those that have their names already; throws `ConfigError` where two would
+ * have one name.
+ */
+export function nameLuns(config: HostConfig, known: readonly NamedLun[] = []): NamedLun[] {
   const luns = config.hosts
     .flatMap((host) => host.luns.map((lun) => ({ host, lun })))
     .sort((a, b) => compareAddresses(a.lun.address, b.lun.address));
-  const nodes = new UnusedNodes(luns.map(({ lun }) => lun.names.node));
-  const sgs = unusedNames(new Set(luns.map(({ lun }) => lun.names.sg)), (index) => `sg${index}`);
+  const nodes = new UnusedNodes([...known.map(({ node }) => node), ...luns.map(({ lun }) => lun.names.node)]);
+  const takenSgs = new Set([...known.map(({ sg }) => sg), ...luns.map(({ lun }) => lun.names.sg)]);
+  const sgs = unusedNames(takenSgs, (index) => `sg${index}`);
   const named = luns.map(({ host, lun }) => {
     const wwn = wwnOf(lun);
     return {
@@ -55,7 +59,7 @@ export function nameLuns(config: HostConfig): NamedLun[] {
       byPath: lun.names.byPath ?? pathLinks(lun.type, pathId(host, lun, config)),
     };
   });
-  checkUnique(config, named);
+  checkUnique(config.file, [...known, ...named]);
   return named;
 }
 
@@ -128,14 +132,23 @@ function unusedNames(taken: ReadonlySet<string | undefined>, name: (index: numbe
   };
 }
 
-/** udev's path_id: the host is counted from the first one on the same PCI function. */
-function pathId(host: ScsiHostConfig, { address }: HostLun, config: HostConfig): string | undefined {
+/**
+ * udev's path_id: the host is counted from the first one on the same PCI function. Of Fibre Channel it is the target's port, by whichever
+ * of the function's hosts, virtual ones too, a LUN is reached.
+ */
+function pathId(host: ScsiHostConfig, { address, path }: HostLun, config: HostConfig): string | undefined {
   if (host.pci === undefined) return undefined;
+  if (path !== undefined) return `pci-${host.pci}-fc-0x${path.port}-lun-${lunOfPath(path.lun.lun)}`;
   const first = Math.min(...config.hosts.filter((other) => other.pci === host.pci).map((other) => other.host));
   return `pci-${host.pci}-scsi-${formatAddress({ ...address, host: host.host - first })}`;
 }
 
-function checkUnique(config: HostConfig, luns: readonly NamedLun[]): void {
+/** Decimal as long as it fits into peripheral device addressing. */
+function lunOfPath(lun: number): string {
+  return lun < 256 ? String(lun) : `0x${lun.toString(16).padStart(4, "0")}000000000000`;
+}
+
+function checkUnique(file: string, luns: readonly NamedLun[]): void {
   const seen = new Map<string, NamedLun>();
   for (const named of luns) {
     const { wwn, byId, byPath } = named;
@@ -143,12 +156,17 @@ function checkUnique(config: HostConfig, luns: readonly NamedLun[]): void {
     for (const name of [...ids, ...nodesOf(named), ...byPath.map((link) => `by-path/${link}`)]) {
       const first = seen.get(name);
       if (first === undefined) seen.set(name, named);
-      else if (!(ids.includes(name) && areReal(first, named))) {
+      else if (!areOne(first, named) && !(ids.includes(name) && areReal(first, named))) {
         const where = formatPosition(first.lun.at);
-        throw new ConfigError(config.file, named.lun.at, `${name} is the name of two LUNs, the other at ${where}`);
+        throw new ConfigError(file, named.lun.at, `${name} is the name of two LUNs, the other at ${where}`);
       }
     }
   }
+}
+
+/** Whether both are paths to one LUN of a fabric. */
+function areOne({ lun }: NamedLun, { lun: other }: NamedLun): boolean {
+  return lun.path !== undefined && lun.path.lun === other.path?.lun && lun.address !== other.address;
 }
 
 /** Whether both are the machine's, where several paths may lead to one LUN. */

@@ -10,6 +10,7 @@ import { FileStore } from "./file-store.js";
 import { LibraryStarter } from "./library-unit.js";
 import { type NamedLun, titleOf } from "./names.js";
 import { PassedStarter } from "./passed-unit.js";
+import { behindPath } from "./path-unit.js";
 import type { Running, Starter } from "./running.js";
 import { ServiceStarter } from "./service-unit.js";
 import { TapeStarter } from "./tape-unit.js";
@@ -24,35 +25,38 @@ const WITHOUT_BYTES = {
   controller: "keeps nothing",
 } as const;
 
-/** One LUN and its users. */
+/** A LUN between its first user and its last, whichever paths those have to it. */
+interface Use {
+  readonly starter: Starter;
+  readonly users: OpenedFor[];
+  running: Promise<Running> | null;
+  closing: Promise<void>;
+}
+
+/** One LUN, or one of the paths to it, and its users. */
 export class HostUnit {
   readonly named: NamedLun;
+  /** Those who have it by this path. */
   readonly users: OpenedFor[] = [];
-  readonly #starter: Starter;
-  #running: Promise<Running> | null = null;
-  #closing: Promise<void> = Promise.resolve();
+  readonly #use: Use;
+  readonly #path = { gone: false };
 
-  constructor(named: NamedLun, faults: readonly Fault[], surroundings: Surroundings) {
-    const { backing } = named.lun;
+  /** `sibling` is another path to the same LUN. */
+  constructor(named: NamedLun, faults: readonly Fault[], surroundings: Surroundings, sibling?: HostUnit) {
     this.named = named;
-    if (backing.kind === "device" || backing.kind === "iscsi") {
-      this.#starter = new PassedStarter(named, backing, surroundings);
-    } else if (backing.kind === "nbd") {
-      this.#starter = new DiskStarter(named, backing, faults, surroundings);
-    } else if (backing.kind === "library") {
-      this.#starter = new LibraryStarter(named, backing.library, surroundings);
-    } else if (backing.kind === "enclosure" || backing.kind === "controller") {
-      const enclosure = backing.kind === "enclosure" ? backing.enclosure : null;
-      this.#starter = new ServiceStarter(named, enclosure, surroundings);
-    } else if (named.lun.type === "cdrom") this.#starter = new CdromStarter(named, backing, faults, surroundings);
-    else if (backing.kind === "empty") assert(false, "only a CD/DVD drive is empty");
-    else if (named.lun.type === "tape") this.#starter = new TapeStarter(named, backing, faults, surroundings);
-    else this.#starter = new DiskStarter(named, backing, faults, surroundings);
+    if (sibling !== undefined) this.#use = sibling.#use;
+    else
+      this.#use = {
+        starter: starterOf(named, faults, surroundings),
+        users: [],
+        running: null,
+        closing: Promise.resolve(),
+      };
   }
 
   /** The file its reservations are kept in; null where they are not. */
   get reservations(): string | null {
-    return this.#starter.reservations;
+    return this.#use.starter.reservations;
   }
 
   /** `0:0:1:0 (/dev/sdb)`. */
@@ -62,9 +66,19 @@ export class HostUnit {
 
   /** Why it cannot be given to one more user, or null. */
   get taken(): string | null {
-    const [user] = this.users;
+    const [user] = this.#use.users;
     if (user === undefined || this.named.lun.shareable) return null;
     return `${this.title} is in use by domain ${user.domain} as ${user.virtualDevice}, and not shareable`;
+  }
+
+  /** Whether both are paths to one LUN. */
+  isSameAs(other: HostUnit): boolean {
+    return other.#use === this.#use;
+  }
+
+  /** The path is no more: there is no LUN for those who have it. */
+  cut(): void {
+    this.#path.gone = true;
   }
 
   async open(user: OpenedFor): Promise<OpenedDevice | string> {
@@ -72,14 +86,16 @@ export class HostUnit {
     if (taken !== null) return taken;
     // Entered before anything is awaited: of two who ask at the same time one is refused.
     this.users.push(user);
-    this.#running ??= this.#start();
-    const running = this.#running;
+    this.#use.users.push(user);
+    this.#use.running ??= this.#start();
+    const running = this.#use.running;
     try {
-      const { logicalUnit } = await running;
+      const { logicalUnit: whole } = await running;
+      const logicalUnit = this.named.lun.path === undefined ? whole : behindPath(whole, this.#path);
       return { logicalUnit, release: () => this.#release(user) };
     } catch (error) {
       this.#forget(user);
-      if (this.#running === running) this.#running = null;
+      if (this.#use.running === running) this.#use.running = null;
       if (error instanceof StoreError) return error.message;
       throw error;
     }
@@ -87,7 +103,7 @@ export class HostUnit {
 
   /** Looks whether the file behind it has another size now. */
   async refresh(): Promise<void> {
-    const running = await this.#running;
+    const running = await this.#use.running;
     if (running?.bytes instanceof FileStore) await running.bytes.refresh();
   }
 
@@ -97,9 +113,9 @@ export class HostUnit {
     if (lun.readOnly) return `${this.title} is read-only`;
     const expecting = misfit(size, { blockSize: lun.blockSize });
     if (expecting !== undefined) return `invalid size ${size}, expected ${expecting}`;
-    if (this.#running === null) return `${this.title} is not in use`;
+    if (this.#use.running === null) return `${this.title} is not in use`;
     try {
-      const { bytes } = await this.#running;
+      const { bytes } = await this.#use.running;
       if (bytes === null) return `${this.title} ${WITHOUT_BYTES[lun.type]}, which has the size it has`;
       if (size < bytes.size) return `${this.title} has ${formatSize(bytes.size)}: a LUN is not made smaller`;
       if (size > bytes.size) await bytes.grow(size);
@@ -113,9 +129,9 @@ export class HostUnit {
   /** The library whose changer it is; in words why there is none. */
   async library(): Promise<Library | string> {
     const { type } = this.named.lun;
-    if (!(this.#starter instanceof LibraryStarter) || type !== "changer") return `${this.title} is no changer`;
+    if (!(this.#use.starter instanceof LibraryStarter) || type !== "changer") return `${this.title} is no changer`;
     try {
-      return await this.#starter.library.open();
+      return await this.#use.starter.library.open();
     } catch (error) {
       if (error instanceof StoreError) return error.message;
       throw error;
@@ -124,17 +140,17 @@ export class HostUnit {
 
   /** Puts the disc whose image is at a path in; gives why it cannot be, in words, or null. */
   async insert(path: string): Promise<string | null> {
-    return this.#exchange(this.#starter.insert?.bind(this.#starter, path));
+    return this.#exchange(this.#use.starter.insert?.bind(this.#use.starter, path));
   }
 
   /** Takes the disc out; likewise. */
   async eject(): Promise<string | null> {
-    return this.#exchange(this.#starter.eject?.bind(this.#starter));
+    return this.#exchange(this.#use.starter.eject?.bind(this.#use.starter));
   }
 
   async #exchange(act: (() => Promise<void>) | undefined): Promise<string | null> {
     if (act === undefined) return `${this.title} is no CD/DVD drive`;
-    await this.#running?.catch(() => {});
+    await this.#use.running?.catch(() => {});
     try {
       await act();
       return null;
@@ -145,23 +161,46 @@ export class HostUnit {
   }
 
   async #start(): Promise<Running> {
-    await this.#closing;
-    return this.#starter.start();
+    await this.#use.closing;
+    return this.#use.starter.start();
   }
 
   #forget(user: OpenedFor): void {
-    const index = this.users.indexOf(user);
-    assert(index >= 0, `${this.title} was given back twice`);
-    this.users.splice(index, 1);
+    for (const users of [this.users, this.#use.users]) {
+      const index = users.indexOf(user);
+      assert(index >= 0, `${this.title} was given back twice`);
+      users.splice(index, 1);
+    }
   }
 
   async #release(user: OpenedFor): Promise<void> {
     this.#forget(user);
-    if (this.users.length > 0 || this.#running === null) return;
-    const closed = this.#running.then(({ logicalUnit }) => logicalUnit.close());
-    this.#running = null;
+    if (this.#use.users.length > 0 || this.#use.running === null) return;
+    const closed = this.#use.running.then(({ logicalUnit }) => logicalUnit.close());
+    this.#use.running = null;
     // The next one to open waits for it, and does not suffer from how it ended.
-    this.#closing = closed.catch(() => {});
+    this.#use.closing = closed.catch(() => {});
     await closed;
   }
+}
+
+function starterOf(named: NamedLun, faults: readonly Fault[], surroundings: Surroundings): Starter {
+  const { backing } = named.lun;
+  switch (backing.kind) {
+    case "device":
+    case "iscsi":
+      return new PassedStarter(named, backing, surroundings);
+    case "nbd":
+      return new DiskStarter(named, backing, faults, surroundings);
+    case "library":
+      return new LibraryStarter(named, backing.library, surroundings);
+    case "enclosure":
+      return new ServiceStarter(named, backing.enclosure, surroundings);
+    case "controller":
+      return new ServiceStarter(named, null, surroundings);
+  }
+  if (named.lun.type === "cdrom") return new CdromStarter(named, backing, faults, surroundings);
+  if (backing.kind === "empty") assert(false, "only a CD/DVD drive is empty");
+  if (named.lun.type === "tape") return new TapeStarter(named, backing, faults, surroundings);
+  return new DiskStarter(named, backing, faults, surroundings);
 }

@@ -28,6 +28,7 @@ export * from "./kernel-names.js";
 export * from "./logical-unit.js";
 export { lunOfLevel, REPORT_LUNS_UNIT, readLun, writeLun } from "./lun.js";
 export * from "./management.js";
+export { MissingUnit } from "./missing-unit.js";
 export * from "./nexus.js";
 export { type PassFilter, READ_SAFE, WRITE_SAFE } from "./pass-through/filter.js";
 export { createPassThrough, type PassThroughOptions } from "./pass-through/pass-through.js";
