@@ -10,6 +10,9 @@ import { stateFolder } from "./control-client.js";
 import type { Printer } from "./printer.js";
 import { Exit } from "./verb.js";
 
+/** As wide as the tree is drawn at most, and where there is no terminal. */
+const MOST_COLUMNS = 132;
+
 const BANNER = "targetcli shell version 2.1.fb59\nFor help on commands, type 'help'.\n";
 
 export interface TargetCommandParts {
@@ -46,7 +49,7 @@ function openShell({ printer, output }: TargetCommandParts, state: string): LioS
     files: machineFiles(process.cwd()),
     names: drawnNames({ below: randomInt }, { host: hostname(), machine: machine() }),
     say: (line) => printer.print(`${line}\n`),
-    width: () => output.columns ?? 80,
+    width: () => Math.min(output.columns ?? MOST_COLUMNS, MOST_COLUMNS),
   });
 }
 

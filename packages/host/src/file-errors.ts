@@ -17,6 +17,7 @@ const WORDS: { readonly [code: string]: string } = {
   ENOTDIR: "a part of the path is no directory",
   EACCES: "permission denied",
   EPERM: "permission denied",
+  EEXIST: "file exists",
   EISDIR: "it is a directory",
   EROFS: "the file system is read-only",
   ENOSPC: "no space left on the device",

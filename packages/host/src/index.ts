@@ -7,7 +7,7 @@ export { FileStore, type ReadCache } from "./file-store.js";
 export { type Host, type HostDevice, type HostOptions, openHost } from "./host.js";
 export { fileKeeper, machineFiles } from "./lio/files.js";
 export { drawnNames } from "./lio/names.js";
-export type { FoundFile, LioFiles, LioNames } from "./lio/node.js";
+export type { FoundFile, LioFiles, LioNames, TreeEntry } from "./lio/node.js";
 export { type LioKeeper, LioShell, type LioShellOptions } from "./lio/shell.js";
 export { wwnOf } from "./names.js";
 export { OpenFiles } from "./open-files.js";

@@ -1,6 +1,6 @@
 // Tests the command line of targetcli's shell, and that a server serves what it has saved.
 
-import { statSync } from "node:fs";
+import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { expect } from "chai";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { pvscsi, RunningCommand } from "./command.js";
@@ -25,6 +25,27 @@ describe("pvscsi target", () => {
     expect(statSync(folder.path("lio/saveconfig.json")).mode & 0o777).to.equal(0o600);
     const again = await target(["/backstores/ramdisk", "delete", "d"]);
     expect(again).to.deep.equal({ status: 1, output: "", errors: "No storage object named d.\n" });
+  });
+
+  it("writes its tree as files, for their owner alone, and over no other", async () => {
+    const lines = [
+      `backstores/fileio create d ${folder.path("tree.img")} 1M`,
+      "vhost/ create naa.5001405000000001",
+      "vhost/naa.5001405000000001/tpg1/luns create /backstores/fileio/d 3",
+    ];
+    expect((await target([], `${lines.join("\n")}\n`)).status).to.equal(0);
+    const config = folder.path("config");
+    const written = await target(["configfs", config]);
+    expect(written).to.deep.equal({ status: 0, output: `Tree written to ${config}/target\n`, errors: "" });
+    const object = statSync(`${config}/target/core/fileio_0/d`);
+    const lun = `${config}/target/vhost/naa.5001405000000001/tpgt_1/lun/lun_3`;
+    const link = readdirSync(lun).find((name) => /^[0-9a-f]{10}$/.test(name)) ?? "";
+    expect(readlinkSync(`${lun}/${link}`)).to.match(/^(\.\.\/){6}target\/core\/fileio_0\/d$/);
+    expect(statSync(`${lun}/${link}`).ino).to.equal(object.ino);
+    expect(object.mode & 0o777).to.equal(0o700);
+    const again = await target(["configfs", config]);
+    expect(again).to.deep.include({ status: 1, output: "" });
+    expect(again.errors).to.equal(`Could not make ${config}/target: file exists\n`);
   });
 
   it("runs lines, and iscsi serve serves what they have made", async () => {

@@ -3,51 +3,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { iscsiNodes, parseSaveconfig, vhostController } from "@pvscsi/config";
-import { drawnNames, type FoundFile, LioShell } from "@pvscsi/host";
-import { seededRandom } from "@pvscsi/wire";
 import { expect } from "chai";
 import { repositoryRoot } from "../../support/repository.js";
-
-const MULTIPATH = "/dev/disk/by-id/dm-uuid-mpath-36005076306ffc7630000000000002000";
-const STATE = "/state/saveconfig.json";
-
-/** A shell over made-up files, and what it says. */
-class Stand {
-  readonly kept = new Map<string, string>();
-  readonly files = new Map<string, FoundFile>([
-    [MULTIPATH, { kind: "block", size: 15_032_385_536, readOnly: false, identity: "252:0" }],
-    ["/data/there.img", { kind: "file", size: 8192, readOnly: false, identity: "1" }],
-    ["/data", { kind: "other", size: 0, readOnly: false, identity: "2" }],
-  ]);
-  readonly said: string[] = [];
-  readonly shell = new LioShell({
-    keeper: {
-      file: STATE,
-      read: async (file) => this.kept.get(file) ?? null,
-      write: async (file, text) => void this.kept.set(file, text),
-    },
-    files: {
-      find: async (path) => this.files.get(path) ?? null,
-      create: async (path, size) =>
-        void this.files.set(path, { kind: "file", size, readOnly: false, identity: `new ${path}` }),
-      resolve: (path) => (path.startsWith("/") ? path : `/data/${path}`),
-    },
-    names: drawnNames(seededRandom(1), { host: "dom_0.example", machine: "x86_64" }),
-    say: (line) => this.said.push(line),
-    width: () => 80,
-  });
-
-  /** What is said to one line, a fault among it. */
-  async ask(line: string): Promise<string> {
-    this.said.length = 0;
-    const fault = await this.shell.run(line);
-    return [...this.said, ...(fault === null ? [] : [`! ${fault}`])].join("\n");
-  }
-
-  async all(...lines: string[]): Promise<void> {
-    for (const line of lines) expect(await this.ask(line), line).not.to.match(/^! /m);
-  }
-}
+import { MULTIPATH, STATE, Stand } from "./lio-stand.js";
 
 describe("targetcli's shell", () => {
   let stand: Stand;
@@ -232,9 +190,16 @@ describe("targetcli's shell", () => {
     ["/backstores/ramdisk/there set attribute nothing=1", "Unknown parameter nothing in group 'attribute'."],
     [
       "/backstores/ramdisk/there set attribute emulate_tpu=x",
-      "Not setting emulate_tpu! Syntax error, 'x' is not a number.",
+      "Not setting emulate_tpu! Syntax error, 'x' is not a NUMBER.",
     ],
     ["/backstores/ramdisk/there get nothing", "Unknown configuration group: nothing"],
+    ["/backstores/ramdisk/there/alua create a 0", "The TPG Tag must be between 1 and 65535"],
+    ["/backstores/ramdisk/there/alua create a b", "invalid literal for int() with base 10: 'b'"],
+    ["/backstores/ramdisk/there/alua delete default_tg_pt_gp", "Can not delete default_tg_pt_gp"],
+    [
+      "/backstores/pscsi create p /dev/gone",
+      "Cannot find SCSI device by path, and dev parameter not in H:C:T:L format: /dev/gone",
+    ],
     ["restoreconfig /gone.json", "Restore file /gone.json not found"],
     ["ls / deep", "The tree depth must be a number."],
     ["help nothing", "Cannot find help topic nothing."],

@@ -15,6 +15,18 @@ import {
   type Summary,
 } from "./node.js";
 
+/** As Linux' iSCSI target begins with an initiator. */
+const ISCSI_ATTRIBUTES: LioObject = {
+  dataout_timeout: 3,
+  dataout_timeout_retries: 5,
+  default_erl: 0,
+  nopin_response_timeout: 30,
+  nopin_timeout: 15,
+  random_datain_pdu_offsets: 0,
+  random_datain_seq_offsets: 0,
+  random_r2t_offsets: 0,
+};
+
 const AUTH = ["mutual_password", "mutual_userid", "password", "userid"];
 
 export function acls(inside: InGroup): LioNode {
@@ -74,7 +86,8 @@ function create({ fabric, group }: InGroup): LioCommand {
       if (listIn(group, "node_acls").some((acl) => acl.node_wwn === node_wwn)) {
         throw new LioError("This NodeACL already exists in configFS");
       }
-      const acl: LioObject = { node_wwn, mapped_luns: [], attributes: {} };
+      const attributes = fabric.name === "iscsi" ? { attributes: { ...ISCSI_ATTRIBUTES } } : {};
+      const acl: LioObject = { node_wwn, mapped_luns: [], ...attributes };
       addTo(group, "node_acls", acl);
       work.say(`Created Node ACL for ${node_wwn}`);
       for (const { index } of maps ? listIn(group, "luns") : []) {

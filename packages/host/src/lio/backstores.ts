@@ -78,13 +78,22 @@ export function pathOf({ plugin, name }: LioObject): string {
   return `/backstores/${plugin}/${name}`;
 }
 
-/** Every LUN of a storage object, and the portal group that it is of. */
-export function lunsOf(dump: LioObject, object: LioObject): { group: LioObject; lun: LioObject }[] {
-  const groups = listIn(dump, "targets").flatMap((target) => listIn(target, "tpgs"));
-  return groups.flatMap((group) =>
+/** A LUN, and of which portal group of which target it is. */
+export interface PlacedLun {
+  readonly target: LioObject;
+  readonly group: LioObject;
+  readonly lun: LioObject;
+}
+
+/** Every LUN of a storage object. */
+export function lunsOf(dump: LioObject, object: LioObject): PlacedLun[] {
+  const groups = listIn(dump, "targets").flatMap((target) =>
+    listIn(target, "tpgs").map((group) => ({ target, group })),
+  );
+  return groups.flatMap(({ target, group }) =>
     listIn(group, "luns")
       .filter((lun) => lun.storage_object === pathOf(object))
-      .map((lun) => ({ group, lun })),
+      .map((lun) => ({ target, group, lun })),
   );
 }
 
@@ -148,7 +157,7 @@ const CREATE: { readonly [P in Plugin]: LioCommand } = {
       const dev = given.dev ?? "";
       const found = await work.files.find(work.files.resolve(dev));
       if (found === null) {
-        throw new LioError("Cannot find SCSI device by path, and dev parameter not in H:C:T:L format: {dev}");
+        throw new LioError(`Cannot find SCSI device by path, and dev parameter not in H:C:T:L format: ${dev}`);
       }
       if (found.kind === "block") work.say("Note: block backstore recommended for SCSI block devices");
       add(work, "pscsi", given, { dev: work.files.resolve(dev) });
@@ -218,7 +227,8 @@ function add(work: LioWork, plugin: Plugin, { name = "", wwn }: Given, more: Lio
   addTo(work.dump, "storage_objects", { name, plugin, ...serial, ...more, attributes, alua_tpgs });
 }
 
-function newPortGroup(name: string, id: number): LioObject {
+/** A target port group as Linux makes it. */
+export function newPortGroup(name: string, id: number): LioObject {
   return {
     name,
     tg_pt_gp_id: id,
@@ -259,7 +269,8 @@ function portGroups(object: LioObject): LioNode {
         parameters: ["name", "tag"],
         summary: "makes a target port group",
         run: (work, { name = "", tag = "" }, here) => {
-          const id = numberWord(tag, "Tag argument must be a number.");
+          const id = numberWord(tag, `invalid literal for int() with base 10: '${tag}'`);
+          if (id < 1 || id > 0xffff) throw new LioError("The TPG Tag must be between 1 and 65535");
           if (groups().some((each) => each.name === name)) {
             throw new LioError("This ALUATargetPortGroup already exists in configFS");
           }
@@ -275,6 +286,7 @@ function portGroups(object: LioObject): LioNode {
         run: (work, { name = "" }) => {
           const group = groups().find((each) => each.name === name);
           if (group === undefined) throw new LioError("Invalid ALUA group name");
+          if (name === "default_tg_pt_gp") throw new LioError("Can not delete default_tg_pt_gp");
           for (const { lun } of lunsOf(work.dump, object)) {
             if (lun.alua_tg_pt_gp_name === name) lun.alua_tg_pt_gp_name = "default_tg_pt_gp";
           }

@@ -1,6 +1,7 @@
 // Knows the commands that every place takes, and those of the root: how the tree is walked, looked at, set, saved and loaded.
 
 import { ConfigError } from "@pvscsi/config";
+import { configfsOf } from "./configfs.js";
 import { type LioObject, type LioValue, listIn, printDump, readDump } from "./dump.js";
 import { booleanWord, type LioCommand, LioError, type LioGroup, type Place, type Preferences } from "./node.js";
 import type { ShellWork } from "./shell.js";
@@ -65,9 +66,11 @@ const SHELL_COMMANDS: readonly ShellCommand[] = [
     parameters: [],
     summary: "shows what an object is",
     run: (work, _, { node }) => {
-      for (const [name, value] of Object.entries(node.object ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const { node_wwn, ...fields } = node.object ?? {};
+      for (const [name, value] of Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))) {
         if (typeof value !== "object" || value === null) work.say(`${name}: ${python(value)}`);
       }
+      if (node_wwn !== undefined) work.say(`wwns:\n${node_wwn}`);
     },
   },
   {
@@ -126,6 +129,15 @@ const ROOT_COMMANDS: readonly ShellCommand[] = [
       if (!booleanWord(confirm, false)) throw new LioError("As a precaution, confirm=True needs to be set");
       work.dump = clearedOf(work.dump);
       work.say("All configuration cleared");
+    },
+  },
+  {
+    name: "configfs",
+    parameters: ["directory"],
+    summary: "writes the tree under a directory as Linux has it under /sys/kernel/config, for programs that read that",
+    run: async (work, { directory = "" }) => {
+      await work.files.plant(work.files.resolve(directory), await configfsOf(work.dump, work.files));
+      work.say(`Tree written to ${work.files.resolve(directory)}/target`);
     },
   },
   {
@@ -223,7 +235,7 @@ function groupNamed(groups: readonly LioGroup[], name: string): LioGroup {
 function valueGiven({ type }: LioGroup, key: string, word: string): LioValue {
   if (type === "string") return word;
   if (type === "bool") return booleanWord(word, false);
-  if (!/^\d{1,15}$/.test(word)) throw new LioError(`Not setting ${key}! Syntax error, '${word}' is not a number.`);
+  if (!/^\d{1,15}$/.test(word)) throw new LioError(`Not setting ${key}! Syntax error, '${word}' is not a NUMBER.`);
   return Number(word);
 }
 

@@ -18,7 +18,7 @@ import {
 } from "./node.js";
 import { newPortal, portals } from "./portals.js";
 
-export type Feature = "discovery_auth" | "acls" | "auth" | "nps" | "tpgts" | "nexus";
+export type Feature = "discovery_auth" | "acls" | "auth" | "nps" | "tpgts" | "nexus" | "cpus_allowed_list";
 
 export interface Fabric {
   readonly name: string;
@@ -32,13 +32,13 @@ export interface Fabric {
 export const FABRICS: readonly Fabric[] = [
   {
     name: "iscsi",
-    features: ["discovery_auth", "acls", "auth", "nps", "tpgts"],
+    features: ["discovery_auth", "acls", "auth", "nps", "tpgts", "cpus_allowed_list"],
     kinds: ["iqn", "naa", "eui"],
     module: "iscsi_target_mod",
   },
   { name: "loopback", features: ["nexus"], kinds: ["naa"], module: "tcm_loop" },
-  { name: "vhost", features: ["nexus", "acls", "tpgts"], kinds: ["naa"], module: "vhost_scsi" },
-  { name: "xen-pvscsi", features: ["nexus", "tpgts"], kinds: ["naa"], module: "xen_scsiback" },
+  { name: "vhost", features: ["nexus", "acls", "tpgts"], kinds: ["naa"], module: "tcm_vhost" },
+  { name: "xen-pvscsi", features: ["nexus", "tpgts"], kinds: ["naa"], module: "xen-scsiback" },
 ];
 
 const CONFIGFS = "/sys/kernel/config/target";
@@ -202,12 +202,11 @@ function deleteGroup(fabric: Fabric, target: LioObject): LioCommand {
   };
 }
 
-function newGroup({ name, features }: Fabric, tag: number, enable: boolean): LioObject {
+function newGroup({ name }: Fabric, tag: number, enable: boolean): LioObject {
   const iscsi = name === "iscsi" ? { attributes: { ...ISCSI_ATTRIBUTES }, parameters: { ...ISCSI_PARAMETERS } } : {};
   const xen = name === "xen-pvscsi" ? { parameters: { alias: "" } } : {};
   const vhost = name === "vhost" ? { attributes: { fabric_prot_type: 0 } } : {};
-  const lists = { luns: [], portals: [], ...(features.includes("acls") ? { node_acls: [] } : {}) };
-  return { tag, enable, ...lists, ...iscsi, ...xen, ...vhost };
+  return { tag, enable, luns: [], portals: [], node_acls: [], ...iscsi, ...xen, ...vhost };
 }
 
 /** A group and its nexus: the initiator in whose name its LUNs are used, which LIO draws anew whenever it makes the group. */
@@ -244,10 +243,14 @@ export interface InGroup {
   readonly group: LioObject;
 }
 
+/** The initiator in whose name the LUNs of a group are used. */
+export function nexusOf({ wwn }: LioObject, { tag }: LioObject): string {
+  return nexusName(seededRandom(Number(tag), String(wwn)));
+}
+
 function groupSummary({ features }: Fabric, target: LioObject, group: LioObject): Summary {
   if (group.enable === false) return { text: "disabled", healthy: false };
-  const nexus = nexusName(seededRandom(Number(group.tag), String(target.wwn)));
-  const words = features.includes("nexus") ? [nexus] : [];
+  const words = features.includes("nexus") ? [nexusOf(target, group)] : [];
   if (!features.includes("acls")) return { text: words.join(", "), healthy: null };
   const attributes = objectIn(group, "attributes");
   const open = isOn(attributes.generate_node_acls);

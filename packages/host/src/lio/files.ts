@@ -1,11 +1,11 @@
 // Knows the files of this machine as storage objects are made of them, and where configurations are kept.
 
 import { constants } from "node:fs";
-import { access, mkdir, open, readFile, rm, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { codeOf } from "../file-errors.js";
+import { access, mkdir, open, readFile, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { codeOf, reasonOf } from "../file-errors.js";
 import { keepText, readKept } from "../kept-file.js";
-import { type FoundFile, LioError, type LioFiles } from "./node.js";
+import { type FoundFile, LioError, type LioFiles, type TreeEntry } from "./node.js";
 import type { LioKeeper } from "./shell.js";
 
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -13,7 +13,7 @@ const SECTOR = 512;
 
 /** The files of this machine; relative paths begin at a folder. */
 export function machineFiles(directory: string): LioFiles {
-  return { find: findFile, create: createFile, resolve: (path) => resolve(directory, path) };
+  return { find: findFile, create: createFile, plant, resolve: (path) => resolve(directory, path) };
 }
 
 /** Configurations in files: `STATE/saveconfig.json` is the one that is edited; its folder is made with it, for its owner alone. */
@@ -35,9 +35,10 @@ async function findFile(path: string): Promise<FoundFile | null> {
   try {
     const found = await stat(path);
     const kind = found.isFile() ? "file" : found.isBlockDevice() ? "block" : "other";
-    const size = kind === "block" ? await deviceSize(found.rdev) : found.size;
-    const identity = kind === "block" ? `device ${found.rdev}` : `file ${found.dev} ${found.ino}`;
-    return { kind, size, readOnly: !(await isWritable(path)), identity };
+    const readOnly = !(await isWritable(path));
+    if (kind !== "block") return { kind, size: found.size, readOnly, identity: `file ${found.dev} ${found.ino}` };
+    const device = { name: basename(await realpath(path)), ...numbersOf(found.rdev) };
+    return { kind, size: await deviceSize(device), readOnly, identity: `device ${found.rdev}`, device };
   } catch (error) {
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return null;
     throw error;
@@ -51,10 +52,13 @@ async function isWritable(path: string): Promise<boolean> {
   );
 }
 
+/** Linux' numbers in the 32 bits of stat. */
+function numbersOf(device: number): { major: number; minor: number } {
+  return { major: (device >>> 8) & 0xfff, minor: (device & 0xff) | ((device >>> 12) & 0xfff00) };
+}
+
 /** Bytes of a block device, as sysfs has them in sectors of 512. */
-async function deviceSize(device: number): Promise<number> {
-  const major = (device >>> 8) & 0xfff;
-  const minor = (device & 0xff) | ((device >>> 12) & 0xfff00);
+async function deviceSize({ major, minor }: { major: number; minor: number }): Promise<number> {
   return readFile(`/sys/dev/block/${major}:${minor}/size`, "utf8").then(
     (text) => Number(text) * SECTOR,
     () => 0,
@@ -80,4 +84,20 @@ async function createFile(path: string, size: number, sparse: boolean): Promise<
 async function fill(file: Awaited<ReturnType<typeof open>>, size: number): Promise<void> {
   const zeros = new Uint8Array(1 << 20);
   for (let at = 0; at < size; at += zeros.length) await file.write(zeros, 0, Math.min(zeros.length, size - at), at);
+}
+
+/** For its owner alone, as it may have secrets in it. */
+async function plant(folder: string, entries: readonly TreeEntry[]): Promise<void> {
+  let path = folder;
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const entry of entries) {
+      path = join(folder, entry.path);
+      if (entry.kind === "folder") await mkdir(path, { mode: 0o700 });
+      else if (entry.kind === "link") await symlink(entry.to, path);
+      else await writeFile(path, entry.text, { flag: "wx", mode: 0o600 });
+    }
+  } catch (error) {
+    throw new LioError(`Could not make ${path}: ${reasonOf(error)}`);
+  }
 }

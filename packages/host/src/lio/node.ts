@@ -21,7 +21,15 @@ export interface FoundFile {
   readonly readOnly: boolean;
   /** The same for two names of one file. */
   readonly identity: string;
+  /** Linux' name and numbers of a block device. */
+  readonly device?: { readonly name: string; readonly major: number; readonly minor: number };
 }
+
+/** What is made under a folder: a folder, a file or a link at a path in it. */
+export type TreeEntry =
+  | { readonly kind: "folder"; readonly path: string }
+  | { readonly kind: "file"; readonly path: string; readonly text: string }
+  | { readonly kind: "link"; readonly path: string; readonly to: string };
 
 /** The files that storage objects are made of. */
 export interface LioFiles {
@@ -29,6 +37,8 @@ export interface LioFiles {
   find(path: string): Promise<FoundFile | null>;
   /** Makes a file of `size` bytes; throws `LioError` when it cannot. */
   create(path: string, size: number, sparse: boolean): Promise<void>;
+  /** Makes everything in a folder, which is made where it is not there; throws `LioError` when something of it is there already, or cannot be made. */
+  plant(folder: string, entries: readonly TreeEntry[]): Promise<void>;
   /** From where it was typed to an absolute path. */
   resolve(path: string): string;
 }
