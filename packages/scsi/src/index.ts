@@ -47,6 +47,7 @@ export * from "./stores/null-store.js";
 export * from "./stores/read-only-store.js";
 export * from "./stores/slow-store.js";
 export * from "./stores/tracing-store.js";
+export * from "./sysfs/tree.js";
 export { LoadedTape } from "./tape/loaded.js";
 export {
   type Cartridge,

@@ -15,3 +15,12 @@ export function diskLetters(index: number): string {
   }
   return letters;
 }
+
+/** The number of the SCSI disk of that name, as `diskName` takes it; undefined where none is called so. */
+export function diskIndex(name: string): number | undefined {
+  const letters = /^sd([a-z]{1,6})$/.exec(name)?.[1];
+  if (letters === undefined) return undefined;
+  let index = 0;
+  for (const letter of letters) index = index * LETTERS + letter.charCodeAt(0) - 96;
+  return index - 1;
+}
