@@ -149,11 +149,25 @@ describe("targetcli's shell", () => {
 
   it("completes paths, commands and what they are about", async () => {
     await stand.all("/backstores/ramdisk create disk 1M", "/vhost create naa.5001405000000002");
-    expect(await stand.shell.complete("/vh")).to.deep.equal(["/vhost/"]);
-    expect(await stand.shell.complete("/vhost cr")).to.deep.equal(["create "]);
     const luns = "/vhost/naa.5001405000000002/tpg1/luns";
-    expect(await stand.shell.complete(`${luns} create /backstores/r`)).to.include("/backstores/ramdisk/disk");
-    expect(await stand.shell.complete("/backstores/ramdisk delete d")).to.deep.equal(["disk"]);
+    const offered: readonly (readonly [line: string, words: readonly string[]])[] = [
+      ["/vh", ["/vhost/"]],
+      ["/vhost cr", ["create "]],
+      ["l", ["ls ", "loopback/"]],
+      ["cd /back", ["/backstores/"]],
+      ["help l", ["ls "]],
+      [`${luns} create /backstores/r`, ["/backstores/ramdisk/disk "]],
+      ["/backstores/ramdisk create ", ["name=", "size=", "nullio=", "wwn="]],
+      ["/backstores/ramdisk create disk wwn=1 ", ["size=", "nullio="]],
+      ["/backstores/ramdisk delete d", ["disk "]],
+      ["/backstores/ramdisk delete ", ["disk ", "name=", "save="]],
+      ["/backstores/ramdisk/disk set at", ["attribute "]],
+      ["/backstores/ramdisk/disk set attribute emulate_tp", ["emulate_tpu=", "emulate_tpws="]],
+      ["/backstores/ramdisk/disk get attribute emulate_tpu", ["emulate_tpu "]],
+      ["/nowhere ", []],
+      ["fly ", []],
+    ];
+    for (const [line, words] of offered) expect(await stand.shell.complete(line), line).to.deep.equal(words);
   });
 
   const WRONG: readonly (readonly [line: string, said: string])[] = [

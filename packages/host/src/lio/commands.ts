@@ -207,7 +207,8 @@ function clearedOf(dump: LioObject): LioObject {
   return { ...dump, fabric_modules: [], storage_objects: [], targets: [] };
 }
 
-function groupsOf({ node }: Place, preferences: Preferences): readonly LioGroup[] {
+/** The groups of values of a place, with the shell's own. */
+export function groupsOf({ node }: Place, preferences: Preferences): readonly LioGroup[] {
   const names = Object.keys(preferences) as (keyof Preferences)[];
   const global: LioGroup = {
     name: "global",

@@ -2,7 +2,8 @@
 
 import { ConfigError } from "@pvscsi/config";
 import { bindWords, parseLine } from "./command-line.js";
-import { COMMON, ROOT } from "./commands.js";
+import { COMMON, groupsOf, ROOT } from "./commands.js";
+import { completionsOf } from "./completion.js";
 import { emptyDump, printDump, readDump } from "./dump.js";
 import {
   type LioCommand,
@@ -92,7 +93,15 @@ export class LioShell {
   /** What could stand in the place of the last word of a line. */
   async complete(line: string): Promise<readonly string[]> {
     const { work, root } = await this.#open(() => {});
-    return completions(work, this.#here(root), line);
+    return completionsOf(
+      {
+        here: this.#here(root),
+        find: work.find,
+        commands: work.commands,
+        groups: (place) => groupsOf(place, this.#preferences),
+      },
+      line,
+    );
   }
 
   async #open(say: LioWork["say"]): Promise<{ work: ShellWork; root: Place; before: string }> {
@@ -166,47 +175,4 @@ async function runLine(work: ShellWork, root: Place, here: Place, line: string):
   if (command === undefined) throw new LioError(`Command not found ${parsed.command}`);
   const { given, rest } = bindWords(command, parsed);
   await command.run(work, given, place, rest);
-}
-
-/** Paths and commands for a first word, commands behind a path, then names and paths. */
-function completions(work: ShellWork, here: Place, line: string): readonly string[] {
-  const words = line.trimStart().split(/\s+/);
-  const last = words.pop() ?? "";
-  const fits = (all: readonly string[]) => all.filter((word) => word.startsWith(last));
-  try {
-    if (words.length === 0)
-      return fits([...commandsOf(here.node).map(({ name }) => `${name} `), ...paths(work, here, last)]);
-    const place = work.find(/[/.]/.test(words[0]) ? words[0] : "", here);
-    const commands = commandsOf(place.node);
-    const command = commands.find(({ name }) => words.includes(name));
-    if (command === undefined) return fits(commands.map(({ name }) => `${name} `));
-    const children = place.node.children().map(({ name }) => name);
-    const names =
-      command.name === "delete" ? children.map((name) => name.replace(/^(lun|mapped_lun|tpg)(?=\d)/, "")) : [];
-    const backstores = command.parameters.some((name) => /storage_object|backstore/.test(name));
-    const objects = backstores ? storagePaths(work, here) : [];
-    const pairs = command.parameters.map((name) => `${name.replace("?", "")}=`);
-    return fits([
-      ...names,
-      ...objects,
-      ...(names.length === 0 ? paths(work, place, last) : []),
-      ...(last === "" ? [] : pairs),
-    ]);
-  } catch (error) {
-    if (error instanceof LioError) return [];
-    throw error;
-  }
-}
-
-function paths(work: ShellWork, here: Place, last: string): readonly string[] {
-  const folder = last.slice(0, last.lastIndexOf("/") + 1);
-  return work
-    .find(folder, here)
-    .node.children()
-    .map(({ name }) => `${folder}${name}/`);
-}
-
-function storagePaths(work: ShellWork, here: Place): readonly string[] {
-  const { node } = work.find("/backstores", here);
-  return node.children().flatMap((plugin) => plugin.children().map(({ name }) => `/backstores/${plugin.name}/${name}`));
 }
